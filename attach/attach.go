@@ -1,0 +1,284 @@
+// Package attach is the door to everything that hangs from an image: signatures,
+// attestations, SBOMs and other artifacts.
+//
+// A [Subject] is one manifest, named by its digest. An [Attachment] is one
+// entry that hangs from it. A [Store] resolves references to subjects, lists
+// and opens what is attached, and puts new attachments beside the subject.
+// The package knows nothing of what the attachments mean: whether a signature
+// is good is for package verify to say.
+//
+// Stores live in the rooms below this door: attach/registry keeps attachments
+// in an OCI registry, attach/layout in an OCI layout directory. Both write
+// image-format objects under cosign's tags, and both keep the promise that
+// concurrent writers never lose each other's entries (attach/journal).
+//
+// # What a reader may believe
+//
+// Nothing here is a judgement. [Reader.List] tells what is stored and where it
+// was found; every byte that [Reader.Open] hands out was checked against the
+// digest and the size of its descriptor, so what arrives is what was named, but
+// who named it is unknown until it is verified.
+package attach
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// A Subject is the one manifest, named by digest, that attachments hang from.
+type Subject struct {
+	// Repo is the repository as a reader would type it: "registry/path" or
+	// "oci:DIR". It never holds a tag or a digest.
+	Repo string
+	// Desc describes the manifest: media type, size in bytes and digest.
+	Desc v1.Descriptor
+}
+
+// String returns the reference of the subject by digest.
+func (s Subject) String() string { return s.Repo + "@" + s.Desc.Digest.String() }
+
+// Kind says what an attachment is for. It decides the cosign tag it is kept under.
+type Kind string
+
+// The kinds of attachment.
+const (
+	Signature   Kind = "signature"   // simple signing payload, tag suffix .sig
+	Attestation Kind = "attestation" // DSSE envelope, tag suffix .att
+	SBOM        Kind = "sbom"        // a bare SBOM document, tag suffix .sbom
+	Artifact    Kind = "artifact"    // anything else that refers to the subject
+)
+
+// Kinds returns all kinds, in the order in which lists show them.
+func Kinds() []Kind { return []Kind{Signature, Attestation, SBOM, Artifact} }
+
+// Scheme says how an attachment was found, never whether it counts.
+type Scheme string
+
+// The schemes of discovery.
+const (
+	CosignTag   Scheme = "tag"      // the view: cosign's tag sha256-<hex>.<sig|att|sbom>
+	Referrers   Scheme = "referrer" // the registry's referrers API (OCI 1.1)
+	FallbackTag Scheme = "fallback" // the referrers tag schema, sha256-<hex>
+	Journal     Scheme = "journal"  // an immutable journal entry of hallmark's own
+)
+
+// A Place is one spot where an attachment was found.
+type Place struct {
+	Scheme Scheme
+	// Manifest describes the manifest that holds the entry. Under Journal and
+	// Referrers it never changes; under CosignTag it changes with every append.
+	Manifest v1.Descriptor
+	// Tag is the tag of that manifest, empty when it is only known by digest.
+	Tag string
+}
+
+// An Attachment is one entry that hangs from a subject.
+type Attachment struct {
+	Kind Kind
+	// Desc describes the content: media type, digest and size, and the content
+	// itself in Data where the descriptor carries it. Desc.Annotations is nil:
+	// the annotations stand in Annotations.
+	Desc v1.Descriptor
+	// Type says what the content is: the predicate type of an attestation (as
+	// its annotation claims), else the media or artifact type.
+	Type string
+	// Annotations are those of the descriptor. A signature lives here.
+	Annotations map[string]string
+	// Places are all the places where the entry was found.
+	Places []Place
+}
+
+// An ID is the identity of an attachment: SHA-256 over media type, content
+// digest and all annotations. Data does not count, nor does the place. Two
+// signatures over one payload are two entries, and a damaged twin of a good
+// entry is an entry of its own that cannot hide it.
+type ID [sha256.Size]byte
+
+// String returns the identity in hexadecimal.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// ID returns the identity of the attachment.
+func (a Attachment) ID() ID {
+	return identity(string(a.Desc.MediaType), a.Desc.Digest, a.Annotations)
+}
+
+// identity hashes each part behind its length, so that no two different
+// entries share an encoding.
+func identity(mediaType string, digest v1.Hash, annotations map[string]string) ID {
+	h := sha256.New()
+	part := func(s string) { fmt.Fprintf(h, "%d:%s,", len(s), s) }
+	part(mediaType)
+	part(digest.String())
+	keys := make([]string, 0, len(annotations))
+	for k := range annotations {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		part(k)
+		part(annotations[k])
+	}
+	var id ID
+	h.Sum(id[:0])
+	return id
+}
+
+// Found reports whether the attachment was found by the scheme, and where.
+func (a Attachment) Found(s Scheme) (Place, bool) {
+	i := slices.IndexFunc(a.Places, func(p Place) bool { return p.Scheme == s })
+	if i < 0 {
+		return Place{}, false
+	}
+	return a.Places[i], true
+}
+
+// Content is what a writer wants attached.
+type Content struct {
+	Kind        Kind
+	MediaType   string
+	Annotations map[string]string
+	Body        Body
+	// Same, when set, is asked for each attachment of this kind that the store
+	// comes across before it writes. When it answers true, that attachment
+	// stands for the content and nothing is added. It is how signing twice
+	// leaves one signature although the two differ in their random part.
+	Same func(ctx context.Context, r Reader, a Attachment) bool
+}
+
+// ID returns the identity that the content will have once attached.
+func (c Content) ID() ID { return identity(c.MediaType, c.Body.Digest, c.Annotations) }
+
+// A Parcel is a content with the subject it is for.
+type Parcel struct {
+	Subject Subject
+	Content Content
+}
+
+// A Receipt tells what became of a parcel.
+type Receipt struct {
+	Attachment Attachment
+	// Existed says that nothing was added: the entry, or one that [Content.Same]
+	// took for it, was there before.
+	Existed bool
+	// Viewed says that the cosign tag shows the entry. Where it is false the
+	// entry is safe in the journal but Note says why readers that know only
+	// cosign's tags do not see it.
+	Viewed bool
+	// Note is a remark for the user, empty when there is none.
+	Note string
+}
+
+// A Resolver finds the subject that a reference names. A tag is resolved once,
+// here; from then on everything goes by digest.
+type Resolver interface {
+	// Resolve returns the subject that ref names in this store: a tag, a digest,
+	// or "" for the store's default. It fetches the manifest and recomputes its
+	// digest. It returns an error that wraps [ErrNotFound] when there is no such
+	// manifest.
+	Resolve(ctx context.Context, ref string) (Subject, error)
+}
+
+// A Reader lists and opens attachments and other content.
+type Reader interface {
+	// List yields the attachments of the subject of the given kinds (all kinds
+	// when none is named), first those of the cosign tags, then those of
+	// referrers and journal. The latter are looked up only when the caller goes
+	// on that far. An entry that stands in several places is yielded once for
+	// each; [Collect] merges them. An error that is yielded concerns one place
+	// or one entry; the listing goes on behind it. Use [Judged] to tell content
+	// that arrived and is bad from a place that could not be read.
+	List(ctx context.Context, s Subject, kinds ...Kind) iter.Seq2[Attachment, error]
+	// Open returns the content of the attachment. The reader yields an error
+	// that wraps [ErrDigest] instead of io.EOF when the bytes are not those of
+	// the descriptor. The descriptor's size bounds what is read.
+	Open(ctx context.Context, s Subject, a Attachment) (io.ReadCloser, error)
+	// Manifest returns the bytes of a manifest of the subject's repository by
+	// digest, recomputed and bounded by [MaxManifest].
+	Manifest(ctx context.Context, s Subject, digest v1.Hash) (Manifest, error)
+	// Blob returns any blob of the subject's repository, checked like Open.
+	Blob(ctx context.Context, s Subject, d v1.Descriptor) (io.ReadCloser, error)
+}
+
+// A Writer puts attachments beside their subjects.
+type Writer interface {
+	// Put attaches the parcels and returns a receipt for each, in their order.
+	// It returns only when every entry is confirmed: kept where no other writer
+	// can displace it. On an error no receipt counts; a later Put of the same
+	// parcels completes what was begun and adds nothing twice.
+	Put(ctx context.Context, parcels ...Parcel) ([]Receipt, error)
+}
+
+// A Store resolves, reads and writes.
+type Store interface {
+	Resolver
+	Reader
+	Writer
+}
+
+// A Manifest is a manifest as it was stored.
+type Manifest struct {
+	Desc v1.Descriptor
+	Raw  []byte
+}
+
+// Collect lists everything of the given kinds, merged by identity with all the
+// places of each entry, in the order in which the entries were first found.
+// The errors are those that the listing yielded.
+func Collect(ctx context.Context, r Reader, s Subject, kinds ...Kind) ([]Attachment, []error) {
+	var all []Attachment
+	var errs []error
+	index := make(map[ID]int)
+	for a, err := range r.List(ctx, s, kinds...) {
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		id := a.ID()
+		i, seen := index[id]
+		if !seen {
+			index[id] = len(all)
+			all = append(all, a)
+			continue
+		}
+		for _, p := range a.Places {
+			if !slices.Contains(placeKeys(all[i].Places), placeKey(p)) {
+				all[i].Places = append(all[i].Places, p)
+			}
+		}
+		if all[i].Desc.Data == nil {
+			all[i].Desc.Data = a.Desc.Data
+		}
+	}
+	return all, errs
+}
+
+func placeKey(p Place) string {
+	return string(p.Scheme) + " " + p.Manifest.Digest.String() + " " + p.Tag
+}
+
+func placeKeys(places []Place) []string {
+	keys := make([]string, len(places))
+	for i, p := range places {
+		keys[i] = placeKey(p)
+	}
+	return keys
+}
+
+// CosignTagOf returns the cosign tag under which attachments of the kind are
+// kept for the digest: sha256-<hex>.sig, .att or .sbom. It returns "" for a
+// kind that cosign has no tag for.
+func CosignTagOf(digest v1.Hash, k Kind) string {
+	suffix := map[Kind]string{Signature: "sig", Attestation: "att", SBOM: "sbom"}[k]
+	if suffix == "" {
+		return ""
+	}
+	return strings.Replace(digest.String(), ":", "-", 1) + "." + suffix
+}

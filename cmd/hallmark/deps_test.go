@@ -1,0 +1,28 @@
+package main
+
+import (
+	_ "github.com/CycloneDX/cyclonedx-go"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/google/go-containerregistry/pkg/registry"
+	_ "github.com/google/go-containerregistry/pkg/v1/layout"
+	_ "github.com/google/go-containerregistry/pkg/v1/remote"
+	_ "github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	_ "github.com/klauspost/compress/zstd"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/santhosh-tekuri/jsonschema/v6"
+	_ "github.com/secure-systems-lab/go-securesystemslib/encrypted"
+	_ "github.com/sigstore/cosign/v2/pkg/cosign"
+	_ "github.com/sigstore/cosign/v2/pkg/oci/mutate"
+	_ "github.com/sigstore/cosign/v2/pkg/oci/static"
+	_ "github.com/sigstore/cosign/v2/pkg/types"
+	_ "github.com/sigstore/sigstore-go/pkg/verify"
+	_ "github.com/sigstore/sigstore/pkg/signature"
+	_ "github.com/sigstore/sigstore/pkg/signature/dsse"
+	_ "github.com/spdx/tools-golang/json"
+	_ "github.com/spf13/cobra"
+	_ "github.com/spf13/cobra/doc"
+	_ "github.com/youmark/pkcs8"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/term"
+)
