@@ -1,0 +1,93 @@
+// Package cosign knows cosign's object formats: the images under the tags
+// sha256-<hex>.sig, .att and .sbom, their layers and the annotations that the
+// layers carry.
+//
+// Cosign keeps entries as layers of an image manifest. A signature is a layer
+// that holds the simple signing payload; the signature over it stands in an
+// annotation of the layer. An attestation is a layer that holds a DSSE
+// envelope. An SBOM is a layer that holds the document. The image config lists
+// one diff ID and one history entry for each layer, so that registries and
+// tools that know nothing of all this take the image for an image.
+//
+// The formats are described in cosign's specs folder: SIGNATURE_SPEC.md,
+// ATTESTATION_SPEC.md and SBOM_SPEC.md. Hallmark differs in one point that
+// readers may ignore: descriptors of small layers carry the content itself in
+// their data field (image specification 1.1, "data").
+package cosign
+
+import (
+	"encoding/base64"
+
+	"github.com/sigstore/cosign/v2/pkg/oci/static"
+	"github.com/sigstore/cosign/v2/pkg/types"
+
+	"github.com/hallmark-oci/hallmark/attach"
+)
+
+// The annotations that layers carry.
+const (
+	// SignatureAnnotation holds the base64 of the signature over the layer. On
+	// attestations it is present and empty.
+	SignatureAnnotation = static.SignatureAnnotationKey
+	// CertificateAnnotation holds the signer's certificate in PEM.
+	CertificateAnnotation = static.CertificateAnnotationKey
+	// ChainAnnotation holds the certificates above it in PEM, the root last.
+	ChainAnnotation = static.ChainAnnotationKey
+	// BundleAnnotation holds the transparency log's promise in JSON.
+	BundleAnnotation = static.BundleAnnotationKey
+	// TimestampAnnotation holds an RFC 3161 timestamp over the signature in JSON.
+	TimestampAnnotation = static.RFC3161TimestampAnnotationKey
+	// PredicateTypeAnnotation holds the predicate type that an attestation
+	// claims; nothing vouches for it.
+	PredicateTypeAnnotation = "predicateType"
+	// ScopeAnnotation says what part of the image an SBOM describes.
+	ScopeAnnotation = "dev.sigstore.sbom.scope"
+)
+
+// The media types of layers.
+const (
+	SimpleSigning = types.SimpleSigningMediaType
+	DSSE          = "application/vnd.dsse.envelope.v1+json"
+	SPDXJSON      = types.SPDXJSONMediaType
+	SPDXText      = types.SPDXMediaType
+	CycloneDXJSON = types.CycloneDXJSONMediaType
+	CycloneDXXML  = types.CycloneDXXMLMediaType
+	SyftJSON      = types.SyftMediaType
+)
+
+// NewSignature returns the signature over a simple signing payload, ready to
+// be put. The signature is raw: DER for ECDSA.
+func NewSignature(payload, sig []byte) attach.Content {
+	return attach.Content{
+		Kind:        attach.Signature,
+		MediaType:   SimpleSigning,
+		Annotations: map[string]string{SignatureAnnotation: base64.StdEncoding.EncodeToString(sig)},
+		Body:        attach.Bytes(payload),
+	}
+}
+
+// NewAttestation returns the DSSE envelope, ready to be put. The predicate type
+// stands in an annotation so that readers can choose without opening it. The
+// caller may add annotations to the content.
+func NewAttestation(envelope attach.Body, predicateType string) attach.Content {
+	return attach.Content{
+		Kind:      attach.Attestation,
+		MediaType: DSSE,
+		Annotations: map[string]string{
+			SignatureAnnotation:     "",
+			PredicateTypeAnnotation: predicateType,
+		},
+		Body: envelope,
+	}
+}
+
+// NewSBOM returns the SBOM document of the media type, ready to be put. The
+// scope is that of the SBOM specification ("all", "layer=<digest>",
+// "path=<path>"); an empty one is left out.
+func NewSBOM(doc attach.Body, mediaType, scope string) attach.Content {
+	c := attach.Content{Kind: attach.SBOM, MediaType: mediaType, Body: doc}
+	if scope != "" {
+		c.Annotations = map[string]string{ScopeAnnotation: scope}
+	}
+	return c
+}

@@ -1,0 +1,73 @@
+// Package journal is the lossless way to attach: the one protocol by which
+// hallmark writes signatures, attestations and SBOMs beside an image, whatever
+// the medium that holds them.
+//
+// # The trouble
+//
+// Cosign keeps all signatures of an image in one manifest under one tag. To add
+// one, a writer reads the manifest, appends a layer and writes it back. Of two
+// writers that do so at the same time, one loses its signature and is never
+// told. Registries have no compare-and-swap that would help.
+//
+// # The protocol
+//
+// Each entry is first written where no other writer can displace it: into the
+// journal. A journal entry is an image manifest of its own that never changes,
+// kept under a tag that is named after its content, or by digest as a referrer
+// of the subject where the medium serves the referrers API. Only then is the
+// entry merged into the view, the manifest under cosign's tag, which is all
+// that cosign reads. Afterwards the writer lists the journal and reads the
+// view. Where the view lacks an entry of the journal, the writer merges what is
+// missing and writes the view again, after a random pause.
+//
+// Why that suffices: let P be the last write of the view, by writer W. After P,
+// W listed the journal and read the view. Had anything in that list been
+// missing, W would have written again, so P holds all that was journaled before
+// the list. A writer X that journaled after the list writes the view after it
+// journaled, hence after P, so P was not the last. A writer that dies between
+// its two writes leaves a view that lags; the journal still has its entry,
+// readers look there too, and the next writer completes the view.
+//
+// A foreign writer such as cosign follows no protocol: it can drop entries from
+// the view, which the next writer puts back from the journal, and its own
+// entries have no journal. What this package saw in a view it never drops.
+package journal
+
+import (
+	"context"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/hallmark-oci/hallmark/attach"
+)
+
+// A Medium is what the protocol needs of the thing that stores: a repository of
+// a registry, or an OCI layout directory. Each method is one atomic step that
+// others see whole or not at all.
+type Medium interface {
+	// Manifest returns the manifest that ref names: a tag, or a digest
+	// "sha256:...". An error that wraps [attach.ErrNotFound] is authoritative.
+	// At most [attach.MaxManifest] bytes are read, and the digest is recomputed.
+	Manifest(ctx context.Context, ref string) (attach.Manifest, error)
+	// PutManifest stores a manifest under a tag or by its digest, so that all
+	// who read afterwards see it. It returns an error that wraps
+	// [attach.ErrImmutable] when the tag exists and may not be overwritten, and
+	// one that wraps [attach.ErrMalformed] when the medium refuses the manifest
+	// for what it says.
+	PutManifest(ctx context.Context, ref string, mediaType string, raw []byte) error
+	// PutBlob stores a blob. A blob that is there already is no error.
+	PutBlob(ctx context.Context, b attach.Body) error
+	// OpenBlob opens a blob. Its bytes are unchecked: the caller wraps them in
+	// [attach.Check].
+	OpenBlob(ctx context.Context, d v1.Descriptor) (io.ReadCloser, error)
+	// Tags returns all tags that begin with prefix. It is complete, or an error.
+	// A repository that does not exist has no tags.
+	Tags(ctx context.Context, prefix string) ([]string, error)
+	// Referrers lists the manifests whose subject is the digest. A medium that
+	// has no referrers API answers native == false and no error.
+	Referrers(ctx context.Context, digest v1.Hash) (list []v1.Descriptor, native bool, err error)
+	// Lock excludes other writers for the length of one Put. A medium that
+	// cannot lock, such as a registry, returns a function that does nothing.
+	Lock(ctx context.Context) (unlock func(), err error)
+}
