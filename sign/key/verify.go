@@ -1,0 +1,128 @@
+package key
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+)
+
+// VerifyDigest judges a signature from the SHA-256 of the message alone, as far
+// as the key's scheme allows. Where decided is true, err is nil for a good
+// signature and wraps [ErrSignature] for a bad one. Where decided is false, the
+// message itself is needed, see [Public.VerifyMessage]: always for Ed25519, and
+// for P-384 and P-521 unless the signature is one over the SHA-256.
+func (p *Public) VerifyDigest(sig []byte, sha256sum [sha256.Size]byte) (decided bool, err error) {
+	switch k := p.key.(type) {
+	case *ecdsa.PublicKey:
+		if ecdsa.VerifyASN1(k, sha256sum[:], sig) {
+			return true, nil
+		}
+		return k.Curve == elliptic.P256(), p.bad()
+	case *rsa.PublicKey:
+		if p.verifyRSA(k, crypto.SHA256, sha256sum[:], sig) {
+			return true, nil
+		}
+		return true, p.bad()
+	default:
+		return false, p.bad()
+	}
+}
+
+// VerifyMessage reads the message to its end and judges the signature over it.
+// It returns nil for a good signature, an error that wraps [ErrSignature] for
+// a bad one, and the reader's own error where the message cannot be read.
+//
+// Accepted are ECDSA (in DER) over the SHA-256 of the message or over the hash
+// that fits the curve (SHA-384, SHA-512), RSA PKCS #1 v1.5 and PSS over the
+// SHA-256, Ed25519 and Ed25519ph. An RSA key that is marked for PSS accepts PSS
+// only. The message is read as a stream; for Ed25519 up to [MaxMessage] bytes
+// of it are held in memory, and beyond that only Ed25519ph is tried.
+func (p *Public) VerifyMessage(sig []byte, message io.Reader) error {
+	if k, ok := p.key.(ed25519.PublicKey); ok {
+		return p.verifyEd25519(k, sig, message)
+	}
+	hashes := []crypto.Hash{crypto.SHA256}
+	if own := p.curveHash(); own != crypto.SHA256 {
+		hashes = append(hashes, own)
+	}
+	states := make([]hash.Hash, len(hashes))
+	writers := make([]io.Writer, len(hashes))
+	for i, h := range hashes {
+		states[i] = h.New()
+		writers[i] = states[i]
+	}
+	if _, err := io.Copy(io.MultiWriter(writers...), message); err != nil {
+		return fmt.Errorf("read message: %w", err)
+	}
+	for i, h := range hashes {
+		if p.verifySum(h, states[i].Sum(nil), sig) {
+			return nil
+		}
+	}
+	return p.bad()
+}
+
+// curveHash returns the hash that fits the key: that of its curve's size.
+func (p *Public) curveHash() crypto.Hash {
+	if k, ok := p.key.(*ecdsa.PublicKey); ok {
+		switch k.Curve {
+		case elliptic.P384():
+			return crypto.SHA384
+		case elliptic.P521():
+			return crypto.SHA512
+		}
+	}
+	return crypto.SHA256
+}
+
+func (p *Public) verifySum(h crypto.Hash, sum, sig []byte) bool {
+	switch k := p.key.(type) {
+	case *ecdsa.PublicKey:
+		return ecdsa.VerifyASN1(k, sum, sig)
+	case *rsa.PublicKey:
+		return p.verifyRSA(k, h, sum, sig)
+	}
+	return false
+}
+
+func (p *Public) verifyRSA(k *rsa.PublicKey, h crypto.Hash, sum, sig []byte) bool {
+	if !p.pss && rsa.VerifyPKCS1v15(k, h, sum, sig) == nil {
+		return true
+	}
+	return rsa.VerifyPSS(k, h, sum, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto}) == nil
+}
+
+func (p *Public) verifyEd25519(k ed25519.PublicKey, sig []byte, message io.Reader) error {
+	prehash := crypto.SHA512.New()
+	var whole bytes.Buffer
+	head := io.TeeReader(io.LimitReader(message, MaxMessage), &whole)
+	if _, err := io.Copy(prehash, head); err != nil {
+		return fmt.Errorf("read message: %w", err)
+	}
+	rest, err := io.Copy(prehash, message)
+	if err != nil {
+		return fmt.Errorf("read message: %w", err)
+	}
+	if rest == 0 && ed25519.Verify(k, whole.Bytes(), sig) {
+		return nil
+	}
+	if ed25519.VerifyWithOptions(k, prehash.Sum(nil), sig, &ed25519.Options{Hash: crypto.SHA512}) == nil {
+		return nil
+	}
+	if rest > 0 {
+		return fmt.Errorf("no Ed25519ph signature, and plain Ed25519 takes messages of at most %d bytes: %w: %w",
+			int64(MaxMessage), ErrLimit, p.bad())
+	}
+	return p.bad()
+}
+
+func (p *Public) bad() error {
+	return fmt.Errorf("key %s (%s): %w", p.Fingerprint(), p.Algorithm(), ErrSignature)
+}
