@@ -1,0 +1,197 @@
+package layout
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/hallmark-oci/hallmark/attach"
+)
+
+// refName is the annotation of a descriptor in index.json that makes a tag of
+// it (image specification 1.1, annotations and image-layout).
+const refName = "org.opencontainers.image.ref.name"
+
+// Limits on index.json, which is no registry's manifest and may be larger than one.
+const (
+	maxIndex   = 64 << 20
+	maxEntries = attach.MaxTags
+)
+
+// An index is index.json. What other tools put there, fields that this package
+// does not know included, is kept as it was written.
+type index struct {
+	fields  map[string]json.RawMessage // all but manifests
+	entries []entry
+}
+
+// An entry is one descriptor of index.json.
+type entry struct {
+	raw json.RawMessage
+	// desc is the zero descriptor where raw is none that this package
+	// understands, one with another digest algorithm for instance.
+	desc v1.Descriptor
+}
+
+func (e entry) tag() string { return e.desc.Annotations[refName] }
+
+// parseIndex reads index.json. It refuses with [attach.ErrMalformed] what is
+// no index, such as the torn rest of one, and with [attach.ErrLimit] one of
+// too many entries. An entry that is not understood is kept and not looked at.
+func parseIndex(raw []byte) (*index, error) {
+	if err := uniqueKeys(raw); err != nil {
+		return nil, err
+	}
+	x := &index{}
+	if err := json.Unmarshal(raw, &x.fields); err != nil {
+		return nil, fmt.Errorf("%v: %w", err, attach.ErrMalformed)
+	}
+	list, ok := x.fields["manifests"]
+	if !ok {
+		return nil, fmt.Errorf("it has no field manifests: %w", attach.ErrMalformed)
+	}
+	delete(x.fields, "manifests")
+	var raws []json.RawMessage
+	if err := json.Unmarshal(list, &raws); err != nil {
+		return nil, fmt.Errorf("manifests: %v: %w", err, attach.ErrMalformed)
+	}
+	if len(raws) > maxEntries {
+		return nil, fmt.Errorf("it has %d entries, more than %d: %w", len(raws), maxEntries, attach.ErrLimit)
+	}
+	x.entries = make([]entry, len(raws))
+	for i, r := range raws {
+		x.entries[i].raw = r
+		var d v1.Descriptor
+		if err := json.Unmarshal(r, &d); err != nil {
+			continue
+		}
+		if _, err := blobPath(d.Digest); err == nil && d.Size >= 0 {
+			x.entries[i].desc = d
+		}
+	}
+	return x, nil
+}
+
+// encode returns the bytes of index.json.
+func (x *index) encode() ([]byte, error) {
+	raws := make([]json.RawMessage, len(x.entries))
+	for i, e := range x.entries {
+		raws[i] = e.raw
+	}
+	list, err := marshal(raws)
+	if err != nil {
+		return nil, err
+	}
+	fields := maps.Clone(x.fields)
+	fields["manifests"] = list
+	return marshal(fields)
+}
+
+// find returns the first descriptor with the tag.
+func (x *index) find(tag string) (v1.Descriptor, bool) {
+	i := slices.IndexFunc(x.entries, func(e entry) bool { return tag != "" && e.tag() == tag })
+	if i < 0 {
+		return v1.Descriptor{}, false
+	}
+	return x.entries[i].desc, true
+}
+
+// put makes the index name the descriptor, under the tag unless that is empty,
+// and reports whether that changed anything. The entry that had the tag is
+// overwritten, keeping annotations that d has none for; nothing else is touched.
+func (x *index) put(d v1.Descriptor, tag string) (changed bool, err error) {
+	at := slices.IndexFunc(x.entries, func(e entry) bool {
+		if tag != "" {
+			return e.tag() == tag
+		}
+		return e.desc.Digest == d.Digest
+	})
+	if at >= 0 && x.entries[at].desc.Digest == d.Digest {
+		return false, nil
+	}
+	d.Annotations = maps.Clone(d.Annotations)
+	if at >= 0 {
+		for k, v := range x.entries[at].desc.Annotations {
+			if _, ok := d.Annotations[k]; !ok {
+				d.Annotations = with(d.Annotations, k, v)
+			}
+		}
+	}
+	if tag != "" {
+		d.Annotations = with(d.Annotations, refName, tag)
+	}
+	raw, err := marshal(d)
+	if err != nil {
+		return false, err
+	}
+	e := entry{raw: raw, desc: d}
+	if at >= 0 {
+		x.entries[at] = e
+	} else if len(x.entries) >= maxEntries {
+		return false, fmt.Errorf("index.json holds %d entries already: %w", len(x.entries), attach.ErrLimit)
+	} else {
+		x.entries = append(x.entries, e)
+	}
+	return true, nil
+}
+
+func with(m map[string]string, k, v string) map[string]string {
+	if m == nil {
+		m = make(map[string]string, 1)
+	}
+	m[k] = v
+	return m
+}
+
+// marshal encodes without the escapes that are only good inside of HTML.
+func marshal(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// uniqueKeys refuses JSON in which an object has one key twice. Decoders
+// differ in which of the two they take.
+func uniqueKeys(raw []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	var open []map[string]bool // the keys of each object around; nil for an array
+	key := false               // the next token is a key or the end of an object
+	for {
+		tok, err := dec.Token()
+		if err != nil {
+			break // the end, or a fault that decoding will name
+		}
+		if delim, ok := tok.(json.Delim); ok {
+			switch delim {
+			case '{':
+				open = append(open, map[string]bool{})
+			case '[':
+				open = append(open, nil)
+			default:
+				open = open[:len(open)-1]
+			}
+			key = len(open) > 0 && open[len(open)-1] != nil
+			continue
+		}
+		if !key {
+			key = len(open) > 0 && open[len(open)-1] != nil
+			continue
+		}
+		name, _ := tok.(string)
+		keys := open[len(open)-1]
+		if keys[name] {
+			return fmt.Errorf("the key %q stands twice in one object: %w", name, attach.ErrMalformed)
+		}
+		keys[name] = true
+		key = false
+	}
+	return nil
+}

@@ -1,0 +1,342 @@
+package layout
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/journal"
+)
+
+// medium is the layout as the writing protocol sees it.
+type medium struct {
+	dir  *dir
+	lock *lock
+	// update is held while index.json is read, changed and written back. The
+	// lock keeps other processes out; this keeps out goroutines of this store.
+	update sync.Mutex
+}
+
+var _ journal.Medium = (*medium)(nil)
+
+// Lock implements journal.Medium: it waits for the lock of the layout.
+func (m *medium) Lock(ctx context.Context) (func(), error) { return m.lock.acquire(ctx) }
+
+// index reads index.json.
+func (m *medium) index() (*index, error) {
+	raw, err := m.dir.read(indexFile, maxIndex)
+	if err != nil {
+		return nil, err
+	}
+	x, err := parseIndex(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read %s in %s: %w", indexFile, m.dir.name, err)
+	}
+	return x, nil
+}
+
+// Manifest implements journal.Medium.
+func (m *medium) Manifest(ctx context.Context, ref string) (attach.Manifest, error) {
+	if err := ctx.Err(); err != nil {
+		return attach.Manifest{}, err
+	}
+	x, err := m.index()
+	if err != nil {
+		return attach.Manifest{}, err
+	}
+	d, err := m.locate(x, ref)
+	if err != nil {
+		return attach.Manifest{}, err
+	}
+	return m.manifest(d)
+}
+
+// locate finds the descriptor that a tag or a digest names. A digest need not
+// stand in index.json: the children of an index do not.
+func (m *medium) locate(x *index, ref string) (v1.Descriptor, error) {
+	if strings.HasPrefix(ref, "sha256:") {
+		h := v1.Hash{Algorithm: "sha256", Hex: strings.TrimPrefix(ref, "sha256:")}
+		if _, err := blobPath(h); err != nil {
+			return v1.Descriptor{}, err
+		}
+		for _, e := range x.entries {
+			if e.desc.Digest == h {
+				return e.desc, nil
+			}
+		}
+		return v1.Descriptor{Digest: h, Size: -1}, nil
+	}
+	if d, ok := x.find(ref); ok {
+		return d, nil
+	}
+	if d, ok := x.saved(ref); ok {
+		return d, nil
+	}
+	return v1.Descriptor{}, fmt.Errorf("%s has no tag %q: %w", m.dir.name, ref, attach.ErrNotFound)
+}
+
+// manifest reads a manifest and recomputes its digest. A size below zero in d
+// and an empty media type stand for unknown.
+func (m *medium) manifest(d v1.Descriptor) (attach.Manifest, error) {
+	path, err := blobPath(d.Digest)
+	if err != nil {
+		return attach.Manifest{}, err
+	}
+	raw, err := m.dir.read(path, attach.MaxManifest)
+	if err != nil {
+		return attach.Manifest{}, fmt.Errorf("manifest %s: %w", d.Digest, err)
+	}
+	if got := attach.DigestOf(raw); got != d.Digest {
+		return attach.Manifest{}, fmt.Errorf("manifest %s in %s: the file holds %d bytes of digest %s: %w",
+			d.Digest, m.dir.name, len(raw), got, attach.ErrDigest)
+	}
+	if d.Size >= 0 && d.Size != int64(len(raw)) {
+		return attach.Manifest{}, fmt.Errorf("manifest %s in %s: %d bytes, its descriptor says %d: %w",
+			d.Digest, m.dir.name, len(raw), d.Size, attach.ErrDigest)
+	}
+	h, err := parseHead(raw)
+	if err != nil {
+		return attach.Manifest{}, fmt.Errorf("manifest %s in %s: %w", d.Digest, m.dir.name, err)
+	}
+	mt := h.mediaType()
+	if d.MediaType != "" && h.MediaType != "" && d.MediaType != h.MediaType {
+		return attach.Manifest{}, fmt.Errorf("manifest %s in %s: it says media type %q, its descriptor %q: %w",
+			d.Digest, m.dir.name, h.MediaType, d.MediaType, attach.ErrMalformed)
+	}
+	if d.MediaType != "" {
+		mt = d.MediaType
+	}
+	return attach.Manifest{
+		Desc: v1.Descriptor{MediaType: mt, Size: int64(len(raw)), Digest: d.Digest},
+		Raw:  raw,
+	}, nil
+}
+
+// PutManifest implements journal.Medium. The manifest is on the disk before
+// index.json names it.
+func (m *medium) PutManifest(ctx context.Context, ref, mediaType string, raw []byte) error {
+	return m.lock.under(ctx, func() error { return m.putManifest(ctx, ref, types.MediaType(mediaType), raw) })
+}
+
+// putManifest stores the manifest and names it. The lock must be held.
+func (m *medium) putManifest(ctx context.Context, ref string, mt types.MediaType, raw []byte) error {
+	body := attach.Bytes(raw)
+	tag, err := tagOf(ref, body.Digest)
+	if err != nil {
+		return fmt.Errorf("put manifest %s into %s: %w", ref, m.dir.name, err)
+	}
+	if len(raw) > attach.MaxManifest {
+		return fmt.Errorf("put manifest %s into %s: %d bytes, the limit is %d: %w", ref, m.dir.name, len(raw), attach.MaxManifest, attach.ErrLimit)
+	}
+	h, err := parseHead(raw)
+	if err != nil {
+		return fmt.Errorf("put manifest %s into %s: %w", ref, m.dir.name, err)
+	}
+	if h.MediaType != "" && h.MediaType != mt {
+		return fmt.Errorf("put manifest %s into %s as %q: it says media type %q: %w", ref, m.dir.name, mt, h.MediaType, attach.ErrMalformed)
+	}
+	d := v1.Descriptor{MediaType: mt, Size: body.Size, Digest: body.Digest}
+	if h.Subject != nil {
+		d.ArtifactType, d.Annotations = h.artifactType(), h.Annotations
+	}
+	if err := m.writeBlob(ctx, body); err != nil {
+		return err
+	}
+	return m.name(ctx, d, tag)
+}
+
+// tagOf returns the tag that ref is, or "" when it is the digest.
+func tagOf(ref string, digest v1.Hash) (string, error) {
+	if strings.HasPrefix(ref, "sha256:") {
+		if ref != digest.String() {
+			return "", fmt.Errorf("the manifest has digest %s: %w", digest, attach.ErrDigest)
+		}
+		return "", nil
+	}
+	bad := func(r rune) bool { return r <= ' ' || r == 0x7f || r == '@' }
+	if ref == "" || len(ref) > 255 || strings.ContainsFunc(ref, bad) {
+		return "", fmt.Errorf("%q can be no tag: %w", ref, attach.ErrMalformed)
+	}
+	return ref, nil
+}
+
+// name makes index.json name the descriptor. The lock must be held.
+func (m *medium) name(ctx context.Context, d v1.Descriptor, tag string) error {
+	m.update.Lock()
+	defer m.update.Unlock()
+	x, err := m.index()
+	if err != nil {
+		return err
+	}
+	x.adopt(tag)
+	changed, err := x.put(d, tag)
+	if err != nil || !changed {
+		return err
+	}
+	raw, err := x.encode()
+	if err != nil {
+		return err
+	}
+	if len(raw) > maxIndex {
+		return fmt.Errorf("write %s in %s: more than %d bytes: %w", indexFile, m.dir.name, maxIndex, attach.ErrLimit)
+	}
+	if err := m.dir.sync(blobsDir); err != nil {
+		return err
+	}
+	if err := m.dir.write(ctx, indexFile, bytes.NewReader(raw)); err != nil {
+		return err
+	}
+	return m.dir.sync(".")
+}
+
+// PutBlob implements journal.Medium.
+func (m *medium) PutBlob(ctx context.Context, b attach.Body) error {
+	return m.lock.under(ctx, func() error { return m.writeBlob(ctx, b) })
+}
+
+// writeBlob stores the blob unless it is there. The lock must be held.
+func (m *medium) writeBlob(ctx context.Context, b attach.Body) error {
+	path, err := blobPath(b.Digest)
+	if err != nil {
+		return fmt.Errorf("put blob into %s: %w", m.dir.name, err)
+	}
+	if m.has(path, b) {
+		return nil
+	}
+	rc, err := b.Open()
+	if err != nil {
+		return fmt.Errorf("put blob %s into %s: %w", b.Digest, m.dir.name, err)
+	}
+	rc, err = attach.Check(rc, v1.Descriptor{Digest: b.Digest, Size: b.Size})
+	if err != nil {
+		return fmt.Errorf("put blob into %s: %w", m.dir.name, err)
+	}
+	defer rc.Close()
+	if err := m.dir.root.MkdirAll(blobsDir, 0o755); err != nil {
+		return m.dir.wrap("create", blobsDir, err)
+	}
+	return m.dir.write(ctx, path, rc)
+}
+
+// has reports whether the blob is there. A file of another size is not it, nor
+// is a small one whose bytes are others: both are written anew.
+func (m *medium) has(path string, b attach.Body) bool {
+	info, err := m.dir.root.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != b.Size {
+		return false
+	}
+	if b.Size > attach.MaxManifest {
+		return true
+	}
+	raw, err := m.dir.read(path, b.Size)
+	return err == nil && attach.DigestOf(raw) == b.Digest
+}
+
+// OpenBlob implements journal.Medium.
+func (m *medium) OpenBlob(ctx context.Context, d v1.Descriptor) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	path, err := blobPath(d.Digest)
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := m.dir.open(path)
+	if err != nil {
+		return nil, fmt.Errorf("blob %s: %w", d.Digest, err)
+	}
+	return f, nil
+}
+
+// Tags implements journal.Medium.
+func (m *medium) Tags(ctx context.Context, prefix string) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	x, err := m.index()
+	if err != nil {
+		return nil, err
+	}
+	var tags []string
+	seen := make(map[string]bool)
+	for _, e := range x.entries {
+		if t := e.tag(); t != "" && strings.HasPrefix(t, prefix) && !seen[t] {
+			seen[t] = true
+			tags = append(tags, t)
+		}
+	}
+	return tags, nil
+}
+
+// Referrers implements journal.Medium. It lists the entries of index.json, and
+// of the referrers tag where another tool left one, whose manifest has the
+// subject. A manifest that is absent or broken has none.
+func (m *medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, bool, error) {
+	x, err := m.index()
+	if err != nil {
+		return nil, true, err
+	}
+	candidates := make([]v1.Descriptor, 0, len(x.entries))
+	for _, e := range x.entries {
+		candidates = append(candidates, e.desc)
+	}
+	if d, ok := x.find("sha256-" + digest.Hex); ok {
+		if fallback, err := m.manifest(d); err == nil {
+			var list v1.IndexManifest
+			if json.Unmarshal(fallback.Raw, &list) == nil {
+				candidates = append(candidates, list.Manifests...)
+			}
+		}
+	}
+	var list []v1.Descriptor
+	seen := make(map[v1.Hash]bool)
+	for _, d := range candidates {
+		if err := ctx.Err(); err != nil {
+			return nil, true, err
+		}
+		if d.Digest == digest || seen[d.Digest] || !isManifest(d.MediaType) {
+			continue
+		}
+		seen[d.Digest] = true
+		r, ok, err := m.referrer(d, digest)
+		if err != nil {
+			return nil, true, err
+		}
+		if !ok {
+			continue
+		}
+		if len(list) == attach.MaxReferrers {
+			return nil, true, fmt.Errorf("%s: more than %d entries refer to %s: %w", m.dir.name, attach.MaxReferrers, digest, attach.ErrLimit)
+		}
+		list = append(list, r)
+	}
+	return list, true, nil
+}
+
+// referrer reads the manifest and, where its subject is the digest, returns
+// the descriptor that a referrers API would show for it.
+func (m *medium) referrer(d v1.Descriptor, digest v1.Hash) (v1.Descriptor, bool, error) {
+	mf, err := m.manifest(d)
+	if errors.Is(err, attach.ErrNotFound) || attach.Judged(err) {
+		return v1.Descriptor{}, false, nil
+	}
+	if err != nil {
+		return v1.Descriptor{}, false, err
+	}
+	h, err := parseHead(mf.Raw)
+	if err != nil || h.Subject == nil || h.Subject.Digest != digest {
+		return v1.Descriptor{}, false, nil
+	}
+	r := mf.Desc
+	r.ArtifactType, r.Annotations = h.artifactType(), h.Annotations
+	return r, true, nil
+}

@@ -1,0 +1,68 @@
+package layout
+
+import (
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// kindName is the annotation by which "cosign save" tells apart the image and
+// the attachments of a layout, which then holds one image and no tags.
+const kindName = "kind"
+
+const (
+	kindPrefix = "dev.cosignproject.cosign/"
+	kindImage  = kindPrefix + "image"
+	kindIndex  = kindPrefix + "imageIndex"
+)
+
+// savedKinds maps the suffix of a cosign tag to the kind that stands for it.
+func savedKinds() map[string]string {
+	return map[string]string{"sig": kindPrefix + "sigs", "att": kindPrefix + "atts"}
+}
+
+// savedAt returns the place of the entry that stands for the cosign tag in a
+// layout written by "cosign save", -1 when there is none. It counts only
+// while the image that the tag names is the one image of that layout.
+func (x *index) savedAt(tag string) int {
+	subject, suffix, ok := strings.Cut(tag, ".")
+	kind := savedKinds()[suffix]
+	if !ok || kind == "" {
+		return -1
+	}
+	images := 0
+	for _, e := range x.entries {
+		if k := e.desc.Annotations[kindName]; k == kindImage || k == kindIndex {
+			images++
+			if "sha256-"+e.desc.Digest.Hex != subject {
+				return -1
+			}
+		}
+	}
+	if images != 1 {
+		return -1
+	}
+	return slices.IndexFunc(x.entries, func(e entry) bool {
+		return e.desc.Annotations[kindName] == kind && e.tag() == ""
+	})
+}
+
+// saved returns the descriptor that stands for the cosign tag.
+func (x *index) saved(tag string) (v1.Descriptor, bool) {
+	if i := x.savedAt(tag); i >= 0 {
+		return x.entries[i].desc, true
+	}
+	return v1.Descriptor{}, false
+}
+
+// adopt gives the entry that stands for the cosign tag that tag, so that it is
+// the one to be overwritten; "cosign load" still knows it by its kind.
+func (x *index) adopt(tag string) {
+	if _, taken := x.find(tag); taken {
+		return
+	}
+	if i := x.savedAt(tag); i >= 0 {
+		x.entries[i].desc.Annotations = with(x.entries[i].desc.Annotations, refName, tag)
+	}
+}
