@@ -98,3 +98,15 @@ type Relation struct {
 
 // An Unknown is something that was seen but not understood.
 type Unknown struct{ Path, Reason string }
+
+// EcosystemOf returns the ecosystem that packages with such a package URL come
+// from, "" for a zero one.
+func EcosystemOf(p purl.PURL) string {
+	switch p.Type {
+	case "deb":
+		return "dpkg"
+	case "golang":
+		return "go"
+	}
+	return p.Type
+}

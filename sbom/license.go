@@ -1,0 +1,145 @@
+package sbom
+
+import (
+	"sort"
+	"strings"
+)
+
+// A License is a license statement that is a valid SPDX license expression.
+type License struct {
+	// Expression is the canonical spelling: identifiers as the SPDX License
+	// List writes them, operators in capitals, single spaces.
+	Expression string
+	// Single says that the expression is one identifier of the list, with no
+	// operator, no plus sign and no exception.
+	Single bool
+}
+
+// maxLicenseTokens bounds the expressions that are looked at.
+const maxLicenseTokens = 512
+
+// ParseLicense reads an SPDX license expression (SPDX 2.3, Annex D) that uses
+// listed identifiers only. It answers false for anything else: free text,
+// unknown identifiers, and LicenseRef identifiers, which mean nothing outside
+// of the document that defines them.
+func ParseLicense(s string) (License, bool) {
+	if len(s) > 64*maxLicenseTokens {
+		return License{}, false
+	}
+	tokens := strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ").Replace(s))
+	if len(tokens) == 0 || len(tokens) > maxLicenseTokens {
+		return License{}, false
+	}
+	p := licenseParser{tokens: tokens}
+	if !p.or() || p.next < len(p.tokens) {
+		return License{}, false
+	}
+	var b strings.Builder
+	for i, t := range p.tokens {
+		if i > 0 && t != ")" && p.tokens[i-1] != "(" {
+			b.WriteByte(' ')
+		}
+		b.WriteString(t)
+	}
+	single := len(p.tokens) == 1
+	if single {
+		_, single = listed(licenseIDs, p.tokens[0])
+	}
+	return License{Expression: b.String(), Single: single}, true
+}
+
+// licenseParser checks the grammar and rewrites its tokens in canonical spelling.
+type licenseParser struct {
+	tokens []string
+	next   int
+}
+
+func (p *licenseParser) or() bool  { return p.list("OR", p.and) }
+func (p *licenseParser) and() bool { return p.list("AND", p.with) }
+
+func (p *licenseParser) list(operator string, operand func() bool) bool {
+	if !operand() {
+		return false
+	}
+	for p.take(operator) {
+		if !operand() {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *licenseParser) with() bool {
+	if p.take("(") {
+		return p.or() && p.take(")")
+	}
+	if !p.identifier() {
+		return false
+	}
+	if !p.take("WITH") {
+		return true
+	}
+	if p.next == len(p.tokens) {
+		return false
+	}
+	id, ok := listed(exceptionIDs, p.tokens[p.next])
+	if ok {
+		p.tokens[p.next] = id
+		p.next++
+	}
+	return ok
+}
+
+func (p *licenseParser) identifier() bool {
+	if p.next == len(p.tokens) {
+		return false
+	}
+	t := p.tokens[p.next]
+	id, ok := listed(licenseIDs, t)
+	if base, plus := strings.CutSuffix(t, "+"); !ok && plus {
+		if id, ok = listed(licenseIDs, base); ok {
+			id += "+"
+		}
+	}
+	if ok {
+		p.tokens[p.next] = id
+		p.next++
+	}
+	return ok
+}
+
+// take moves past the word if it comes next. Lower case counts too, as many
+// package formats write it.
+func (p *licenseParser) take(word string) bool {
+	if p.next == len(p.tokens) {
+		return false
+	}
+	if t := p.tokens[p.next]; t != word && t != strings.ToLower(word) {
+		return false
+	}
+	p.tokens[p.next] = word
+	p.next++
+	return true
+}
+
+// listed looks an identifier up in a sorted list, without regard to case, and
+// returns its spelling in the list.
+func listed(list, id string) (string, bool) {
+	id = strings.ToLower(id)
+	if id == "" || strings.ContainsAny(id, " \t\r\n") {
+		return "", false
+	}
+	at := func(i int) string {
+		from := strings.LastIndexByte(list[:i+1], ' ') + 1
+		if from == len(list) {
+			return ""
+		}
+		return list[from : from+strings.IndexByte(list[from:], ' ')]
+	}
+	i := sort.Search(len(list)-1, func(i int) bool { return strings.ToLower(at(i)) >= id })
+	if i == len(list)-1 {
+		return "", false
+	}
+	found := at(i)
+	return found, strings.EqualFold(found, id)
+}
