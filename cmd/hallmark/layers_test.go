@@ -17,6 +17,7 @@ const module = "github.com/hallmark-oci/hallmark"
 // rows above its own row in this list. A trailing /* stands for all packages
 // directly below.
 var layers = [][]string{
+	{"sign/jsonscan"},
 	{"sbom/purl", "attach", "sign/payload", "sign/dsse", "cmd/hallmark/internal/term"},
 	{"sbom", "attach/cosign", "sign/key"},
 	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal"},
