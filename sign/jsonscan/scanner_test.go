@@ -73,7 +73,7 @@ func agree(t *testing.T, text []byte, deep bool) {
 
 func value(r io.Reader) (any, error) {
 	s := jsonscan.New(r)
-	v, err := s.Value()
+	v, err := s.Value(1 << 20)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +137,8 @@ func TestRefusedWhereRead(t *testing.T) {
 		"long name":       {`{"` + strings.Repeat("a", jsonscan.MaxName+1) + `":1}`, jsonscan.ErrLimit},
 		"long number":     {strings.Repeat("1", 129), jsonscan.ErrLimit},
 		"many members":    {many + `"x":0}`, jsonscan.ErrLimit},
+		"long string":     {`"` + strings.Repeat("a", 1<<20+1) + `"`, jsonscan.ErrLimit},
+		"long array":      {`[` + strings.Repeat("1,", 1<<19) + `1]`, jsonscan.ErrLimit},
 	}
 	for name, c := range cases {
 		if _, err := value(strings.NewReader(c.text)); !errors.Is(err, c.want) {

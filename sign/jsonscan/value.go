@@ -8,21 +8,32 @@ import (
 
 // Value reads a whole value into memory: nil, bool, string, json.Number, []any
 // or map[string]any. Members that stand twice are an error on every level, as
-// in [Scanner.Object]. The caller bounds the text.
-func (s *Scanner) Value() (any, error) {
-	switch s.Peek() {
+// in [Scanner.Object]. A value of more than limit bytes of text is an error.
+func (s *Scanner) Value(limit int64) (any, error) {
+	s.Peek()
+	return s.value(s.Offset() + limit)
+}
+
+// value reads a value that ends before the offset until.
+func (s *Scanner) value(until int64) (any, error) {
+	c := s.Peek()
+	left := until - s.Offset()
+	if left <= 0 {
+		return nil, fmt.Errorf("value that goes on at byte %d: %w", s.Offset(), ErrLimit)
+	}
+	switch c {
 	case '"':
-		return s.String(int(^uint(0) >> 1))
+		return s.String(int(min(left, 1<<30)))
 	case '{':
 		m := make(map[string]any)
 		return m, s.Object(func(name string) (err error) {
-			m[name], err = s.Value()
+			m[name], err = s.value(until)
 			return err
 		})
 	case '[':
 		list := []any{}
 		err := s.Array(func(int) error {
-			v, err := s.Value()
+			v, err := s.value(until)
 			list = append(list, v)
 			return err
 		})
