@@ -127,3 +127,15 @@ func ContentUUID(kind string, sum []byte) string {
 	x := hex.EncodeToString(u)
 	return x[:8] + "-" + x[8:12] + "-" + x[12:16] + "-" + x[16:20] + "-" + x[20:]
 }
+
+// A Document is what a codec reads: the inventory, and what did not fit in.
+type Document struct {
+	Inventory Inventory
+	// Lost lists what the document says beyond the inventory.
+	Lost []Loss
+	// Subjects are the digests, sorted, of the images that the document says
+	// it describes. It may name none.
+	Subjects []string
+	// SpecVersion is the version of the format, such as "1.6".
+	SpecVersion string
+}

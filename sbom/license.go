@@ -143,3 +143,10 @@ func listed(list, id string) (string, bool) {
 	found := at(i)
 	return found, strings.EqualFold(found, id)
 }
+
+// IsLicenseException reports whether s is the identifier of an SPDX exception,
+// spelled as the list has it.
+func IsLicenseException(s string) bool {
+	id, ok := listed(exceptionIDs, s)
+	return ok && id == s
+}
