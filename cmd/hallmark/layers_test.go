@@ -18,12 +18,12 @@ const module = "github.com/hallmark-oci/hallmark"
 // directly below.
 var layers = [][]string{
 	{"sign/jsonscan"},
-	{"sbom/purl", "attach", "sign/payload", "sign/dsse", "cmd/hallmark/internal/term"},
-	{"sbom", "attach/cosign", "sign/key"},
+	{"sbom/purl", "attach", "sign/jsonscan", "cmd/hallmark/internal/term"},
+	{"sbom", "attach/cosign", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
 	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "sign"},
 	{"verify", "sbom/scan", "attach/storetest"},
-	{"cmd/hallmark/internal/seal"},
+	{"cmd/hallmark/internal/seal", "cmd/hallmark/internal/serve"},
 	{"cmd/hallmark/internal/report"},
 	{"cmd/hallmark/internal/cli"},
 	{"cmd/hallmark"},

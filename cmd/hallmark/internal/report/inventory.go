@@ -1,0 +1,105 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-oci/hallmark/sbom"
+)
+
+// InventoryInfo sums an inventory up.
+type InventoryInfo struct {
+	Format     string         `json:"format,omitempty"`
+	Digest     string         `json:"digest,omitempty"`
+	Subject    string         `json:"subject,omitempty"`
+	Distro     string         `json:"distro,omitempty"`
+	Components int            `json:"components"`
+	Relations  int            `json:"relations"`
+	Ecosystems map[string]int `json:"ecosystems"`
+	Unknowns   []Unknown      `json:"unknowns,omitempty"`
+}
+
+// Unknown is something that was seen but not understood.
+type Unknown struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// NewInventoryInfo sums the inventory up.
+func NewInventoryInfo(inv sbom.Inventory) *InventoryInfo {
+	info := &InventoryInfo{
+		Subject: inv.Subject.Digest, Distro: inv.Distro.PrettyName,
+		Components: len(inv.Components), Relations: len(inv.Relations),
+		Ecosystems: make(map[string]int),
+	}
+	for _, c := range inv.Components {
+		info.Ecosystems[c.Ecosystem]++
+	}
+	for _, u := range inv.Unknowns {
+		info.Unknowns = append(info.Unknowns, Unknown{Path: u.Path, Reason: u.Reason})
+	}
+	return info
+}
+
+func (i *InventoryInfo) line() string {
+	var parts []string
+	for _, eco := range slices.Sorted(maps.Keys(i.Ecosystems)) {
+		name := eco
+		if name == "" {
+			name = "other"
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", i.Ecosystems[eco], name))
+	}
+	s := fmt.Sprintf("%d components", i.Components)
+	if len(parts) > 0 {
+		s += " (" + strings.Join(parts, ", ") + ")"
+	}
+	if n := len(i.Unknowns); n > 0 {
+		s += fmt.Sprintf(", %d not understood", n)
+	}
+	return s
+}
+
+func (*InventoryInfo) kind() string { return "inventory" }
+
+func (i *InventoryInfo) text(p *printer) {
+	if i.Format != "" {
+		p.linef("format %s", i.Format)
+	}
+	if i.Subject != "" {
+		p.linef("subject %s", i.Subject)
+	}
+	if i.Distro != "" {
+		p.linef("distribution %s", i.Distro)
+	}
+	p.linef("%s, %d relations", i.line(), i.Relations)
+	for _, u := range i.Unknowns {
+		p.linef("not understood: %s: %s", u.Path, u.Reason)
+	}
+}
+
+// KeyInfo describes a key.
+type KeyInfo struct {
+	Name        string   `json:"name"`
+	Algorithm   string   `json:"algorithm"`
+	Fingerprint string   `json:"fingerprint"`
+	Private     bool     `json:"private"`
+	Files       []string `json:"files,omitempty"`
+}
+
+func (KeyInfo) kind() string { return "key" }
+
+func (k KeyInfo) text(p *printer) {
+	what := "public key"
+	if k.Private {
+		what = "private key"
+	}
+	p.linef("%s %s", what, k.Name)
+	p.linef("  algorithm %s", k.Algorithm)
+	p.linef("  fingerprint %s", k.Fingerprint)
+	for _, f := range k.Files {
+		p.linef("  wrote %s", f)
+	}
+}

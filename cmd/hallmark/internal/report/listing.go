@@ -1,0 +1,96 @@
+package report
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-oci/hallmark/attach"
+)
+
+// Listing is the answer of list: everything that is attached to an image.
+type Listing struct {
+	Image  string `json:"image"`
+	Digest string `json:"digest"`
+	// Complete is false when a place could not be read; Errors say which.
+	Complete bool     `json:"complete"`
+	Entries  []Entry  `json:"entries"`
+	Errors   []string `json:"errors,omitempty"`
+}
+
+// Entry is one attachment. Nothing about it is verified.
+type Entry struct {
+	Kind      string   `json:"kind"`
+	Type      string   `json:"type"`
+	MediaType string   `json:"mediaType"`
+	Digest    string   `json:"digest"`
+	Size      int64    `json:"size"`
+	ID        string   `json:"id"`
+	Places    []Place  `json:"places"`
+	SignedBy  []Signed `json:"attachments,omitempty"`
+}
+
+// Signed is an attachment of an attachment, such as the signature over an SBOM object.
+type Signed struct {
+	Subject string  `json:"subject"`
+	Entries []Entry `json:"entries"`
+}
+
+// NewEntry translates an attachment.
+func NewEntry(a attach.Attachment) Entry {
+	return Entry{
+		Kind: string(a.Kind), Type: a.Type, MediaType: string(a.Desc.MediaType),
+		Digest: a.Desc.Digest.String(), Size: a.Desc.Size, ID: a.ID().String(),
+		Places: places(a.Places),
+	}
+}
+
+func (Listing) kind() string { return "listing" }
+
+func (l Listing) text(p *printer) {
+	p.linef("%s", l.Image)
+	p.linef("%s", l.Digest)
+	treeOf(p, "", l.Entries)
+	if len(l.Entries) == 0 && l.Complete {
+		p.linef("nothing is attached")
+	}
+	for _, e := range l.Errors {
+		p.linef("could not tell: %s", e)
+	}
+	if len(l.Entries) > 0 {
+		p.linef("nothing here is verified; see 'hallmark verify'")
+	}
+}
+
+// treeOf draws entries as branches below the prefix.
+func treeOf(p *printer, prefix string, entries []Entry) {
+	for i, e := range entries {
+		branch, below := "├── ", "│   "
+		if i == len(entries)-1 {
+			branch, below = "└── ", "    "
+		}
+		p.linef("%s%s%s %s (%s)", prefix, branch, e.Kind, e.Type, size(e.Size))
+		inner := prefix + below
+		p.linef("%s%s", inner, e.Digest)
+		for _, pl := range e.Places {
+			p.linef("%sby %s", inner, pl.describe())
+		}
+		for _, s := range e.SignedBy {
+			p.linef("%son %s", inner, short(s.Subject))
+			treeOf(p, inner, s.Entries)
+		}
+	}
+}
+
+func (pl Place) describe() string {
+	words := []string{pl.Scheme}
+	if pl.Tag != "" {
+		words = append(words, pl.Tag)
+	}
+	if pl.Tag == "" || pl.Scheme == string(attach.Journal) {
+		words = append(words, short(pl.Digest))
+	}
+	return strings.Join(words, " ")
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

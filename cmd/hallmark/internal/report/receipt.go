@@ -1,0 +1,97 @@
+package report
+
+import (
+	"github.com/hallmark-oci/hallmark/attach"
+)
+
+// Receipts is the answer of sign, attest and attach.
+type Receipts struct {
+	Images []Attached `json:"images"`
+}
+
+// Attached tells what was put beside one image.
+type Attached struct {
+	Image   string    `json:"image"`
+	Subject string    `json:"subject"`
+	Digest  string    `json:"digest"`
+	Entries []Receipt `json:"entries"`
+}
+
+// Receipt tells what became of one entry.
+type Receipt struct {
+	Entry
+	Existed bool   `json:"existed"`
+	Viewed  bool   `json:"viewed"`
+	Note    string `json:"note,omitempty"`
+}
+
+// NewReceipt translates a receipt.
+func NewReceipt(r attach.Receipt) Receipt {
+	return Receipt{Entry: NewEntry(r.Attachment), Existed: r.Existed, Viewed: r.Viewed, Note: r.Note}
+}
+
+func (Receipts) kind() string { return "receipts" }
+
+func (r Receipts) text(p *printer) {
+	for _, img := range r.Images {
+		img.text(p)
+	}
+}
+
+func (a Attached) text(p *printer) {
+	p.linef("%s", a.Image)
+	p.linef("  digest %s", a.Digest)
+	for _, e := range a.Entries {
+		e.text(p)
+	}
+}
+
+func (r Receipt) text(p *printer) {
+	verb := "attached"
+	if r.Existed {
+		verb = "was there"
+	}
+	p.linef("  %s: %s %s %s (%s)", verb, r.Kind, r.Type, short(r.Digest), size(r.Size))
+	for _, pl := range r.Places {
+		p.linef("    by %s", pl.describe())
+	}
+	if r.Note != "" {
+		p.linef("    note: %s", r.Note)
+	}
+}
+
+// Sealed is the answer of seal.
+type Sealed struct {
+	Image   string      `json:"image"`
+	Digest  string      `json:"digest"`
+	Images  []SealedOne `json:"images"`
+	Verdict []Verdict   `json:"verdicts"`
+	Next    []string    `json:"next"`
+}
+
+// SealedOne tells what seal did for one manifest.
+type SealedOne struct {
+	Attached
+	Platform  string         `json:"platform,omitempty"`
+	Inventory *InventoryInfo `json:"inventory,omitempty"`
+}
+
+func (Sealed) kind() string { return "sealed" }
+
+func (s Sealed) text(p *printer) {
+	for _, one := range s.Images {
+		one.Attached.text(p)
+		if one.Inventory != nil {
+			p.linef("  inventory: %s", one.Inventory.line())
+		}
+	}
+	for _, v := range s.Verdict {
+		p.linef("verified from the store: %s is %s", short(v.Digest), v.Outcome)
+	}
+	if len(s.Next) > 0 {
+		p.linef("anyone can check it with:")
+		for _, n := range s.Next {
+			p.linef("  %s", n)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+// Package report holds every document that hallmark prints, as text for people
+// and as JSON for programs.
+//
+// JSON documents carry their kind and the version of their schema. Fields are
+// added without notice, never renamed or removed under one version. Everything
+// is sorted, so that the same answer is the same bytes.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"github.com/hallmark-oci/hallmark/attach"
+)
+
+// A Document is something that can be printed.
+type Document interface {
+	// kind is the name of the JSON schema, such as "verdicts".
+	kind() string
+	// text prints the document for people.
+	text(p *printer)
+}
+
+// schemaVersion is the version of the JSON documents.
+const schemaVersion = 1
+
+// Write prints the document as "text" or "json".
+func Write(w io.Writer, format string, doc Document) error {
+	switch format {
+	case "text":
+		p := &printer{w: w}
+		doc.text(p)
+		return p.err
+	case "json":
+		return writeJSON(w, doc)
+	}
+	return fmt.Errorf("%s cannot be printed as %q", doc.kind(), format)
+}
+
+// writeJSON prints the document with its kind and version in front.
+func writeJSON(w io.Writer, doc Document) error {
+	body, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	head := fmt.Sprintf(`{"kind":"hallmark.%s","version":%d`, doc.kind(), schemaVersion)
+	if string(body) != "{}" {
+		head += ","
+	}
+	var out strings.Builder
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(json.RawMessage(head + string(body[1:]))); err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, out.String())
+	return err
+}
+
+// A printer writes lines and keeps the first error.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+// linef prints one line. Text from outside cannot break it: see clean.
+func (p *printer) linef(format string, args ...any) {
+	if p.err != nil {
+		return
+	}
+	for i, a := range args {
+		switch v := a.(type) {
+		case string:
+			args[i] = clean(v)
+		case fmt.Stringer:
+			args[i] = clean(v.String())
+		}
+	}
+	_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+// clean replaces what could move the cursor or fake a line of ours.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// short abbreviates a digest for people.
+func short(digest string) string {
+	alg, hex, ok := strings.Cut(digest, ":")
+	if !ok || len(hex) <= 12 {
+		return digest
+	}
+	return alg + ":" + hex[:12]
+}
+
+// size prints a number of bytes for people.
+func size(n int64) string {
+	switch {
+	case n < 10_000:
+		return fmt.Sprintf("%d B", n)
+	case n < 10_000_000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
+
+// Place is where an entry was found, or was put.
+type Place struct {
+	Scheme string `json:"scheme"`
+	Digest string `json:"digest"`
+	Tag    string `json:"tag,omitempty"`
+}
+
+func places(list []attach.Place) []Place {
+	out := make([]Place, 0, len(list))
+	for _, p := range list {
+		out = append(out, Place{Scheme: string(p.Scheme), Digest: p.Manifest.Digest.String(), Tag: p.Tag})
+	}
+	return out
+}
+
+// Version is what hallmark knows of its own build.
+type Version struct {
+	Version  string `json:"hallmark"`
+	Commit   string `json:"commit,omitempty"`
+	Time     string `json:"time,omitempty"`
+	Modified bool   `json:"modified,omitempty"`
+	Go       string `json:"go,omitempty"`
+}
+
+func (Version) kind() string { return "version" }
+
+func (v Version) text(p *printer) {
+	p.linef("hallmark %s", v.Version)
+	if v.Commit != "" {
+		dirty := ""
+		if v.Modified {
+			dirty = " (modified)"
+		}
+		p.linef("commit %s%s of %s", v.Commit, dirty, v.Time)
+	}
+	p.linef("built with %s", v.Go)
+}

@@ -1,0 +1,115 @@
+// Package lab is what the programs beside it share: registries on the loopback
+// interface that count requests, images to work on, the peers to compare with,
+// and a way to run a command and see what it cost.
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// peers are the programs hallmark is compared with, as Go modules.
+var peers = map[string]string{
+	"cosign2":  "github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5",
+	"cosign3":  "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3",
+	"registry": "github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
+}
+
+// Peer returns the path of a peer's binary, installing it below cache once.
+func Peer(ctx context.Context, cache, name string) (string, error) {
+	module, ok := peers[name]
+	if !ok {
+		return "", fmt.Errorf("no peer %q", name)
+	}
+	dir := filepath.Join(cache, "peers")
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	tmp, err := os.MkdirTemp(dir, "install-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	fmt.Fprintf(os.Stderr, "installing %s\n", module)
+	cmd := exec.CommandContext(ctx, "go", "install", "-trimpath", "-ldflags=-s -w", module)
+	cmd.Env = append(os.Environ(), "GOBIN="+tmp, "GOFLAGS=")
+	cmd.Dir = tmp
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("install %s: %w\n%s", module, err, tail(string(out), 2000))
+	}
+	built, err := filepath.Glob(filepath.Join(tmp, "*"))
+	if err != nil || len(built) != 1 {
+		return "", fmt.Errorf("install %s: found %v (%v)", module, built, err)
+	}
+	return path, os.Rename(built[0], path)
+}
+
+// Result is what a command did and cost.
+type Result struct {
+	Code     int
+	Out, Err string
+	CPU      time.Duration
+	Wall     time.Duration
+	RSS      int64 // peak, in bytes
+}
+
+// Command is a command to run.
+type Command struct {
+	Path  string
+	Dir   string
+	Env   []string // beside PATH, HOME and TMPDIR
+	Stdin string
+}
+
+// Run runs the command to its end. An error is for one that cannot be started.
+func (c Command) Run(ctx context.Context, args ...string) (Result, error) {
+	cmd := exec.CommandContext(ctx, c.Path, args...)
+	cmd.Dir = c.Dir
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}, c.Env...)
+	cmd.Stdin = strings.NewReader(c.Stdin)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	start := time.Now()
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return Result{}, err
+	}
+	r := Result{
+		Code: cmd.ProcessState.ExitCode(), Out: out.String(), Err: errs.String(),
+		Wall: time.Since(start), CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
+	}
+	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		r.RSS = int64(u.Maxrss) * 1024
+	}
+	return r, nil
+}
+
+// Must runs the command and returns an error unless it ends with exit code 0.
+func (c Command) Must(ctx context.Context, args ...string) (Result, error) {
+	r, err := c.Run(ctx, args...)
+	if err == nil && r.Code != 0 {
+		err = fmt.Errorf("%s %s: exit code %d\n%s", filepath.Base(c.Path), strings.Join(args, " "), r.Code, tail(r.Err+r.Out, 1500))
+	}
+	return r, err
+}
+
+func tail(s string, n int) string {
+	s = strings.TrimSpace(s)
+	if len(s) > n {
+		return "..." + s[len(s)-n:]
+	}
+	return s
+}

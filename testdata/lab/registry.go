@@ -1,0 +1,130 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"io"
+	"log"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+)
+
+// A Registry is a registry on the loopback interface that counts requests.
+type Registry struct {
+	Name string
+	// Host is what stands in front of a repository name.
+	Host  string
+	close []func()
+
+	count atomic.Int64
+	delay atomic.Int64
+	mu    sync.Mutex
+	log   []string
+}
+
+// Memory starts go-containerregistry's in-memory registry.
+func Memory(referrers bool) *Registry {
+	name := "memory"
+	if referrers {
+		name = "memory with referrers"
+	}
+	h := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(referrers))
+	return counted(name, h)
+}
+
+// Distribution starts the CNCF distribution registry, a process of its own,
+// behind a counting proxy.
+func Distribution(ctx context.Context, bin, dir string) (*Registry, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := l.Addr().String()
+	l.Close()
+	config := filepath.Join(dir, "distribution.yml")
+	text := fmt.Sprintf("version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: %s\n  delete:\n    enabled: true\nhttp:\n  addr: %s\n",
+		filepath.Join(dir, "distribution"), addr)
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, bin, "serve", config)
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	target, err := url.Parse("http://" + addr)
+	if err != nil {
+		return nil, err
+	}
+	for range 100 {
+		if resp, err := http.Get(target.String() + "/v2/"); err == nil {
+			resp.Body.Close()
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host // so that the Location headers lead here
+	}}
+	r := counted("distribution 3", proxy)
+	r.close = append(r.close, func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return r, nil
+}
+
+func counted(name string, h http.Handler) *Registry {
+	r := &Registry{Name: name}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.count.Add(1)
+		if d := time.Duration(r.delay.Load()); d > 0 {
+			time.Sleep(d)
+		}
+		r.mu.Lock()
+		r.log = append(r.log, req.Method+" "+req.URL.RequestURI())
+		r.mu.Unlock()
+		h.ServeHTTP(w, req)
+	}))
+	r.Host = strings.TrimPrefix(s.URL, "http://")
+	r.close = append(r.close, s.Close)
+	return r
+}
+
+// Reset forgets the requests so far.
+func (r *Registry) Reset() {
+	r.count.Store(0)
+	r.mu.Lock()
+	r.log = nil
+	r.mu.Unlock()
+}
+
+// Requests returns how many requests came since Reset.
+func (r *Registry) Requests() int { return int(r.count.Load()) }
+
+// Log returns the requests since Reset.
+func (r *Registry) Log() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.log...)
+}
+
+// Delay makes each request take that much longer.
+func (r *Registry) Delay(d time.Duration) { r.delay.Store(int64(d)) }
+
+// Close stops the registry.
+func (r *Registry) Close() {
+	for i := len(r.close) - 1; i >= 0; i-- {
+		r.close[i]()
+	}
+}

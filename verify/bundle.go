@@ -1,0 +1,73 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/sign/bundle"
+)
+
+// notation is the artifact type of Notary Project signatures.
+const notation = "application/vnd.cncf.notary.signature"
+
+// artifact judges what hangs from the subject as a referrer: Sigstore bundles
+// are evidence, Notary signatures are named as what hallmark does not judge, and
+// anything else is none of this rule's business.
+func (j *judge) artifact(ctx context.Context, a attach.Attachment) (Evidence, bool, error) {
+	e := Evidence{Attachment: a, Outcome: Reject}
+	switch {
+	case a.Type == notation && j.rule.Kind == attach.Signature:
+		e.Reason, e.Detail = UnsupportedFormat, "a Notary Project signature"
+		return e, true, nil
+	case !strings.HasPrefix(a.Type, bundle.MediaTypePrefix):
+		return e, false, nil
+	}
+	layer, err := j.bundleLayer(ctx, a)
+	if err != nil {
+		return failed(a, fmt.Errorf("bundle %s: %w", a.Desc.Digest, err)), true, nil
+	}
+	rc, err := j.Blob(ctx, j.subject, layer)
+	if err != nil {
+		return failed(a, fmt.Errorf("bundle %s: %w", a.Desc.Digest, err)), true, nil
+	}
+	raw, err := attach.ReadAll(rc, layer, MaxBundle)
+	if err != nil {
+		return failed(a, fmt.Errorf("bundle %s: %w", a.Desc.Digest, err)), true, nil
+	}
+	b, err := bundle.Parse(raw)
+	if err != nil {
+		e.Reason, e.Detail = BundleMalformed, err.Error()
+		return e, true, nil
+	}
+	if b.Envelope == nil {
+		e.Reason, e.Detail = UnsupportedFormat, "the bundle holds no DSSE envelope"
+		return e, true, nil
+	}
+	e, err = j.envelope(e, bytes.NewReader(b.Envelope), int64(len(b.Envelope)))
+	if e.Reason == PredicateType || (e.Reason == PayloadType && j.rule.Kind == attach.Signature) {
+		// A good statement about something else is no failed signature.
+		return e, j.rule.Exhaustive, err
+	}
+	return e, true, err
+}
+
+// bundleLayer returns the one layer of the referrer's manifest.
+func (j *judge) bundleLayer(ctx context.Context, a attach.Attachment) (v1.Descriptor, error) {
+	m, err := j.Manifest(ctx, j.subject, a.Desc.Digest)
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	parsed, err := v1.ParseManifest(bytes.NewReader(m.Raw))
+	if err != nil {
+		return v1.Descriptor{}, fmt.Errorf("manifest: %v: %w", err, attach.ErrMalformed)
+	}
+	if len(parsed.Layers) != 1 {
+		return v1.Descriptor{}, fmt.Errorf("manifest has %d layers, not one: %w", len(parsed.Layers), attach.ErrMalformed)
+	}
+	return parsed.Layers[0], nil
+}

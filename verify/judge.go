@@ -1,0 +1,171 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/sign/key"
+)
+
+// A judge applies one rule to one subject.
+type judge struct {
+	attach.Reader
+	subject attach.Subject
+	keys    []*key.Public
+	rule    Rule
+
+	evidence []Evidence
+	index    map[attach.ID]int
+	signers  map[key.Fingerprint]bool // whose entries were accepted
+	open     []error                  // places that could not be read
+	bad      []error                  // places whose content arrived and is bad
+}
+
+// check reads entries until the threshold is met, or all of them, and sums up.
+func (j *judge) check(ctx context.Context) (Check, error) {
+	j.index = make(map[attach.ID]int)
+	j.signers = make(map[key.Fingerprint]bool)
+	for a, err := range j.List(ctx, j.subject, j.rule.Kind, attach.Artifact) {
+		switch {
+		case err != nil && attach.Judged(err):
+			j.bad = append(j.bad, err)
+		case err != nil:
+			j.open = append(j.open, err)
+		default:
+			if err := j.add(ctx, a); err != nil {
+				return Check{}, err
+			}
+		}
+		if len(j.signers) >= j.rule.Threshold && !j.rule.Exhaustive {
+			break
+		}
+	}
+	return j.sum(ctx), nil
+}
+
+// add judges an entry, once, however many places it was found in.
+func (j *judge) add(ctx context.Context, a attach.Attachment) error {
+	if i, seen := j.index[a.ID()]; seen {
+		// The same entry elsewhere. One that could not be read there may be
+		// readable here; one that was judged stays judged.
+		if j.evidence[i].Outcome != Undetermined {
+			j.evidence[i].Attachment.Places = append(j.evidence[i].Attachment.Places, a.Places...)
+			return nil
+		}
+	}
+	e, ours, err := j.entry(ctx, a)
+	if err != nil || !ours {
+		return err
+	}
+	if e.Outcome == Accept {
+		for _, id := range e.Signers {
+			j.signers[id] = true
+		}
+	}
+	if i, seen := j.index[a.ID()]; seen {
+		e.Attachment.Places = append(j.evidence[i].Attachment.Places, a.Places...)
+		j.evidence[i] = e
+		return nil
+	}
+	j.index[a.ID()] = len(j.evidence)
+	j.evidence = append(j.evidence, e)
+	return nil
+}
+
+// entry judges one entry. ours is false for artifacts that have nothing to do
+// with the rule.
+func (j *judge) entry(ctx context.Context, a attach.Attachment) (e Evidence, ours bool, err error) {
+	switch {
+	case a.Kind == attach.Signature && j.rule.Kind == attach.Signature:
+		return j.simpleSigning(ctx, a), true, nil
+	case a.Kind == attach.Attestation && j.rule.Kind == attach.Attestation:
+		e, err := j.attestation(ctx, a)
+		return e, true, err
+	case a.Kind == attach.Artifact:
+		return j.artifact(ctx, a)
+	}
+	return Evidence{}, false, nil
+}
+
+// sum turns the evidence into the outcome of the rule.
+func (j *judge) sum(ctx context.Context) Check {
+	c := Check{Rule: j.rule.Name, Evidence: j.evidence}
+	need, have := j.rule.Threshold, len(j.signers)
+	if have >= need {
+		c.Outcome, c.Reason = Accept, Accepted
+		c.Detail = fmt.Sprintf("signed by %s", count(have, "accepted key", "accepted keys"))
+		return c
+	}
+	if open, reason := j.unfinished(ctx); open != "" {
+		c.Outcome, c.Reason, c.Detail = Undetermined, reason, open
+		return c
+	}
+	c.Outcome = Reject
+	switch {
+	case have > 0:
+		c.Reason = ThresholdNotMet
+		c.Detail = fmt.Sprintf("signed by %s, %d are needed", count(have, "accepted key", "accepted keys"), need)
+	case len(j.evidence) > 0 || len(j.bad) > 0:
+		c.Reason = NoneAccepted
+		c.Detail = j.whyNone()
+	case j.rule.Kind == attach.Signature:
+		c.Reason, c.Detail = NoSignature, "no signature is attached"
+	default:
+		c.Reason, c.Detail = NoAttestation, "no attestation of the wanted type is attached"
+	}
+	return c
+}
+
+// unfinished tells what kept the judge from an answer, "" when nothing did.
+func (j *judge) unfinished(ctx context.Context) (string, Reason) {
+	if err := context.Cause(ctx); err != nil {
+		return err.Error(), Deadline
+	}
+	if len(j.open) > 0 {
+		return j.open[0].Error(), unobtainable(j.open[0])
+	}
+	i := slices.IndexFunc(j.evidence, func(e Evidence) bool { return e.Outcome == Undetermined })
+	if i >= 0 {
+		return j.evidence[i].Detail, j.evidence[i].Reason
+	}
+	return "", ""
+}
+
+// whyNone names the reasons of the entries that do not count, most frequent first.
+func (j *judge) whyNone() string {
+	tally := make(map[Reason]int)
+	for _, e := range j.evidence {
+		tally[e.Reason]++
+	}
+	for _, err := range j.bad {
+		tally[badEntry(err)]++
+	}
+	reasons := make([]Reason, 0, len(tally))
+	for r := range tally {
+		reasons = append(reasons, r)
+	}
+	slices.SortFunc(reasons, func(a, b Reason) int {
+		if tally[a] != tally[b] {
+			return tally[b] - tally[a]
+		}
+		return strings.Compare(string(a), string(b))
+	})
+	s := fmt.Sprintf("none of %s counts:", count(len(j.evidence)+len(j.bad), "attached entry", "attached entries"))
+	for i, r := range reasons {
+		if i > 0 {
+			s += ","
+		}
+		s += fmt.Sprintf(" %d %s", tally[r], r)
+	}
+	return s
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

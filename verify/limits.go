@@ -1,0 +1,21 @@
+package verify
+
+// Limits on what is judged. They are applied before memory is taken.
+const (
+	// MaxPayload is the size of the largest simple-signing payload, in bytes.
+	MaxPayload = 64 << 10
+	// MaxSignature is the size of the largest signature annotation, in bytes of base64.
+	MaxSignature = 16 << 10
+	// MaxEnvelope is the size of the largest DSSE envelope or bundle, in bytes.
+	MaxEnvelope = 512 << 20
+	// MaxBundle is the size of the largest Sigstore bundle, in bytes. Bundles are held in memory.
+	MaxBundle = 64 << 20
+	// maxCertificates bounds the certificates of one annotation.
+	maxCertificates = 10
+	// maxIndexDepth bounds how deep indexes of one subject are nested.
+	maxIndexDepth = 4
+	// maxBlobs bounds the manifests and blobs of one subject.
+	maxBlobs = 20000
+	// parallelBlobs is how many blobs are read at once.
+	parallelBlobs = 4
+)

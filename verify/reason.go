@@ -1,0 +1,96 @@
+package verify
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hallmark-oci/hallmark/attach"
+)
+
+// A Reason is a stable, machine-readable code that says why a check or a piece
+// of evidence came out as it did. Codes are never renamed; new ones may come.
+type Reason string
+
+// The reasons for acceptance and for a rule's outcome.
+const (
+	Accepted        Reason = "accepted"
+	NoSignature     Reason = "no-signature"      // nothing of the kind is attached
+	NoAttestation   Reason = "no-attestation"    // nothing of the wanted type is attached
+	NoneAccepted    Reason = "none-accepted"     // entries exist, none counts
+	ThresholdNotMet Reason = "threshold-not-met" // some count, too few distinct signers
+)
+
+// The reasons about the subject and its content.
+const (
+	SubjectMissing Reason = "subject-missing"
+	SubjectDigest  Reason = "subject-digest"
+	BlobMissing    Reason = "blob-missing"
+	BlobDigest     Reason = "blob-digest"
+	ContentLimit   Reason = "content-limit"
+)
+
+// The reasons why one entry does not count.
+const (
+	UntrustedKey         Reason = "untrusted-key"         // no accepted key made the signature
+	SignatureMalformed   Reason = "signature-malformed"   // no signature, or not base64
+	CertificateMalformed Reason = "certificate-malformed" // a certificate is attached that cannot be read
+	CertificateMismatch  Reason = "certificate-mismatch"  // the attached certificate has another key than the signer
+	BundleMalformed      Reason = "bundle-malformed"      // a log entry, timestamp or bundle that cannot be read
+	EntryMalformed       Reason = "entry-malformed"       // the entry breaks the format of its manifest
+	EntryLimit           Reason = "entry-limit"           // the entry is larger or more complex than is read
+	EntryDigest          Reason = "entry-digest"          // the content is not what the descriptor names
+	PayloadMalformed     Reason = "payload-malformed"     // signed, but not in the format that its type asks for
+	PayloadType          Reason = "payload-type"          // signed, but as something else than this rule asks for
+	PredicateType        Reason = "predicate-type"        // a statement of another type
+	WrongSubject         Reason = "wrong-subject"         // signed for another image
+	AnnotationMismatch   Reason = "annotation-mismatch"   // the payload lacks a wanted annotation
+	UnsupportedFormat    Reason = "unsupported-format"    // a format that hallmark does not judge
+)
+
+// The reasons for an open question.
+const (
+	Unreachable   Reason = "unreachable"    // the registry did not answer, or broke off
+	AccessDenied  Reason = "access-denied"  // the registry refused the credentials
+	Deadline      Reason = "deadline"       // time ran out
+	ContentAbsent Reason = "content-absent" // listed, but the store says it is not there
+)
+
+// unobtainable returns the reason for an error that left a question open.
+func unobtainable(err error) Reason {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return Deadline
+	case errors.Is(err, attach.ErrDenied):
+		return AccessDenied
+	case errors.Is(err, attach.ErrNotFound):
+		return ContentAbsent
+	}
+	return Unreachable
+}
+
+// badEntry returns the reason for content that arrived and is bad.
+func badEntry(err error) Reason {
+	switch {
+	case errors.Is(err, attach.ErrDigest):
+		return EntryDigest
+	case errors.Is(err, attach.ErrLimit):
+		return EntryLimit
+	}
+	return EntryMalformed
+}
+
+// failed turns an error from reading an entry into evidence: bad content
+// rejects the entry, content that could not be had leaves it open. Content that
+// is listed but authoritatively absent rejects: it can never be evidence.
+func failed(a attach.Attachment, err error) Evidence {
+	e := Evidence{Attachment: a, Detail: err.Error()}
+	switch {
+	case attach.Judged(err):
+		e.Outcome, e.Reason = Reject, badEntry(err)
+	case errors.Is(err, attach.ErrNotFound):
+		e.Outcome, e.Reason = Reject, ContentAbsent
+	default:
+		e.Outcome, e.Reason = Undetermined, unobtainable(err)
+	}
+	return e
+}

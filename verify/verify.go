@@ -1,0 +1,254 @@
+// Package verify is the door to judgement: is this the image that was stamped,
+// by whom, and do the attached documents speak of it?
+//
+// A [Verifier] is made from a [Trust], whom to believe, and a [Policy], what to
+// ask for. [Verifier.Verify] reads what is attached to one subject and returns
+// a [Verdict]. There is one such function, and every caller uses it.
+//
+// # Three outcomes
+//
+// A verdict is Accept, Reject or Undetermined. Undetermined, the zero value,
+// means that the verifier could not obtain or finish something that might have
+// changed the answer; it is never a yes and never a no. Content that arrived
+// and is bad (malformed, oversized, wrongly digested, signed by a stranger)
+// rejects the one entry that it is and nothing else: whoever can attach
+// something to an image can neither make it pass nor make it fail.
+//
+// # What counts as evidence
+//
+// An image signature is a simple-signing payload in a cosign signature entry,
+// or a Sigstore bundle whose statement has the predicate type that cosign gives
+// to signatures. An attestation never counts as an image signature. An SBOM is
+// trusted only through a DSSE statement whose subject is the image's digest; a
+// signature over the object that holds an SBOM says who stored it, not which
+// image it describes, and satisfies no rule here.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/sign/key"
+)
+
+// Outcome is the answer of a check or a verdict. The zero value passes no gate.
+type Outcome int
+
+// The outcomes.
+const (
+	Undetermined Outcome = iota
+	Reject
+	Accept
+)
+
+// String returns the word that reports use.
+func (o Outcome) String() string {
+	switch o {
+	case Accept:
+		return "accept"
+	case Reject:
+		return "reject"
+	case Undetermined:
+		return "undetermined"
+	}
+	return fmt.Sprintf("outcome %d", int(o))
+}
+
+// Trust says whose signatures count.
+type Trust struct {
+	// Keys are the accepted public keys. Any of them may sign; how many
+	// distinct ones must is the rule's Threshold.
+	Keys []*key.Public
+}
+
+// Policy says what a subject must have. All rules must accept.
+type Policy struct {
+	Rules []Rule
+	// Deep also reads every blob of the image and recomputes its digest.
+	Deep bool
+}
+
+// A Rule asks for one kind of evidence.
+type Rule struct {
+	// Name appears in the verdict: "signature", "attestation spdxjson".
+	Name string
+	// Kind is attach.Signature or attach.Attestation.
+	Kind attach.Kind
+	// PredicateTypes are the statement types that an attestation rule takes,
+	// as URIs; any one of them will do. A signature rule has none.
+	PredicateTypes []string
+	// Threshold is how many distinct keys must have signed, at least 1.
+	Threshold int
+	// Annotations must all stand in the signed payload with these values.
+	Annotations map[string]string
+	// Exhaustive reads every entry even when the threshold is met early, so that
+	// the verdict lists them all.
+	Exhaustive bool
+	// Take, when set, is called with each accepted attestation as soon as it is
+	// accepted, in the order of discovery. The predicate must be read before
+	// Take returns. An error ends the verification and is returned by Verify.
+	Take func(Statement) error
+}
+
+// A Verdict is the judgement on one subject.
+type Verdict struct {
+	Subject attach.Subject
+	Outcome Outcome
+	Checks  []Check
+}
+
+// A Check is the judgement on one rule.
+type Check struct {
+	Rule     string
+	Outcome  Outcome
+	Reason   Reason
+	Detail   string
+	Evidence []Evidence
+}
+
+// Evidence is what was found on one attachment.
+type Evidence struct {
+	Outcome    Outcome
+	Reason     Reason
+	Detail     string
+	Attachment attach.Attachment
+	// Signers are the accepted keys whose signature over this entry holds. They
+	// are given for entries that were rejected for another reason too.
+	Signers []key.Fingerprint
+	// PredicateType is the type that the signed statement itself names.
+	PredicateType string
+	// Annotations are those of the signed payload, set when a signer's signature holds.
+	Annotations map[string]string
+}
+
+// ErrConfig says that a Trust or a Policy cannot be used.
+var ErrConfig = errors.New("unusable trust or policy")
+
+// A Verifier judges subjects. It is safe for concurrent use as far as the
+// Take functions of its rules are.
+type Verifier struct {
+	keys   []*key.Public
+	policy Policy
+}
+
+// New returns a Verifier. A trust without keys, a policy without rules, a rule
+// without threshold or one that no number of keys can meet is refused with
+// ErrConfig: nothing is accepted for want of a question.
+func New(trust Trust, policy Policy) (*Verifier, error) {
+	keys := distinct(trust.Keys)
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("no accepted key: %w", ErrConfig)
+	}
+	if len(policy.Rules) == 0 {
+		return nil, fmt.Errorf("no rule: %w", ErrConfig)
+	}
+	for _, r := range policy.Rules {
+		if err := r.check(len(keys)); err != nil {
+			return nil, fmt.Errorf("rule %q: %w", r.Name, err)
+		}
+	}
+	return &Verifier{keys: keys, policy: policy}, nil
+}
+
+func (r Rule) check(keys int) error {
+	switch {
+	case r.Threshold < 1:
+		return fmt.Errorf("threshold %d is below 1: %w", r.Threshold, ErrConfig)
+	case r.Threshold > keys:
+		return fmt.Errorf("threshold %d is above the number of distinct keys, %d: %w", r.Threshold, keys, ErrConfig)
+	case r.Kind == attach.Signature && len(r.PredicateTypes) > 0:
+		return fmt.Errorf("a signature has no predicate type: %w", ErrConfig)
+	case r.Kind == attach.Attestation && len(r.PredicateTypes) == 0:
+		return fmt.Errorf("no predicate type is named: %w", ErrConfig)
+	case r.Kind != attach.Signature && r.Kind != attach.Attestation:
+		return fmt.Errorf("kind %q cannot be verified: %w", r.Kind, ErrConfig)
+	}
+	return nil
+}
+
+// distinct drops keys that are given twice: a threshold counts authorities.
+func distinct(keys []*key.Public) []*key.Public {
+	var out []*key.Public
+	for _, k := range keys {
+		if k == nil {
+			continue
+		}
+		same := func(o *key.Public) bool { return o.Fingerprint() == k.Fingerprint() }
+		if !slices.ContainsFunc(out, same) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// Verify judges the subject by what r holds. It first obtains the subject's own
+// manifest and recomputes its digest, then applies each rule. The error is for
+// a caller's mistake or a failing Take; a registry that does not answer is an
+// Undetermined verdict.
+func (v *Verifier) Verify(ctx context.Context, r attach.Reader, s attach.Subject) (Verdict, error) {
+	verdict := Verdict{Subject: s}
+	subject, manifest := v.checkSubject(ctx, r, s)
+	verdict.Checks = append(verdict.Checks, subject)
+	if subject.Outcome == Accept {
+		for _, rule := range v.policy.Rules {
+			j := &judge{Reader: r, subject: s, keys: v.keys, rule: rule}
+			check, err := j.check(ctx)
+			if err != nil {
+				return Verdict{Subject: s}, fmt.Errorf("verify %s: %w", s, err)
+			}
+			verdict.Checks = append(verdict.Checks, check)
+		}
+		if v.policy.Deep {
+			verdict.Checks = append(verdict.Checks, checkContent(ctx, r, s, manifest))
+		}
+	}
+	outcomes := make([]Outcome, len(verdict.Checks))
+	for i, c := range verdict.Checks {
+		outcomes[i] = c.Outcome
+	}
+	verdict.Outcome = All(outcomes)
+	return verdict, nil
+}
+
+// checkSubject obtains the subject's manifest and recomputes its digest.
+func (v *Verifier) checkSubject(ctx context.Context, r attach.Reader, s attach.Subject) (Check, attach.Manifest) {
+	check := Check{Rule: "subject"}
+	m, err := r.Manifest(ctx, s, s.Desc.Digest)
+	if err == nil && attach.DigestOf(m.Raw) != s.Desc.Digest {
+		err = fmt.Errorf("manifest has digest %s, not %s: %w", attach.DigestOf(m.Raw), s.Desc.Digest, attach.ErrDigest)
+	}
+	switch {
+	case err == nil:
+		check.Outcome, check.Reason = Accept, Accepted
+		check.Detail = "the manifest has the digest " + s.Desc.Digest.String()
+	case errors.Is(err, attach.ErrNotFound):
+		check.Outcome, check.Reason, check.Detail = Reject, SubjectMissing, err.Error()
+	case attach.Judged(err):
+		check.Outcome, check.Reason, check.Detail = Reject, SubjectDigest, err.Error()
+	default:
+		check.Outcome, check.Reason, check.Detail = Undetermined, unobtainable(err), err.Error()
+	}
+	return check, m
+}
+
+// All is the conjunction of outcomes: one rejection rejects, else one open
+// question leaves it open. No outcome at all is no acceptance.
+func All(outcomes []Outcome) Outcome {
+	if len(outcomes) == 0 {
+		return Undetermined
+	}
+	all := Accept
+	for _, o := range outcomes {
+		switch o {
+		case Reject:
+			return Reject
+		case Accept:
+		default:
+			all = Undetermined
+		}
+	}
+	return all
+}
