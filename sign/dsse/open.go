@@ -1,0 +1,216 @@
+package dsse
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/hallmark-oci/hallmark/sign/jsonscan"
+)
+
+// Options bound what [Open] takes.
+type Options struct {
+	// MaxSize is the size of the largest envelope, MaxSize of this package where 0.
+	MaxSize int64
+	// TempDir is where large envelopes are kept, the system's directory for
+	// temporary files where empty.
+	TempDir string
+}
+
+// Open reads an envelope of exactly size bytes to its end. It needs the members
+// payloadType, payload and signatures, each once and by their exact names;
+// others are allowed. The payload is base64 in the standard or in the URL
+// alphabet, not mixed, with padding, without escapes or line breaks. An
+// envelope without signatures, or with more than [MaxSignatures], is refused.
+//
+// Base64 of the payload is checked while it is read, so reading it can fail
+// with [ErrMalformed]. Close must be called; it removes the temporary file.
+func Open(r io.Reader, size int64, opts Options) (*Envelope, error) {
+	limit := opts.MaxSize
+	if limit <= 0 {
+		limit = MaxSize
+	}
+	if size < 0 || size > limit {
+		return nil, refuse("%d bytes, at most %d are read", size, limit)
+	}
+	e := &Envelope{}
+	keep, err := e.spool(size, opts.TempDir)
+	if err != nil {
+		return nil, err
+	}
+	in := &counter{r: io.TeeReader(io.LimitReader(r, size+1), keep)}
+	if err := e.parse(jsonscan.New(in)); err != nil {
+		e.Close()
+		return nil, malformed(err)
+	}
+	if in.n != size {
+		e.Close()
+		return nil, refuse("%d bytes or more, %d expected", in.n, size)
+	}
+	if b, ok := keep.(*bytes.Buffer); ok {
+		e.bytes = bytes.NewReader(b.Bytes())
+	}
+	return e, nil
+}
+
+// spool returns where the bytes are kept.
+func (e *Envelope) spool(size int64, dir string) (io.Writer, error) {
+	if size <= MaxMemory {
+		return bytes.NewBuffer(make([]byte, 0, size+1)), nil
+	}
+	f, err := os.CreateTemp(dir, "hallmark-envelope-*")
+	if err != nil {
+		return nil, fmt.Errorf("keep envelope of %d bytes: %w", size, err)
+	}
+	e.file, e.bytes = f, f
+	// Where the system lets an open file go, nothing is left behind even if
+	// the process is killed. Elsewhere Close removes it.
+	e.removed = os.Remove(f.Name()) == nil
+	return f, nil
+}
+
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+// Read implements io.Reader.
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// parse reads the members of the envelope.
+func (e *Envelope) parse(s *jsonscan.Scanner) error {
+	var seen int
+	err := s.Object(func(name string) (err error) {
+		switch name {
+		case "payloadType":
+			seen++
+			e.payloadType, err = s.String(MaxText)
+		case "payload":
+			seen++
+			err = e.parsePayload(s)
+		case "signatures":
+			seen++
+			e.signatures, err = parseSignatures(s)
+		default:
+			err = other(s, name, "payloadType", "payload", "signatures")
+		}
+		return err
+	})
+	if err == nil {
+		err = s.End()
+	}
+	switch {
+	case err != nil:
+		return err
+	case seen != 3:
+		return refuse("payloadType, payload or signatures is missing")
+	case e.payloadType == "":
+		return refuse("empty payloadType")
+	case len(e.signatures) == 0:
+		return refuse("no signatures")
+	}
+	return nil
+}
+
+// other skips an unknown member, unless its name differs from a known one in case only.
+func other(s *jsonscan.Scanner, name string, known ...string) error {
+	if k := jsonscan.Fold(name, known...); k != "" {
+		return refuse("member %q, which some readers take for %q", name, k)
+	}
+	return s.Skip()
+}
+
+// parsePayload notes where the payload stands, in which alphabet and how long
+// it is once decoded.
+func (e *Envelope) parsePayload(s *jsonscan.Scanner) error {
+	var standard, url bool
+	var end [2]byte
+	at, n, err := s.Raw(func(piece []byte) error {
+		standard = standard || bytes.IndexByte(piece, '+') >= 0 || bytes.IndexByte(piece, '/') >= 0
+		url = url || bytes.IndexByte(piece, '-') >= 0 || bytes.IndexByte(piece, '_') >= 0
+		if len(piece) > 1 {
+			end[0] = piece[len(piece)-2]
+		} else {
+			end[0] = end[1]
+		}
+		end[1] = piece[len(piece)-1]
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case n%4 != 0:
+		return refuse("payload of %d characters, base64 has a multiple of 4", n)
+	case standard && url:
+		return refuse("payload mixes the alphabets of base64")
+	}
+	e.offset, e.length, e.size = at, n, n/4*3
+	e.alphabet = base64.StdEncoding.Strict()
+	if url {
+		e.alphabet = base64.URLEncoding.Strict()
+	}
+	for _, c := range end {
+		if c == '=' {
+			e.size--
+		}
+	}
+	return nil
+}
+
+func parseSignatures(s *jsonscan.Scanner) ([]Signature, error) {
+	var list []Signature
+	err := s.Array(func(i int) error {
+		if i == MaxSignatures {
+			return refuse("more than %d signatures", MaxSignatures)
+		}
+		var sig Signature
+		var there bool
+		err := s.Object(func(name string) (err error) {
+			switch name {
+			case "keyid":
+				if s.Peek() == 'n' {
+					return s.Skip() // null, as some writers have it
+				}
+				sig.KeyID, err = s.String(MaxText)
+			case "sig":
+				there = true
+				sig.Sig, err = parseSig(s)
+			default:
+				err = other(s, name, "keyid", "sig")
+			}
+			return err
+		})
+		if err == nil && !there {
+			err = refuse("signature %d without sig", i)
+		}
+		list = append(list, sig)
+		return err
+	})
+	return list, err
+}
+
+func parseSig(s *jsonscan.Scanner) ([]byte, error) {
+	text, err := s.String(MaxSignature)
+	if err != nil {
+		return nil, err
+	}
+	if len(text) == 0 || bytes.ContainsAny([]byte(text), "\r\n") {
+		return nil, refuse("signature is no base64")
+	}
+	for _, alphabet := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+		if sig, err := alphabet.Strict().DecodeString(text); err == nil {
+			return sig, nil
+		}
+	}
+	return nil, refuse("signature is no base64")
+}
+
+// errClosed is returned for reads after Close.
+var errClosed = errors.New("envelope is closed")
