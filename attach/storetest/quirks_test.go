@@ -95,7 +95,7 @@ func small(note string) string {
 	return `{"schemaVersion":2,"mediaType":"` + ociManifest + `","layers":[],"annotations":{"note":"` + note + `"}}`
 }
 
-func put(s *Server, ref, body string) answer {
+func putTag(s *Server, ref, body string) answer {
 	return ask(s, "PUT", "/v2/r/manifests/"+ref, body, "Content-Type", ociManifest)
 }
 
@@ -144,7 +144,7 @@ func TestReferrersQuirks(t *testing.T) {
 	}
 	s.Set(SubjectLie())
 	subject := `{"schemaVersion":2,"subject":{"digest":"` + image.Digest.String() + `"}}`
-	if a := put(s, attach.DigestOf([]byte(subject)).String(), subject); a.header.Get("OCI-Subject") != image.Digest.String() {
+	if a := putTag(s, attach.DigestOf([]byte(subject)).String(), subject); a.header.Get("OCI-Subject") != image.Digest.String() {
 		t.Errorf("lie: %v", a.header)
 	}
 	s.Set(FallbackIsSubject())
@@ -161,7 +161,7 @@ func TestWriteQuirks(t *testing.T) {
 	for status, code := range map[int]string{403: "DENIED", 409: "TAG_IMMUTABLE", 412: "PRECONDITION", 400: "immutable"} {
 		s.Set(Immutable(status))
 		tag := fmt.Sprintf("t%d", status)
-		first, same, other := put(s, tag, small("a")), put(s, tag, small("a")), put(s, tag, small("b"))
+		first, same, other := putTag(s, tag, small("a")), putTag(s, tag, small("a")), putTag(s, tag, small("b"))
 		if first.status != 201 || (same.status == 201) == (status == 400) || other.status != status || !bytes.Contains(other.body, []byte(code)) {
 			t.Errorf("%d: first %d, same %d, other %d %s", status, first.status, same.status, other.status, other.body)
 		}
@@ -169,7 +169,7 @@ func TestWriteQuirks(t *testing.T) {
 	large := small(strings.Repeat("x", attach.MaxManifest))
 	for _, status := range []int{400, 413} {
 		s.Set(ManifestLimit(status))
-		if ok, not := put(s, "l", small("a")), put(s, "l", large); ok.status != 201 || not.status != status {
+		if ok, not := putTag(s, "l", small("a")), putTag(s, "l", large); ok.status != 201 || not.status != status {
 			t.Errorf("limit %d: %d, %d", status, ok.status, not.status)
 		}
 	}
@@ -177,27 +177,27 @@ func TestWriteQuirks(t *testing.T) {
 	typed := func(layer string) string {
 		return `{"config":{"mediaType":"application/vnd.oci.image.config.v1+json"},"layers":[{"mediaType":"` + layer + `"}]}`
 	}
-	if ok, not := put(s, "i", typed("application/vnd.oci.image.layer.v1.tar+gzip")), put(s, "i", typed("application/vnd.dev.cosign.simplesigning.v1+json")); ok.status != 201 || not.status != 400 {
+	if ok, not := putTag(s, "i", typed("application/vnd.oci.image.layer.v1.tar+gzip")), putTag(s, "i", typed("application/vnd.dev.cosign.simplesigning.v1+json")); ok.status != 201 || not.status != 400 {
 		t.Errorf("images only: %d, %d", ok.status, not.status)
 	}
 	s.Set(ConcurrentPut(404, 200*time.Millisecond))
 	var wg sync.WaitGroup
 	got := make([]int, 4)
 	for i := range got {
-		wg.Go(func() { got[i] = put(s, "c", small(fmt.Sprint(i))).status })
+		wg.Go(func() { got[i] = putTag(s, "c", small(fmt.Sprint(i))).status })
 	}
 	wg.Wait()
 	if !slices.Contains(got, 201) || !slices.Contains(got, 404) {
 		t.Errorf("concurrent: %v", got)
 	}
 	s.Set(ResetAfterPut(1))
-	if a := put(s, "reset", small("kept")); a.err == nil {
+	if a := putTag(s, "reset", small("kept")); a.err == nil {
 		t.Errorf("no reset: %d", a.status)
 	}
 	if a := ask(s, "GET", "/v2/r/manifests/reset", ""); string(a.body) != small("kept") {
 		t.Errorf("after the reset: %d %s", a.status, a.body)
 	}
-	if a := put(s, "reset", small("again")); a.status != 201 {
+	if a := putTag(s, "reset", small("again")); a.status != 201 {
 		t.Errorf("second: %d %v", a.status, a.err)
 	}
 	s.Set(TwoStepUploads())
@@ -247,7 +247,7 @@ func TestReadQuirks(t *testing.T) {
 	s.Set(StaleTags(2))
 	for i, want := range []string{"", "one", "two"} {
 		if i > 0 {
-			put(s, "stale", small(want))
+			putTag(s, "stale", small(want))
 		}
 		for range 2 {
 			if a := ask(s, "GET", "/v2/r/manifests/stale", ""); i > 0 && strings.Contains(string(a.body), `"`+want+`"`) {
@@ -310,7 +310,7 @@ func TestListQuirks(t *testing.T) {
 	s := Start()
 	defer s.Close()
 	for _, tag := range []string{"a", "b", "c", "d"} {
-		put(s, tag, small(tag))
+		putTag(s, tag, small(tag))
 	}
 	page := func(query string) answer { return ask(s, "GET", "/v2/r/tags/list"+query, "") }
 	tests := []struct {
@@ -362,7 +362,7 @@ func TestListQuirks(t *testing.T) {
 func TestLog(t *testing.T) {
 	s := Start(Only("^DELETE", Truncated()))
 	defer s.Close()
-	put(s, "a", small("a"))
+	putTag(s, "a", small("a"))
 	ask(s, "GET", "/v2/r/tags/list?n=5", "")
 	for pattern, want := range map[string]int{"": 2, "^PUT /v2/r/manifests/a$": 1, `tags/list\?n=5`: 1, "POST": 0} {
 		if got := s.Count(pattern); got != want {
