@@ -3,8 +3,6 @@ package layout
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -57,7 +55,8 @@ func (m *medium) Manifest(ctx context.Context, ref string) (attach.Manifest, err
 	if err != nil {
 		return attach.Manifest{}, err
 	}
-	return m.manifest(d)
+	mf, _, err := m.manifest(d)
+	return mf, err
 }
 
 // locate finds the descriptor that a tag or a digest names. A digest need not
@@ -86,39 +85,42 @@ func (m *medium) locate(x *index, ref string) (v1.Descriptor, error) {
 
 // manifest reads a manifest and recomputes its digest. A size below zero in d
 // and an empty media type stand for unknown.
-func (m *medium) manifest(d v1.Descriptor) (attach.Manifest, error) {
+func (m *medium) manifest(d v1.Descriptor) (attach.Manifest, head, error) {
 	path, err := blobPath(d.Digest)
 	if err != nil {
-		return attach.Manifest{}, err
+		return attach.Manifest{}, head{}, err
 	}
 	raw, err := m.dir.read(path, attach.MaxManifest)
 	if err != nil {
-		return attach.Manifest{}, fmt.Errorf("manifest %s: %w", d.Digest, err)
+		return attach.Manifest{}, head{}, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
-	if got := attach.DigestOf(raw); got != d.Digest {
-		return attach.Manifest{}, fmt.Errorf("manifest %s in %s: the file holds %d bytes of digest %s: %w",
-			d.Digest, m.dir.name, len(raw), got, attach.ErrDigest)
-	}
-	if d.Size >= 0 && d.Size != int64(len(raw)) {
-		return attach.Manifest{}, fmt.Errorf("manifest %s in %s: %d bytes, its descriptor says %d: %w",
-			d.Digest, m.dir.name, len(raw), d.Size, attach.ErrDigest)
-	}
-	h, err := parseHead(raw)
+	h, err := checkManifest(d, raw)
 	if err != nil {
-		return attach.Manifest{}, fmt.Errorf("manifest %s in %s: %w", d.Digest, m.dir.name, err)
+		return attach.Manifest{}, head{}, fmt.Errorf("manifest %s in %s: %w", d.Digest, m.dir.name, err)
 	}
-	mt := h.mediaType()
-	if d.MediaType != "" && h.MediaType != "" && d.MediaType != h.MediaType {
-		return attach.Manifest{}, fmt.Errorf("manifest %s in %s: it says media type %q, its descriptor %q: %w",
-			d.Digest, m.dir.name, h.MediaType, d.MediaType, attach.ErrMalformed)
-	}
-	if d.MediaType != "" {
-		mt = d.MediaType
+	mt := d.MediaType
+	if mt == "" {
+		mt = h.mediaType()
 	}
 	return attach.Manifest{
 		Desc: v1.Descriptor{MediaType: mt, Size: int64(len(raw)), Digest: d.Digest},
 		Raw:  raw,
-	}, nil
+	}, h, nil
+}
+
+// checkManifest holds the bytes of a manifest against its descriptor.
+func checkManifest(d v1.Descriptor, raw []byte) (head, error) {
+	if got := attach.DigestOf(raw); got != d.Digest {
+		return head{}, fmt.Errorf("the file holds %d bytes of digest %s: %w", len(raw), got, attach.ErrDigest)
+	}
+	if d.Size >= 0 && d.Size != int64(len(raw)) {
+		return head{}, fmt.Errorf("%d bytes, its descriptor says %d: %w", len(raw), d.Size, attach.ErrDigest)
+	}
+	h, err := parseHead(raw)
+	if err == nil && d.MediaType != "" && h.MediaType != "" && d.MediaType != h.MediaType {
+		err = fmt.Errorf("it says media type %q, its descriptor %q: %w", h.MediaType, d.MediaType, attach.ErrMalformed)
+	}
+	return h, err
 }
 
 // PutManifest implements journal.Medium. The manifest is on the disk before
@@ -275,68 +277,4 @@ func (m *medium) Tags(ctx context.Context, prefix string) ([]string, error) {
 		}
 	}
 	return tags, nil
-}
-
-// Referrers implements journal.Medium. It lists the entries of index.json, and
-// of the referrers tag where another tool left one, whose manifest has the
-// subject. A manifest that is absent or broken has none.
-func (m *medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, bool, error) {
-	x, err := m.index()
-	if err != nil {
-		return nil, true, err
-	}
-	candidates := make([]v1.Descriptor, 0, len(x.entries))
-	for _, e := range x.entries {
-		candidates = append(candidates, e.desc)
-	}
-	if d, ok := x.find("sha256-" + digest.Hex); ok {
-		if fallback, err := m.manifest(d); err == nil {
-			var list v1.IndexManifest
-			if json.Unmarshal(fallback.Raw, &list) == nil {
-				candidates = append(candidates, list.Manifests...)
-			}
-		}
-	}
-	var list []v1.Descriptor
-	seen := make(map[v1.Hash]bool)
-	for _, d := range candidates {
-		if err := ctx.Err(); err != nil {
-			return nil, true, err
-		}
-		if d.Digest == digest || seen[d.Digest] || !isManifest(d.MediaType) {
-			continue
-		}
-		seen[d.Digest] = true
-		r, ok, err := m.referrer(d, digest)
-		if err != nil {
-			return nil, true, err
-		}
-		if !ok {
-			continue
-		}
-		if len(list) == attach.MaxReferrers {
-			return nil, true, fmt.Errorf("%s: more than %d entries refer to %s: %w", m.dir.name, attach.MaxReferrers, digest, attach.ErrLimit)
-		}
-		list = append(list, r)
-	}
-	return list, true, nil
-}
-
-// referrer reads the manifest and, where its subject is the digest, returns
-// the descriptor that a referrers API would show for it.
-func (m *medium) referrer(d v1.Descriptor, digest v1.Hash) (v1.Descriptor, bool, error) {
-	mf, err := m.manifest(d)
-	if errors.Is(err, attach.ErrNotFound) || attach.Judged(err) {
-		return v1.Descriptor{}, false, nil
-	}
-	if err != nil {
-		return v1.Descriptor{}, false, err
-	}
-	h, err := parseHead(mf.Raw)
-	if err != nil || h.Subject == nil || h.Subject.Digest != digest {
-		return v1.Descriptor{}, false, nil
-	}
-	r := mf.Desc
-	r.ArtifactType, r.Annotations = h.artifactType(), h.Annotations
-	return r, true, nil
 }

@@ -40,7 +40,7 @@ func (s *Store) Resolve(ctx context.Context, ref string) (attach.Subject, error)
 	if err != nil {
 		return attach.Subject{}, err
 	}
-	mf, err := m.manifest(d)
+	mf, _, err := m.manifest(d)
 	if err != nil {
 		return attach.Subject{}, err
 	}
@@ -119,16 +119,12 @@ func (m *medium) images(x *index) ([]v1.Descriptor, error) {
 // manifest that is absent or broken counts as an image: hiding it would make
 // another one the only one.
 func (m *medium) hangs(d v1.Descriptor, children map[v1.Hash]bool) (bool, error) {
-	mf, err := m.manifest(d)
+	_, h, err := m.manifest(d)
 	if errors.Is(err, attach.ErrNotFound) || attach.Judged(err) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
-	}
-	h, err := parseHead(mf.Raw)
-	if err != nil {
-		return false, nil
 	}
 	for _, raw := range h.Manifests {
 		var child v1.Descriptor
