@@ -1,10 +1,9 @@
 package dsse
 
 import (
+	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -15,18 +14,22 @@ import (
 // An Envelope is an envelope that was read. Its payload is not to be believed
 // before a signature was verified. It is safe for concurrent use until Close.
 type Envelope struct {
-	payloadType    string
-	signatures     []Signature
-	offset, length int64 // of the payload's base64
-	size           int64 // of the payload
-	alphabet       *base64.Encoding
-	bytes          io.ReaderAt
-	file           *os.File // nil where the bytes are in memory
-	removed        bool
+	payloadType string
+	signatures  []Signature
+	kept
+	closed bool
 
 	once sync.Once
 	sum  [sha256.Size]byte
 	err  error
+}
+
+// kept is a payload in memory or in a temporary file.
+type kept struct {
+	size    int64
+	memory  []byte
+	file    *os.File // nil where the payload is in memory
+	removed bool     // the file has no name any more
 }
 
 // Type returns the type of the payload, which the signatures cover.
@@ -40,10 +43,14 @@ func (e *Envelope) Signatures() []Signature { return slices.Clone(e.signatures) 
 
 // Payload returns the payload from its beginning.
 func (e *Envelope) Payload() io.Reader {
-	if e.bytes == nil {
-		return failed{errClosed}
+	switch {
+	case e.closed:
+		return closed{}
+	case e.file != nil:
+		return io.NewSectionReader(e.file, 0, e.size)
+	default:
+		return bytes.NewReader(e.memory)
 	}
-	return &decoder{r: io.NewSectionReader(e.bytes, e.offset, e.length), alphabet: e.alphabet}
 }
 
 // PAE returns the bytes that were signed.
@@ -63,9 +70,12 @@ func (e *Envelope) Sum() ([sha256.Size]byte, error) {
 	return e.sum, e.err
 }
 
-// Close lets go of the bytes and removes the temporary file.
+// Close lets go of the payload and removes the temporary file.
 func (e *Envelope) Close() error {
-	e.bytes = nil
+	if e.closed {
+		return nil
+	}
+	e.closed, e.memory = true, nil
 	if e.file == nil {
 		return nil
 	}
@@ -73,59 +83,11 @@ func (e *Envelope) Close() error {
 	if !e.removed {
 		err = errors.Join(err, os.Remove(e.file.Name()))
 	}
-	e.file = nil
 	return err
 }
 
-type failed struct{ err error }
+// closed is the payload of an envelope that was closed.
+type closed struct{}
 
 // Read implements io.Reader.
-func (f failed) Read([]byte) (int, error) { return 0, f.err }
-
-// decoder yields what the base64 that r yields stands for. Unlike the one of
-// encoding/base64 it takes whole chunks and lets no line break pass.
-type decoder struct {
-	r        *io.SectionReader
-	alphabet *base64.Encoding
-	decoded  []byte // not yet read
-	in, out  []byte
-	err      error
-}
-
-// Read implements io.Reader.
-func (d *decoder) Read(p []byte) (int, error) {
-	if len(d.decoded) == 0 {
-		if d.err == nil {
-			d.err = d.fill()
-		}
-		if len(d.decoded) == 0 && d.err != nil {
-			return 0, d.err
-		}
-	}
-	n := copy(p, d.decoded)
-	d.decoded = d.decoded[n:]
-	return n, nil
-}
-
-// fill decodes the next chunk.
-func (d *decoder) fill() error {
-	if d.in == nil {
-		d.out, d.in = make([]byte, chunk), make([]byte, base64.StdEncoding.EncodedLen(chunk))
-	}
-	n, err := io.ReadFull(d.r, d.in)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = io.EOF
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read envelope again: %w", err)
-	}
-	m, bad := d.alphabet.Decode(d.out, d.in[:n])
-	if bad != nil {
-		return refuse("payload is no base64: %v", bad)
-	}
-	if at, _ := d.r.Seek(0, io.SeekCurrent); m < n/4*3 && at < d.r.Size() {
-		return refuse("payload has base64 padding in its middle")
-	}
-	d.decoded = d.out[:m]
-	return err
-}
+func (closed) Read([]byte) (int, error) { return 0, os.ErrClosed }

@@ -3,7 +3,6 @@ package dsse
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,8 +25,8 @@ type Options struct {
 // alphabet, not mixed, with padding, without escapes or line breaks. An
 // envelope without signatures, or with more than [MaxSignatures], is refused.
 //
-// Base64 of the payload is checked while it is read, so reading it can fail
-// with [ErrMalformed]. Close must be called; it removes the temporary file.
+// What is kept is the decoded payload. Close must be called; it removes the
+// temporary file.
 func Open(r io.Reader, size int64, opts Options) (*Envelope, error) {
 	limit := opts.MaxSize
 	if limit <= 0 {
@@ -37,11 +36,10 @@ func Open(r io.Reader, size int64, opts Options) (*Envelope, error) {
 		return nil, refuse("%d bytes, at most %d are read", size, limit)
 	}
 	e := &Envelope{}
-	keep, err := e.spool(size, opts.TempDir)
-	if err != nil {
+	if err := e.keep(size, opts.TempDir); err != nil {
 		return nil, err
 	}
-	in := &counter{r: io.TeeReader(io.LimitReader(r, size+1), keep)}
+	in := &counter{r: io.LimitReader(r, size+1)}
 	if err := e.parse(jsonscan.New(in)); err != nil {
 		e.Close()
 		return nil, malformed(err)
@@ -50,26 +48,38 @@ func Open(r io.Reader, size int64, opts Options) (*Envelope, error) {
 		e.Close()
 		return nil, refuse("%d bytes or more, %d expected", in.n, size)
 	}
-	if b, ok := keep.(*bytes.Buffer); ok {
-		e.bytes = bytes.NewReader(b.Bytes())
-	}
 	return e, nil
 }
 
-// spool returns where the bytes are kept.
-func (e *Envelope) spool(size int64, dir string) (io.Writer, error) {
+// keep makes the place where the payload of an envelope of size bytes is kept.
+func (e *Envelope) keep(size int64, dir string) error {
 	if size <= MaxMemory {
-		return bytes.NewBuffer(make([]byte, 0, size+1)), nil
+		e.memory = make([]byte, 0, size/4*3)
+		return nil
 	}
 	f, err := os.CreateTemp(dir, "hallmark-envelope-*")
 	if err != nil {
-		return nil, fmt.Errorf("keep envelope of %d bytes: %w", size, err)
+		return fmt.Errorf("keep envelope of %d bytes: %w", size, err)
 	}
-	e.file, e.bytes = f, f
+	e.file = f
 	// Where the system lets an open file go, nothing is left behind even if
 	// the process is killed. Elsewhere Close removes it.
 	e.removed = os.Remove(f.Name()) == nil
-	return f, nil
+	return nil
+}
+
+// Write implements io.Writer for the decoded payload.
+func (e *kept) Write(p []byte) (int, error) {
+	e.size += int64(len(p))
+	if e.file == nil {
+		e.memory = append(e.memory, p...)
+		return len(p), nil
+	}
+	n, err := e.file.Write(p)
+	if err != nil {
+		return n, fmt.Errorf("keep envelope: %w", err)
+	}
+	return n, nil
 }
 
 type counter struct {
@@ -127,41 +137,13 @@ func other(s *jsonscan.Scanner, name string, known ...string) error {
 	return s.Skip()
 }
 
-// parsePayload notes where the payload stands, in which alphabet and how long
-// it is once decoded.
+// parsePayload decodes the payload and keeps it.
 func (e *Envelope) parsePayload(s *jsonscan.Scanner) error {
-	var standard, url bool
-	var end [2]byte
-	at, n, err := s.Raw(func(piece []byte) error {
-		standard = standard || bytes.IndexByte(piece, '+') >= 0 || bytes.IndexByte(piece, '/') >= 0
-		url = url || bytes.IndexByte(piece, '-') >= 0 || bytes.IndexByte(piece, '_') >= 0
-		if len(piece) > 1 {
-			end[0] = piece[len(piece)-2]
-		} else {
-			end[0] = end[1]
-		}
-		end[1] = piece[len(piece)-1]
-		return nil
-	})
-	switch {
-	case err != nil:
+	d := decoder{w: &e.kept}
+	if _, _, err := s.Raw(d.write); err != nil {
 		return err
-	case n%4 != 0:
-		return refuse("payload of %d characters, base64 has a multiple of 4", n)
-	case standard && url:
-		return refuse("payload mixes the alphabets of base64")
 	}
-	e.offset, e.length, e.size = at, n, n/4*3
-	e.alphabet = base64.StdEncoding.Strict()
-	if url {
-		e.alphabet = base64.URLEncoding.Strict()
-	}
-	for _, c := range end {
-		if c == '=' {
-			e.size--
-		}
-	}
-	return nil
+	return d.end()
 }
 
 func parseSignatures(s *jsonscan.Scanner) ([]Signature, error) {
@@ -211,6 +193,3 @@ func parseSig(s *jsonscan.Scanner) ([]byte, error) {
 	}
 	return nil, refuse("signature is no base64")
 }
-
-// errClosed is returned for reads after Close.
-var errClosed = errors.New("envelope is closed")
