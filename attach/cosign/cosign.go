@@ -18,8 +18,9 @@ package cosign
 import (
 	"encoding/base64"
 
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/sigstore/cosign/v2/pkg/oci/static"
-	"github.com/sigstore/cosign/v2/pkg/types"
+	ctypes "github.com/sigstore/cosign/v2/pkg/types"
 
 	"github.com/hallmark-oci/hallmark/attach"
 )
@@ -44,15 +45,18 @@ const (
 	ScopeAnnotation = "dev.sigstore.sbom.scope"
 )
 
+// ManifestType is the media type of the manifests that Encode returns.
+const ManifestType = types.OCIManifestSchema1
+
 // The media types of layers.
 const (
-	SimpleSigning = types.SimpleSigningMediaType
+	SimpleSigning = ctypes.SimpleSigningMediaType
 	DSSE          = "application/vnd.dsse.envelope.v1+json"
-	SPDXJSON      = types.SPDXJSONMediaType
-	SPDXText      = types.SPDXMediaType
-	CycloneDXJSON = types.CycloneDXJSONMediaType
-	CycloneDXXML  = types.CycloneDXXMLMediaType
-	SyftJSON      = types.SyftMediaType
+	SPDXJSON      = ctypes.SPDXJSONMediaType
+	SPDXText      = ctypes.SPDXMediaType
+	CycloneDXJSON = ctypes.CycloneDXJSONMediaType
+	CycloneDXXML  = ctypes.CycloneDXXMLMediaType
+	SyftJSON      = ctypes.SyftMediaType
 )
 
 // NewSignature returns the signature over a simple signing payload, ready to

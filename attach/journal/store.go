@@ -1,21 +1,162 @@
 package journal
 
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/hallmark-oci/hallmark/attach"
+)
+
+// How hard a writer tries to make the view complete.
+const (
+	maxTries  = 40
+	firstWait = 20 * time.Millisecond
+	longWait  = 2 * time.Second
+)
+
+// requests is how many requests of one Put are under way at once.
+const requests = 8
+
 // A Store attaches to the subjects of one repository of a medium, and reads
-// what is attached. It is made by New and safe for concurrent use.
+// what is attached. It implements [attach.Reader] and [attach.Writer]. It is
+// made by New and safe for concurrent use.
+//
+// When Put has written an entry into the journal and confirmed it there, but
+// cannot make the view show it, the receipt says Viewed == false and why, and
+// Put succeeds: readers that know the journal find the entry. When it cannot
+// confirm the journal, Put fails with [attach.ErrUnconfirmed].
 type Store struct {
 	medium Medium
 	repo   string
+	sleep  func(context.Context, time.Duration) error
+	random func() float64
+	limit  int // how many requests of one Put are under way at once
+
+	mu     sync.Mutex
+	native *bool // whether the journal is kept as referrers; nil before it was asked
+	noData bool  // the medium refuses the data field
+	blobs  map[v1.Hash]*upload
+}
+
+// An upload is a blob that was put or is being put.
+type upload struct {
+	done chan struct{}
+	err  error
 }
 
 // An Option changes how a Store works.
 type Option func(*Store)
 
+// WithSleep replaces the way in which the store waits between two tries to
+// complete a view. The function returns early with the context's error.
+func WithSleep(sleep func(ctx context.Context, d time.Duration) error) Option {
+	return func(s *Store) { s.sleep = sleep }
+}
+
+// WithRandom replaces the source of the random part of waits: numbers in [0, 1).
+func WithRandom(random func() float64) Option {
+	return func(s *Store) { s.random = random }
+}
+
 // New returns the store on the medium. The repo is the repository as a reader
 // would type it; it stands in errors.
 func New(m Medium, repo string, opts ...Option) *Store {
-	s := &Store{medium: m, repo: repo}
+	s := &Store{
+		medium: m,
+		repo:   repo,
+		sleep:  sleep,
+		random: rand.Float64,
+		limit:  requests,
+		blobs:  make(map[v1.Hash]*upload),
+	}
 	for _, o := range opts {
 		o(s)
 	}
 	return s
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Manifest implements [attach.Reader].
+func (s *Store) Manifest(ctx context.Context, _ attach.Subject, digest v1.Hash) (attach.Manifest, error) {
+	m, err := s.medium.Manifest(ctx, digest.String())
+	if err != nil {
+		return attach.Manifest{}, err
+	}
+	if m.Desc.Digest != digest {
+		return attach.Manifest{}, fmt.Errorf("manifest %s@%s has digest %s: %w", s.repo, digest, m.Desc.Digest, attach.ErrDigest)
+	}
+	return m, nil
+}
+
+// Blob implements [attach.Reader].
+func (s *Store) Blob(ctx context.Context, _ attach.Subject, d v1.Descriptor) (io.ReadCloser, error) {
+	rc, err := s.medium.OpenBlob(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return attach.Check(rc, d)
+}
+
+// Open implements [attach.Reader]. Content that the descriptor carries is not
+// asked for. An artifact opens as its manifest.
+func (s *Store) Open(ctx context.Context, subject attach.Subject, a attach.Attachment) (io.ReadCloser, error) {
+	if a.Desc.Data != nil {
+		return attach.Check(io.NopCloser(bytes.NewReader(a.Desc.Data)), a.Desc)
+	}
+	for _, p := range a.Places {
+		if p.Manifest.Digest != a.Desc.Digest {
+			continue
+		}
+		m, err := s.Manifest(ctx, subject, a.Desc.Digest)
+		if err != nil {
+			return nil, err
+		}
+		return attach.Check(io.NopCloser(bytes.NewReader(m.Raw)), a.Desc)
+	}
+	return s.Blob(ctx, subject, a.Desc)
+}
+
+// putBlob puts a blob, once in the life of the store.
+func (s *Store) putBlob(ctx context.Context, b attach.Body) error {
+	s.mu.Lock()
+	u, begun := s.blobs[b.Digest]
+	if !begun {
+		u = &upload{done: make(chan struct{})}
+		s.blobs[b.Digest] = u
+	}
+	s.mu.Unlock()
+	if begun {
+		select {
+		case <-u.done:
+			return u.err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	u.err = s.medium.PutBlob(ctx, b)
+	if u.err != nil {
+		u.err = fmt.Errorf("put the blob %s of %d bytes into %s: %w", b.Digest, b.Size, s.repo, u.err)
+		s.mu.Lock()
+		delete(s.blobs, b.Digest)
+		s.mu.Unlock()
+	}
+	close(u.done)
+	return u.err
 }

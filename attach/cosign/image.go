@@ -1,0 +1,227 @@
+package cosign
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/hallmark-oci/hallmark/attach"
+)
+
+// An Image is the manifest of an image-format object: the entries that it
+// holds and what surrounds them.
+type Image struct {
+	// ArtifactType and Subject are those of the image specification 1.1. They
+	// are empty in what cosign writes under its tags.
+	ArtifactType string
+	Subject      *v1.Descriptor
+	Annotations  map[string]string
+	Entries      []Entry
+}
+
+// An Entry is one layer.
+type Entry struct {
+	// Desc describes the layer, with its annotations, and with its content in
+	// Data where the descriptor carries it. It is empty when Err is set.
+	Desc v1.Descriptor
+	// Err says why the entry cannot be used. It is never about another entry.
+	Err error
+	raw json.RawMessage // as it was read, so that it is written back unchanged
+}
+
+// NewEntry returns the layer that holds the content. Content of at most
+// [attach.MaxData] bytes is read and rides in the descriptor.
+func NewEntry(c attach.Content) (Entry, error) {
+	d := v1.Descriptor{
+		MediaType:   types.MediaType(c.MediaType),
+		Size:        c.Body.Size,
+		Digest:      c.Body.Digest,
+		Annotations: c.Annotations,
+	}
+	if err := attach.CheckAnnotations(c.Annotations); err != nil {
+		return Entry{}, err
+	}
+	if d.Size > attach.MaxData || d.Size == 0 {
+		return Entry{Desc: d}, nil
+	}
+	rc, err := c.Body.Open()
+	if err != nil {
+		return Entry{}, fmt.Errorf("open the content %s: %w", d.Digest, err)
+	}
+	if rc, err = attach.Check(rc, d); err != nil {
+		return Entry{}, err
+	}
+	if d.Data, err = attach.ReadAll(rc, d, attach.MaxData); err != nil {
+		return Entry{}, fmt.Errorf("read the content %s: %w", d.Digest, err)
+	}
+	return Entry{Desc: d}, nil
+}
+
+// WithoutData returns the entry without content in its descriptor.
+func (e Entry) WithoutData() Entry {
+	e.Desc.Data, e.raw = nil, nil
+	return e
+}
+
+// Attachment returns the entry as an attachment of the kind, found at the place.
+func (e Entry) Attachment(k attach.Kind, p attach.Place) attach.Attachment {
+	a := attach.Attachment{
+		Kind:        k,
+		Desc:        e.Desc,
+		Type:        string(e.Desc.MediaType),
+		Annotations: e.Desc.Annotations,
+		Places:      []attach.Place{p},
+	}
+	a.Desc.Annotations = nil
+	if t := e.Desc.Annotations[PredicateTypeAnnotation]; t != "" && k == attach.Attestation {
+		a.Type = t
+	}
+	return a
+}
+
+// Size returns about how many bytes the entry takes in a manifest.
+func (e Entry) Size() int {
+	n := 256 + len(e.raw)
+	if e.raw == nil {
+		n += len(e.Desc.MediaType) + len(e.Desc.Data)*4/3
+		for k, v := range e.Desc.Annotations {
+			// JSON escapes the line ends and quotes that certificates are full of.
+			n += len(k) + len(v) + strings.Count(v, "\n") + strings.Count(v, "\"") + 8
+		}
+	}
+	return n
+}
+
+// ID returns the identity of the entry as an attachment. An entry that could
+// not be read is identified by its bytes.
+func (e Entry) ID() attach.ID {
+	if e.Err != nil {
+		return sha256.Sum256(e.raw)
+	}
+	return attach.Attachment{Desc: e.Desc, Annotations: e.Desc.Annotations}.ID()
+}
+
+// Parse reads the manifest of an image-format object, of OCI or of Docker. A
+// manifest that is malformed, or has more than [attach.MaxEntries] layers, is
+// refused whole. A layer that is malformed or over a limit, or whose data field
+// does not match its digest, is returned as an Entry with Err set and does not
+// touch the others.
+func Parse(raw []byte) (Image, error) {
+	img, err := parse(raw)
+	if err != nil {
+		return Image{}, fmt.Errorf("manifest: %w", err)
+	}
+	return img, nil
+}
+
+func parse(raw []byte) (Image, error) {
+	var img Image
+	if len(raw) > attach.MaxManifest {
+		return img, fmt.Errorf("%d bytes, the limit is %d: %w", len(raw), attach.MaxManifest, attach.ErrLimit)
+	}
+	mt, err := attach.ManifestType(raw)
+	if err != nil {
+		return img, err
+	}
+	if !mt.IsImage() {
+		return img, fmt.Errorf("media type %q is no image manifest: %w", mt, attach.ErrMalformed)
+	}
+	m, err := attach.Members(raw)
+	if err != nil {
+		return img, err
+	}
+	if err := attach.Member(m, "artifactType", &img.ArtifactType); err != nil {
+		return img, err
+	}
+	if err := attach.Member(m, "annotations", &img.Annotations); err != nil {
+		return img, err
+	}
+	if err := attach.CheckAnnotations(img.Annotations); err != nil {
+		return img, err
+	}
+	if s, ok := m["subject"]; ok && string(s) != "null" {
+		d, err := attach.ParseDescriptor(s)
+		if err != nil {
+			return img, fmt.Errorf("subject: %w", err)
+		}
+		img.Subject = &d
+	}
+	err = attach.Elements(m["layers"], attach.MaxEntries, func(e json.RawMessage) {
+		d, err := attach.ParseDescriptor(e)
+		if err != nil {
+			err = fmt.Errorf("layer %d: %w", len(img.Entries), err)
+			d = v1.Descriptor{}
+		}
+		img.Entries = append(img.Entries, Entry{Desc: d, Err: err, raw: e})
+	})
+	if err != nil {
+		return img, fmt.Errorf("layers: %w", err)
+	}
+	return img, nil
+}
+
+// manifest has the members of an image manifest in the order in which they are
+// written.
+type manifest struct {
+	SchemaVersion int               `json:"schemaVersion"`
+	MediaType     types.MediaType   `json:"mediaType"`
+	ArtifactType  string            `json:"artifactType,omitempty"`
+	Config        v1.Descriptor     `json:"config"`
+	Layers        []json.RawMessage `json:"layers"`
+	Subject       *v1.Descriptor    `json:"subject,omitempty"`
+	Annotations   map[string]string `json:"annotations,omitempty"`
+}
+
+// Encode returns the bytes of the manifest and of its config. They depend on
+// nothing but the image: equal images give equal bytes. Entries that Parse
+// returned are written back as they were, even those it could not read. A
+// manifest of more than [attach.MaxManifest] bytes is refused with
+// [attach.ErrLimit].
+func (i Image) Encode() (manifestBytes, config []byte, err error) {
+	layers := make([]json.RawMessage, len(i.Entries))
+	diffs := make([]v1.Hash, len(i.Entries))
+	for n, e := range i.Entries {
+		diffs[n] = e.Desc.Digest
+		if e.Err != nil {
+			diffs[n] = attach.DigestOf(e.raw)
+		}
+		if layers[n] = e.raw; e.raw != nil {
+			continue
+		}
+		if layers[n], err = json.Marshal(e.Desc); err != nil {
+			return nil, nil, fmt.Errorf("encode layer %d: %w", n, err)
+		}
+	}
+	// The zero time stands for "created": the bytes must not depend on the clock.
+	config, err = json.Marshal(v1.ConfigFile{
+		History: make([]v1.History, len(i.Entries)),
+		RootFS:  v1.RootFS{Type: "layers", DiffIDs: diffs},
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode the config: %w", err)
+	}
+	manifestBytes, err = json.Marshal(manifest{
+		SchemaVersion: 2,
+		MediaType:     types.OCIManifestSchema1,
+		ArtifactType:  i.ArtifactType,
+		Config: v1.Descriptor{
+			MediaType: types.OCIConfigJSON,
+			Size:      int64(len(config)),
+			Digest:    attach.DigestOf(config),
+		},
+		Layers:      layers,
+		Subject:     i.Subject,
+		Annotations: i.Annotations,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode the manifest: %w", err)
+	}
+	if len(manifestBytes) > attach.MaxManifest {
+		return nil, nil, fmt.Errorf("manifest has %d bytes, the limit is %d: %w", len(manifestBytes), attach.MaxManifest, attach.ErrLimit)
+	}
+	return manifestBytes, config, nil
+}

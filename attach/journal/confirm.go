@@ -1,0 +1,92 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
+)
+
+// confirm makes sure that every item of the unit is in the journal: those just
+// written by finding them there, those that existed by finding their journal
+// entry, or, where a foreign writer made them, by journaling them now.
+func (w *writer) confirm(ctx context.Context, u *unit) error {
+	listed := w.names[u.subject.Desc.Digest]
+	for _, rec := range u.records {
+		if listed[rec.name] != "" {
+			continue
+		}
+		if err := w.confirmAlone(ctx, u, rec); err != nil {
+			return err
+		}
+	}
+	for _, it := range u.items {
+		if it.place.Scheme != "" {
+			continue
+		}
+		found, err := w.locate(ctx, u, it)
+		if err != nil {
+			return err
+		}
+		if found {
+			continue
+		}
+		if err := w.putRecord(ctx, u, []cosign.Entry{it.entry}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// confirmAlone asks for a journal entry that the list does not show. Where the
+// list is one of referrers, readers would not find the entry: it is written
+// once more under a tag, and the medium is taken for one without referrers.
+func (w *writer) confirmAlone(ctx context.Context, u *unit, rec *written) error {
+	m, err := w.medium.Manifest(ctx, rec.ref())
+	if err == nil && m.Desc.Digest != rec.place.Manifest.Digest {
+		err = fmt.Errorf("it now has digest %s: %w", m.Desc.Digest, attach.ErrDigest)
+	}
+	if err != nil {
+		return fmt.Errorf("confirm the journal entry %s: %w: %w", rec.ref(), err, attach.ErrUnconfirmed)
+	}
+	if rec.place.Tag != "" || w.blind != nil {
+		return nil
+	}
+	w.setNative(false)
+	u.records = slices.DeleteFunc(slices.Clone(u.records), func(r *written) bool { return r == rec })
+	return w.putRecord(ctx, u, rec.entries)
+}
+
+// locate looks for the journal entry of an item that the view showed.
+func (w *writer) locate(ctx context.Context, u *unit, it *item) (bool, error) {
+	id := it.entry.ID()
+	digest := u.subject.Desc.Digest
+	candidates := []string{nameOf(u.kind, []attach.ID{id})}
+	for name, ids := range u.groups {
+		if slices.Contains(ids, id) {
+			candidates = append(candidates, name)
+		}
+	}
+	slices.Sort(candidates[1:])
+	for _, name := range candidates {
+		ref := w.names[digest][name]
+		if ref == "" && w.blind != nil && !w.isNative() {
+			ref = tagOf(digest, name)
+		}
+		if ref == "" {
+			continue
+		}
+		r, err := w.openRecord(ctx, u, name, ref)
+		if err != nil && !errors.Is(err, attach.ErrDenied) {
+			return false, err
+		}
+		if r.holds(id) {
+			it.place = r.place
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,238 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
+)
+
+// emptyType is what a list calls an artifact whose type it does not know, when
+// it takes the media type of an empty config for it.
+const emptyType = "application/vnd.oci.empty.v1+json"
+
+// lister is one List under way.
+type lister struct {
+	*Store
+	ctx     context.Context
+	subject attach.Subject
+	kinds   []attach.Kind
+	yield   func(attach.Attachment, error) bool
+}
+
+// List implements [attach.Reader]. It reads the views first: one request for
+// each kind. Only when the caller goes on does it look for referrers, and then
+// for journal tags; each of their entries is a request.
+func (s *Store) List(ctx context.Context, subject attach.Subject, kinds ...attach.Kind) iter.Seq2[attach.Attachment, error] {
+	if len(kinds) == 0 {
+		kinds = attach.Kinds()
+	}
+	return func(yield func(attach.Attachment, error) bool) {
+		l := &lister{Store: s, ctx: ctx, subject: subject, kinds: kinds, yield: yield}
+		_ = l.views() && l.referrers() && l.tags()
+	}
+}
+
+// fail yields an error about one place. It returns false when the caller has
+// had enough.
+func (l *lister) fail(err error) bool {
+	return l.yield(attach.Attachment{}, err)
+}
+
+// entries yields the entries of one manifest.
+func (l *lister) entries(k attach.Kind, img cosign.Image, p attach.Place) bool {
+	for _, e := range img.Entries {
+		if e.Err != nil {
+			if !l.fail(fmt.Errorf("%s of %s in %s: %w", k, l.subject, p.Manifest.Digest, e.Err)) {
+				return false
+			}
+			continue
+		}
+		if !l.yield(e.Attachment(k, p), nil) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *lister) views() bool {
+	for _, k := range l.kinds {
+		tag := attach.CosignTagOf(l.subject.Desc.Digest, k)
+		if tag == "" {
+			continue
+		}
+		m, err := l.medium.Manifest(l.ctx, tag)
+		if errors.Is(err, attach.ErrNotFound) {
+			continue
+		}
+		var img cosign.Image
+		if err == nil {
+			img, err = cosign.Parse(m.Raw)
+		}
+		if err != nil {
+			if !l.fail(fmt.Errorf("read %s:%s: %w", l.repo, tag, err)) {
+				return false
+			}
+			continue
+		}
+		if !l.entries(k, img, attach.Place{Scheme: attach.CosignTag, Manifest: m.Desc, Tag: tag}) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *lister) referrers() bool {
+	list, native, err := l.medium.Referrers(l.ctx, l.subject.Desc.Digest)
+	if err != nil {
+		return l.fail(fmt.Errorf("list the referrers of %s: %w", l.subject, err))
+	}
+	scheme := attach.Referrers
+	if !native {
+		scheme = attach.FallbackTag
+		if list, err = l.fallback(); err != nil {
+			return l.fail(err)
+		}
+	}
+	if len(list) > attach.MaxReferrers {
+		if !l.fail(fmt.Errorf("%s has %d referrers, the limit is %d: %w", l.subject, len(list), attach.MaxReferrers, attach.ErrLimit)) {
+			return false
+		}
+		list = list[:attach.MaxReferrers]
+	}
+	for _, d := range list {
+		if !l.referrer(d, scheme) {
+			return false
+		}
+	}
+	return true
+}
+
+// fallback reads the index that stands for the referrers API where there is
+// none (distribution specification 1.1, "Referrers Tag Schema"). There are
+// registries that take the tag for the digest and answer with the subject
+// itself, which is no such index.
+func (l *lister) fallback() ([]v1.Descriptor, error) {
+	digest := l.subject.Desc.Digest
+	tag := digest.Algorithm + "-" + digest.Hex
+	m, err := l.medium.Manifest(l.ctx, tag)
+	switch {
+	case errors.Is(err, attach.ErrNotFound), err == nil && m.Desc.Digest == digest:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read %s:%s: %w", l.repo, tag, err)
+	}
+	list, err := attach.ParseIndex(m.Raw, attach.MaxReferrers)
+	if err != nil {
+		return nil, fmt.Errorf("read %s:%s: %w", l.repo, tag, err)
+	}
+	return list, nil
+}
+
+// referrer yields what one referrer holds: the entries of a journal entry, or
+// the artifact itself.
+func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme) bool {
+	if d.ArtifactType == EntryType {
+		name := d.Annotations[nameAnnotation]
+		if validName(name) && !slices.Contains(l.kinds, kindOf(name)) {
+			return true
+		}
+		return l.record(d.Digest.String(), "", "")
+	}
+	if !slices.Contains(l.kinds, attach.Artifact) {
+		return true
+	}
+	place := attach.Place{Scheme: scheme, Manifest: plain(d)}
+	a := attach.Attachment{
+		Kind:        attach.Artifact,
+		Desc:        plain(d),
+		Type:        d.ArtifactType,
+		Annotations: d.Annotations,
+		Places:      []attach.Place{place},
+	}
+	if a.Type == "" || a.Type == emptyType {
+		t, err := l.artifactType(d)
+		if err != nil {
+			return l.fail(fmt.Errorf("read the referrer %s of %s: %w", d.Digest, l.subject, err))
+		}
+		if t == EntryType {
+			return l.record(d.Digest.String(), "", "")
+		}
+		a.Type = t
+	}
+	return l.yield(a, nil)
+}
+
+// plain returns the descriptor without what others may say of the manifest.
+func plain(d v1.Descriptor) v1.Descriptor {
+	return v1.Descriptor{MediaType: d.MediaType, Size: d.Size, Digest: d.Digest}
+}
+
+// artifactType asks the manifest for its type where the list does not tell it:
+// the artifactType, else the media type of the config (image specification 1.1,
+// "Guidelines for Artifact Usage").
+func (l *lister) artifactType(d v1.Descriptor) (string, error) {
+	m, err := l.Manifest(l.ctx, l.subject, d.Digest)
+	if err != nil {
+		return "", err
+	}
+	members, err := attach.Members(m.Raw)
+	if err != nil {
+		return "", err
+	}
+	var t string
+	if err := attach.Member(members, "artifactType", &t); err != nil || t != "" {
+		return t, err
+	}
+	if _, ok := members["config"]; !ok {
+		return string(types.OCIImageIndex), nil
+	}
+	config, err := attach.ParseDescriptor(members["config"])
+	return string(config.MediaType), err
+}
+
+// record yields the entries of a journal entry.
+func (l *lister) record(ref, tag, name string) bool {
+	m, err := l.medium.Manifest(l.ctx, ref)
+	var r record
+	if err == nil {
+		r, err = readRecord(m, tag, name, l.subject.Desc.Digest)
+	}
+	if err != nil {
+		return l.fail(fmt.Errorf("read the journal entry %s of %s: %w", ref, l.subject, err))
+	}
+	if !slices.Contains(l.kinds, r.kind) {
+		return true
+	}
+	return l.entries(r.kind, r.image, r.place)
+}
+
+// tags yields the entries of the journal tags.
+func (l *lister) tags() bool {
+	digest := l.subject.Desc.Digest
+	tags, err := l.medium.Tags(l.ctx, tagPrefix(digest))
+	if err != nil {
+		return l.fail(fmt.Errorf("list the journal of %s: %w", l.subject, err))
+	}
+	read := 0
+	for _, tag := range tags {
+		name, ok := nameInTag(digest, tag)
+		if !ok || !slices.Contains(l.kinds, kindOf(name)) {
+			continue
+		}
+		if read++; read > attach.MaxReferrers {
+			return l.fail(fmt.Errorf("%s has more than %d journal entries: %w", l.subject, attach.MaxReferrers, attach.ErrLimit))
+		}
+		if !l.record(tag, tag, name) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,226 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
+)
+
+// slowUpload is the size from which an upload takes long enough that a view
+// read before it is read again after it.
+const slowUpload = 1 << 20
+
+// prepare brings a unit to the point where its entries are in the journal and
+// the view was written once.
+func (w *writer) prepare(ctx context.Context, u *unit) error {
+	if slices.ContainsFunc(u.items, func(it *item) bool { return it.content.Same != nil }) {
+		if err := w.firstLook(ctx, u); err != nil {
+			return err
+		}
+		if err := w.findExisting(ctx, u); err != nil {
+			return err
+		}
+	}
+	slow, err := w.upload(ctx, u)
+	if err != nil {
+		return err
+	}
+	if !u.read || slow {
+		if err := w.firstLook(ctx, u); err != nil {
+			return err
+		}
+	}
+	u.findEqual()
+	for _, entries := range u.news() {
+		if err := w.putRecord(ctx, u, entries); err != nil {
+			return err
+		}
+	}
+	return w.write(ctx, u)
+}
+
+// firstLook reads the view, unless the list of tags says that there is none.
+func (w *writer) firstLook(ctx context.Context, u *unit) error {
+	if w.tags != nil && !w.tags[u.tag] {
+		u.read = true
+		return nil
+	}
+	return w.look(ctx, u)
+}
+
+// findEqual marks the items whose very entry the view shows.
+func (u *unit) findEqual() {
+	for _, it := range u.items {
+		if e, ok := u.seen[it.entry.ID()]; ok && !it.existed && u.view.ids[e.ID()] {
+			it.existed, it.entry = true, e
+		}
+	}
+}
+
+// findExisting marks the items for which an entry of the view, or of the
+// journal as far as it is known without further requests, stands already.
+func (w *writer) findExisting(ctx context.Context, u *unit) error {
+	u.findEqual()
+	for _, e := range u.view.image.Entries {
+		if e.Err == nil {
+			place := attach.Place{Scheme: attach.CosignTag, Manifest: u.view.desc, Tag: u.tag}
+			u.ask(ctx, w.Store, e, place)
+		}
+	}
+	list, err := w.referrersOf(ctx, u.subject.Desc.Digest)
+	if err != nil {
+		return err
+	}
+	covered := coveredBy(u.kind, u.view.image)
+	for _, d := range list {
+		name := d.Annotations[nameAnnotation]
+		if d.ArtifactType != EntryType || !validName(name) || kindOf(name) != u.kind || covered[name] {
+			continue
+		}
+		r, err := w.openRecord(ctx, u, name, d.Digest.String())
+		if err != nil {
+			return err
+		}
+		for _, e := range r.image.Entries {
+			if e.Err == nil {
+				u.ask(ctx, w.Store, e, r.place)
+			}
+		}
+	}
+	return nil
+}
+
+// referrersOf lists the referrers of the subject where the medium serves them.
+func (w *writer) referrersOf(ctx context.Context, subject v1.Hash) ([]v1.Descriptor, error) {
+	if list, ok := w.probed[subject]; ok || !w.isNative() {
+		return list, nil
+	}
+	list, _, err := w.medium.Referrers(ctx, subject)
+	return list, err
+}
+
+// ask asks all items that are still new whether the entry stands for them.
+func (u *unit) ask(ctx context.Context, r attach.Reader, e cosign.Entry, p attach.Place) {
+	for _, it := range u.items {
+		if it.existed {
+			continue
+		}
+		same := e.ID() == it.entry.ID()
+		if !same && it.content.Same != nil {
+			same = it.content.Same(ctx, r, e.Attachment(u.kind, p))
+		}
+		if !same {
+			continue
+		}
+		it.existed, it.entry = true, e
+		u.seen[e.ID()] = e
+		if p.Scheme == attach.Journal {
+			it.place = p
+		}
+	}
+}
+
+// news returns the entries that are to be journaled, in the groups in which
+// they share a journal entry, each in the order of identities.
+func (u *unit) news() [][]cosign.Entry {
+	var all []cosign.Entry
+	had := make(map[attach.ID]bool)
+	for _, it := range u.items {
+		if id := it.entry.ID(); !it.existed && !had[id] {
+			had[id] = true
+			all = append(all, it.entry)
+		}
+	}
+	slices.SortFunc(all, func(a, b cosign.Entry) int { return compareIDs(a.ID(), b.ID()) })
+	if u.kind != attach.SBOM {
+		if len(all) == 0 {
+			return nil
+		}
+		return [][]cosign.Entry{all}
+	}
+	groups := make([][]cosign.Entry, len(all))
+	for i := range all {
+		groups[i] = all[i : i+1]
+	}
+	return groups
+}
+
+// upload puts the contents that are new and the configs of their journal
+// entries. It tells whether that may have taken long.
+func (w *writer) upload(ctx context.Context, u *unit) (slow bool, err error) {
+	var bodies []attach.Body
+	for _, it := range u.items {
+		if !it.existed {
+			bodies = append(bodies, it.content.Body)
+			slow = slow || it.content.Body.Size >= slowUpload
+		}
+	}
+	for _, entries := range u.news() {
+		_, img := newRecord(u.subject.Desc, u.kind, entries, false)
+		_, config, err := img.Encode()
+		if err != nil {
+			return false, err
+		}
+		bodies = append(bodies, attach.Bytes(config))
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(w.limit)
+	for _, b := range bodies {
+		g.Go(func() error { return w.putBlob(ctx, b) })
+	}
+	return slow, g.Wait()
+}
+
+// putRecord writes a journal entry.
+func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry) error {
+	native := w.isNative()
+	name, img := newRecord(u.subject.Desc, u.kind, entries, native)
+	tag := ""
+	if !native {
+		tag = tagOf(u.subject.Desc.Digest, name)
+	}
+	m, err := w.putImage(ctx, tag, img)
+	if tag != "" && (errors.Is(err, attach.ErrImmutable) || errors.Is(err, attach.ErrDenied)) {
+		// An earlier run may have written it: the name says what is in it.
+		if there, again := w.medium.Manifest(ctx, tag); again == nil {
+			m = there
+			_, err = readRecord(there, tag, name, u.subject.Desc.Digest)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write the journal: %w", err)
+	}
+	rec := &written{
+		name:    name,
+		entries: entries,
+		place:   attach.Place{Scheme: attach.Journal, Manifest: m.Desc, Tag: tag},
+	}
+	u.records = append(u.records, rec)
+	u.learn(name, entries)
+	for _, it := range u.items {
+		if slices.ContainsFunc(entries, func(e cosign.Entry) bool { return e.ID() == it.entry.ID() }) {
+			it.place = rec.place
+		}
+	}
+	return nil
+}
+
+// learn remembers the entries of a journal entry for the view.
+func (u *unit) learn(name string, entries []cosign.Entry) {
+	u.fetched[name] = true
+	ids := make([]attach.ID, len(entries))
+	for i, e := range entries {
+		ids[i] = e.ID()
+		u.seen[ids[i]] = e
+	}
+	if len(ids) > 1 {
+		u.groups[name] = ids
+	}
+}

@@ -1,0 +1,172 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
+)
+
+// viewRoom is how large a view is made, in bytes. The rest up to
+// [attach.MaxManifest] is for foreign writers.
+const viewRoom = attach.MaxManifest - 128<<10
+
+// A view is what stood under cosign's tag when it was last read.
+type view struct {
+	desc  v1.Descriptor
+	image cosign.Image
+	ids   map[attach.ID]bool
+}
+
+// look reads the view and remembers all that it shows. A tag that holds
+// something else than an image manifest freezes the view: it is left alone.
+func (w *writer) look(ctx context.Context, u *unit) error {
+	if u.tag == "" || u.frozen != "" {
+		u.read = true
+		return nil
+	}
+	u.wrote = false
+	m, err := w.medium.Manifest(ctx, u.tag)
+	if errors.Is(err, attach.ErrNotFound) {
+		u.read, u.view = true, view{}
+		return nil
+	}
+	var img cosign.Image
+	if err == nil {
+		img, err = cosign.Parse(m.Raw)
+	}
+	switch {
+	case errors.Is(err, attach.ErrMalformed), errors.Is(err, attach.ErrLimit):
+		u.read = true
+		u.frozen = fmt.Sprintf("what stands under the tag %s cannot be added to: %v", u.tag, err)
+		return nil
+	case err != nil:
+		return fmt.Errorf("read %s:%s: %w", w.repo, u.tag, err)
+	}
+	u.read = true
+	u.view = view{desc: m.Desc, image: img, ids: make(map[attach.ID]bool, len(img.Entries))}
+	for _, e := range img.Entries {
+		u.view.ids[e.ID()] = true
+		u.seen[e.ID()] = e
+	}
+	for _, ids := range readGroups(img) {
+		u.groups[nameOf(u.kind, ids)] = ids
+	}
+	return nil
+}
+
+// missing returns the entries that the view should show and does not, ours
+// first, the others in the order of identities.
+func (u *unit) missing() []cosign.Entry {
+	if u.tag == "" || u.frozen != "" {
+		return nil
+	}
+	var ours, others []cosign.Entry
+	for id, e := range u.seen {
+		switch {
+		case u.view.ids[id]:
+		case u.isOurs(id):
+			ours = append(ours, e)
+		default:
+			others = append(others, e)
+		}
+	}
+	order := func(a, b cosign.Entry) int { return compareIDs(a.ID(), b.ID()) }
+	slices.SortFunc(ours, order)
+	slices.SortFunc(others, order)
+	return append(ours, others...)
+}
+
+func (u *unit) isOurs(id attach.ID) bool {
+	return slices.ContainsFunc(u.items, func(it *item) bool { return it.entry.ID() == id })
+}
+
+// merge returns the view with what is missing, as far as there is room, and how
+// many entries were added. What the view shows stays, in its order.
+func (u *unit) merge() (cosign.Image, int) {
+	img := u.view.image
+	img.Entries = slices.Clone(img.Entries)
+	size := 4096 + attach.MaxAnnotation
+	for _, e := range img.Entries {
+		size += e.Size()
+	}
+	missing := u.missing()
+	added := 0
+	for _, e := range missing {
+		if len(img.Entries) >= attach.MaxView {
+			break
+		}
+		if size+e.Size() > viewRoom {
+			continue
+		}
+		size += e.Size()
+		img.Entries = append(img.Entries, e)
+		added++
+	}
+	u.left = len(missing) - added
+	writeGroups(&img, u.groups)
+	return img, added
+}
+
+// write merges what is missing into the view and writes it. A tag that may not
+// be overwritten freezes the view.
+func (w *writer) write(ctx context.Context, u *unit) error {
+	if u.tag == "" || u.frozen != "" {
+		return nil
+	}
+	img, added := u.merge()
+	if added == 0 {
+		return nil
+	}
+	_, err := w.putImage(ctx, u.tag, img)
+	switch {
+	case errors.Is(err, attach.ErrImmutable), errors.Is(err, attach.ErrDenied):
+		// What was read may be older than what others, or an answer of ours
+		// that was lost, made of it.
+		if err := w.look(ctx, u); err != nil {
+			return err
+		}
+		if len(u.missing()) > 0 {
+			u.frozen = fmt.Sprintf("the tag %s may not be written again (%v)", u.tag, err)
+		}
+		return nil
+	case err != nil:
+		return fmt.Errorf("show it under cosign's tag: %w: %w", err, attach.ErrUnconfirmed)
+	}
+	u.wrote = true
+	return nil
+}
+
+// receipt tells what became of an item.
+func (w *writer) receipt(u *unit, it *item) attach.Receipt {
+	id := it.entry.ID()
+	r := attach.Receipt{
+		Attachment: it.entry.Attachment(u.kind, it.place),
+		Existed:    it.existed,
+		Viewed:     u.view.ids[id],
+	}
+	if r.Viewed {
+		r.Attachment.Places = append(r.Attachment.Places, attach.Place{
+			Scheme: attach.CosignTag, Manifest: u.view.desc, Tag: u.tag,
+		})
+	}
+	shown, all := len(u.view.ids), len(u.seen)+u.unknown
+	switch {
+	case u.tag == "":
+		r.Note = "cosign has no tag for this kind: it is kept in the journal alone"
+	case u.frozen != "":
+		r.Note = fmt.Sprintf("%s: cosign sees %d of %d entries, hallmark sees all of them", u.frozen, shown, all)
+	case !r.Viewed && u.left > 0:
+		r.Note = fmt.Sprintf("the tag %s is full: cosign sees %d entries, hallmark sees this one too", u.tag, shown)
+	case !r.Viewed:
+		r.Note = fmt.Sprintf("the tag %s did not come to rest: cosign sees %d of %d entries until the next write", u.tag, shown, all)
+	case w.blind != nil:
+		r.Note = fmt.Sprintf("the tags of %s cannot be listed (%v): whether %s shows the entries of all others is not known", w.repo, w.blind, u.tag)
+	}
+	return r
+}
