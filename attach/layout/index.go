@@ -43,37 +43,35 @@ func (e entry) tag() string { return e.desc.Annotations[refName] }
 // no index, such as the torn rest of one, and with [attach.ErrLimit] one of
 // too many entries. An entry that is not understood is kept and not looked at.
 func parseIndex(raw []byte) (*index, error) {
-	if err := uniqueKeys(raw); err != nil {
+	fields, err := attach.Members(raw)
+	if err != nil {
 		return nil, err
 	}
-	x := &index{}
-	if err := json.Unmarshal(raw, &x.fields); err != nil {
-		return nil, fmt.Errorf("%v: %w", err, attach.ErrMalformed)
-	}
-	list, ok := x.fields["manifests"]
+	list, ok := fields["manifests"]
 	if !ok {
 		return nil, fmt.Errorf("it has no field manifests: %w", attach.ErrMalformed)
 	}
+	x := &index{fields: fields}
 	delete(x.fields, "manifests")
-	var raws []json.RawMessage
-	if err := json.Unmarshal(list, &raws); err != nil {
-		return nil, fmt.Errorf("manifests: %v: %w", err, attach.ErrMalformed)
-	}
-	if len(raws) > maxEntries {
-		return nil, fmt.Errorf("it has %d entries, more than %d: %w", len(raws), maxEntries, attach.ErrLimit)
-	}
-	x.entries = make([]entry, len(raws))
-	for i, r := range raws {
-		x.entries[i].raw = r
-		var d v1.Descriptor
-		if err := json.Unmarshal(r, &d); err != nil {
-			continue
-		}
-		if _, err := blobPath(d.Digest); err == nil && d.Size >= 0 {
-			x.entries[i].desc = d
-		}
+	err = attach.Elements(list, maxEntries, func(raw json.RawMessage) {
+		x.entries = append(x.entries, newEntry(raw))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("manifests: %w", err)
 	}
 	return x, nil
+}
+
+func newEntry(raw json.RawMessage) entry {
+	e := entry{raw: raw}
+	var d v1.Descriptor
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return e
+	}
+	if _, err := blobPath(d.Digest); err == nil && d.Size >= 0 {
+		e.desc = d
+	}
+	return e
 }
 
 // encode returns the bytes of index.json.
@@ -156,42 +154,4 @@ func marshal(v any) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
-}
-
-// uniqueKeys refuses JSON in which an object has one key twice. Decoders
-// differ in which of the two they take.
-func uniqueKeys(raw []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	var open []map[string]bool // the keys of each object around; nil for an array
-	key := false               // the next token is a key or the end of an object
-	for {
-		tok, err := dec.Token()
-		if err != nil {
-			break // the end, or a fault that decoding will name
-		}
-		if delim, ok := tok.(json.Delim); ok {
-			switch delim {
-			case '{':
-				open = append(open, map[string]bool{})
-			case '[':
-				open = append(open, nil)
-			default:
-				open = open[:len(open)-1]
-			}
-			key = len(open) > 0 && open[len(open)-1] != nil
-			continue
-		}
-		if !key {
-			key = len(open) > 0 && open[len(open)-1] != nil
-			continue
-		}
-		name, _ := tok.(string)
-		keys := open[len(open)-1]
-		if keys[name] {
-			return fmt.Errorf("the key %q stands twice in one object: %w", name, attach.ErrMalformed)
-		}
-		keys[name] = true
-		key = false
-	}
-	return nil
 }

@@ -95,3 +95,33 @@ func FuzzIndex(f *testing.F) {
 		}
 	})
 }
+
+// TestReadersSeeWhole reads index.json over and over while it is written.
+func TestReadersSeeWhole(t *testing.T) {
+	s := create(t)
+	putRandom(t, s, "v1")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range 60 {
+			raw := []byte(`{"layers":[],"annotations":{"n":"` + jsonOf(t, i) + `"}}`)
+			if err := s.medium.PutManifest(t.Context(), "n", "application/vnd.oci.image.manifest.v1+json", raw); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	reads := 0
+	for {
+		select {
+		case <-done:
+			t.Logf("%d reads", reads)
+			return
+		default:
+			reads++
+			if _, err := s.Resolve(t.Context(), "v1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

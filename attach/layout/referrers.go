@@ -2,7 +2,6 @@ package layout
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -60,11 +59,11 @@ func (m *medium) listed(x *index, digest v1.Hash) []v1.Descriptor {
 	if err != nil {
 		return all
 	}
-	var list v1.IndexManifest
-	if json.Unmarshal(fallback.Raw, &list) == nil {
-		all = append(all, list.Manifests...)
+	list, err := attach.ParseIndex(fallback.Raw, attach.MaxReferrers)
+	if err != nil {
+		return all
 	}
-	return all
+	return append(all, list...)
 }
 
 // referrer reads the manifest and, where its subject is the digest, returns

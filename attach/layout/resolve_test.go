@@ -253,3 +253,33 @@ func TestCosignSave(t *testing.T) {
 		t.Errorf("index.json: %+v", x.entries)
 	}
 }
+
+// TestResolveChild takes an index for the one image of a layout although its
+// children stand in index.json too.
+func TestResolveChild(t *testing.T) {
+	s := create(t)
+	idx, err := random.Index(64, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := s.PutIndex(t.Context(), "", idx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := idx.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range m.Manifests {
+		child, err := idx.Image(d.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.PutImage(t.Context(), "", child); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := s.Resolve(t.Context(), ""); err != nil || got.Desc.Digest != want.Desc.Digest {
+		t.Errorf("got %v, %v, want %s", got, err, want)
+	}
+}
