@@ -1,11 +1,26 @@
 // Package sign is the door to signing: images, statements about images, and
 // the objects that hang from them.
+//
+// [Image] signs images, [Statement] signs what a document says about an image.
+// Both build the exact bytes (sign/payload), have every signer sign them, check
+// each signature under the signer's public key before anything is stored, and
+// then attach everything in one Put, in the formats of cosign: whatever ends
+// half-way has either attached nothing or is completed by running it again.
+//
+// Signing twice adds nothing: an entry that already holds a good signature by
+// the same key over the same bytes stands for the new one, unless the caller
+// says Again.
 package sign
 
 import (
 	"context"
 	"crypto"
+	"errors"
+	"fmt"
 	"io"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/sign/key"
 )
 
 // A Signer makes signatures with one key.
@@ -16,4 +31,75 @@ type Signer interface {
 	Sign(ctx context.Context, message io.Reader) ([]byte, error)
 	// Public returns the public key.
 	Public() crypto.PublicKey
+}
+
+// ErrUnfit says that a request to sign makes no sense: no signer, no subject,
+// the same key twice, a subject without sha256 digest.
+var ErrUnfit = errors.New("cannot be signed")
+
+// A party is a signer with its public key ready to verify.
+type party struct {
+	Signer
+	public *key.Public
+}
+
+// parties checks the signers: at least one, with keys that are fit to verify
+// with, and no key twice.
+func parties(signers []Signer) ([]party, error) {
+	if len(signers) == 0 {
+		return nil, fmt.Errorf("no key to sign with: %w", ErrUnfit)
+	}
+	seen := make(map[key.Fingerprint]bool)
+	list := make([]party, len(signers))
+	for i, s := range signers {
+		public, err := key.NewPublic(s.Public())
+		if err != nil {
+			return nil, fmt.Errorf("signing key %d: %w", i+1, err)
+		}
+		if seen[public.Fingerprint()] {
+			return nil, fmt.Errorf("the key %s is given twice: %w", public.Fingerprint(), ErrUnfit)
+		}
+		seen[public.Fingerprint()] = true
+		list[i] = party{s, public}
+	}
+	return list, nil
+}
+
+// sign signs what open yields, and verifies the signature as others will: a
+// key service or a broken key must not get a signature stored that is none.
+func (p party) sign(ctx context.Context, open func() (io.ReadCloser, error)) ([]byte, error) {
+	rc, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer rc.Close()
+	sig, err := p.Sign(ctx, rc)
+	if err != nil {
+		return nil, err
+	}
+	again, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer again.Close()
+	if err := p.public.VerifyMessage(sig, again); err != nil {
+		return nil, fmt.Errorf("check the new signature: %w", err)
+	}
+	return sig, nil
+}
+
+// checkSubject accepts subjects that are named by a sha256 digest.
+func checkSubject(s attach.Subject) error {
+	if s.Repo == "" || s.Desc.Digest.Algorithm != "sha256" {
+		return fmt.Errorf("subject %s has no repository or no sha256 digest: %w", s, ErrUnfit)
+	}
+	return nil
+}
+
+// reference returns the name of the subject's repository that is signed along.
+func reference(name func(attach.Subject) string, s attach.Subject) string {
+	if name == nil {
+		return s.Repo
+	}
+	return name(s)
 }

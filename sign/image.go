@@ -1,0 +1,91 @@
+package sign
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/sign/payload"
+)
+
+// ImageOptions say how images are signed. The zero value is right for most.
+type ImageOptions struct {
+	// Annotations are signed along, under "optional".
+	Annotations map[string]string
+	// Reference returns the docker-reference that is signed along. It is the
+	// subject's repository where Reference is nil.
+	Reference func(attach.Subject) string
+	// Again adds a signature even where the same key signed the same before.
+	Again bool
+}
+
+// Image signs each subject with each signer and attaches the signatures, all in
+// one Put. The receipts stand in the order of the subjects and, for each
+// subject, of the signers. Annotations that do not fit into a payload are
+// refused with payload.ErrMalformed, and a signature that does not verify with
+// key.ErrSignature; in both cases nothing is attached.
+func Image(ctx context.Context, w attach.Writer, subjects []attach.Subject, signers []Signer, opts ImageOptions) ([]attach.Receipt, error) {
+	list, err := parties(signers)
+	if err != nil {
+		return nil, err
+	}
+	if len(subjects) == 0 {
+		return nil, fmt.Errorf("no image to sign: %w", ErrUnfit)
+	}
+	var parcels []attach.Parcel
+	for _, s := range subjects {
+		if err := checkSubject(s); err != nil {
+			return nil, err
+		}
+		raw, err := payload.NewSimpleSigning(reference(opts.Reference, s), s.Desc.Digest.String(), opts.Annotations)
+		if err != nil {
+			return nil, fmt.Errorf("sign %s: %w", s, err)
+		}
+		for _, p := range list {
+			sig, err := p.sign(ctx, attach.Bytes(raw).Open)
+			if err != nil {
+				return nil, fmt.Errorf("sign %s with key %s: %w", s, p.public.Fingerprint(), err)
+			}
+			content := cosign.NewSignature(raw, sig)
+			if !opts.Again {
+				content.Same = sameSignature(p.public, raw)
+			}
+			parcels = append(parcels, attach.Parcel{Subject: s, Content: content})
+		}
+	}
+	return w.Put(ctx, parcels...)
+}
+
+// sameSignature returns the function that knows a good signature by the key
+// over the same payload. The entry's digest says that the payload is the same,
+// so nothing need be fetched.
+func sameSignature(public *key.Public, raw []byte) func(context.Context, attach.Reader, attach.Attachment) bool {
+	sum := sha256.Sum256(raw)
+	digest := attach.DigestOf(raw)
+	return func(_ context.Context, _ attach.Reader, a attach.Attachment) bool {
+		if string(a.Desc.MediaType) != cosign.SimpleSigning || a.Desc.Digest != digest || a.Desc.Size != int64(len(raw)) {
+			return false
+		}
+		sig, err := base64.StdEncoding.Strict().DecodeString(a.Annotations[cosign.SignatureAnnotation])
+		if err != nil {
+			return false
+		}
+		return holds(public, sig, sum, func() io.Reader { return bytes.NewReader(raw) })
+	}
+}
+
+// holds reports whether the signature verifies, from the digest of the message
+// where that is enough.
+func holds(public *key.Public, sig []byte, sum [sha256.Size]byte, message func() io.Reader) bool {
+	decided, err := public.VerifyDigest(sig, sum)
+	if !decided && err != nil {
+		err = public.VerifyMessage(sig, message())
+	}
+	return err == nil
+}
