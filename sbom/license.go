@@ -1,18 +1,61 @@
 package sbom
 
 import (
+	"cmp"
+	"slices"
 	"sort"
 	"strings"
 )
 
-// A License is a license statement that is a valid SPDX license expression.
+// A License is a license statement.
 type License struct {
-	// Expression is the canonical spelling: identifiers as the SPDX License
-	// List writes them, operators in capitals, single spaces.
+	// Expression is the statement as an SPDX license expression in canonical
+	// spelling: identifiers as the SPDX License List writes them, operators in
+	// capitals, single spaces. It is empty when the statement is none.
 	Expression string
+	// Text is the statement as it came, when it is no expression.
+	Text string
 	// Single says that the expression is one identifier of the list, with no
 	// operator, no plus sign and no exception.
 	Single bool
+}
+
+// Licenses sorts license statements out for a document: expressions in
+// canonical spelling and free text, sorted, with none twice. Blank ones are
+// left out, and so are NOASSERTION and NONE, with which documents say nothing.
+func Licenses(statements []string) []License {
+	var list []License
+	for _, s := range statements {
+		if t := strings.TrimSpace(s); t == "" || t == "NOASSERTION" || t == "NONE" {
+			continue
+		}
+		l, ok := ParseLicense(s)
+		if !ok {
+			l = License{Text: s}
+		}
+		list = append(list, l)
+	}
+	slices.SortFunc(list, func(a, b License) int {
+		return cmp.Or(cmp.Compare(a.Expression, b.Expression), cmp.Compare(a.Text, b.Text))
+	})
+	return slices.Compact(list)
+}
+
+// JoinLicenses joins expressions by AND, those that are more than one
+// identifier in parentheses. What has no expression is named by the function.
+func JoinLicenses(list []License, name func(text string) string) string {
+	var parts []string
+	for _, l := range list {
+		switch {
+		case l.Expression == "":
+			parts = append(parts, name(l.Text))
+		case l.Single || len(list) == 1:
+			parts = append(parts, l.Expression)
+		default:
+			parts = append(parts, "("+l.Expression+")")
+		}
+	}
+	return strings.Join(parts, " AND ")
 }
 
 // maxLicenseTokens bounds the expressions that are looked at.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -109,6 +110,27 @@ func TestSortKeepsClash(t *testing.T) {
 	v.Sort()
 	if err := v.Validate(); len(v.Components) != 2 || err == nil || !strings.Contains(err.Error(), "taken") {
 		t.Errorf("got %d components, %v", len(v.Components), err)
+	}
+}
+
+// TestSortText makes sure that what is no text does not reach a document, and
+// that a component keeps its identity on the way.
+func TestSortText(t *testing.T) {
+	for _, c := range []sbom.Component{
+		{Type: sbom.File, Name: "a\xff", Locations: []sbom.Location{{Path: "p\xfe"}}, Licenses: []string{"\xff"}},
+		{Type: sbom.Library, Name: "a", PURL: purl.PURL{Type: "npm", Name: "a\xff", Qualifiers: map[string]string{"k": "\xff"}}},
+	} {
+		v := sbom.Inventory{Components: []sbom.Component{c}, Unknowns: []sbom.Unknown{{Path: "\xff"}}}
+		sorted := v.Sorted()
+		if got := sorted.Components[0].ID; got != c.StableID() || got != sorted.Components[0].StableID() {
+			t.Errorf("%q became %q", c.StableID(), got)
+		}
+		if !utf8.ValidString(fmt.Sprint(sorted)) {
+			t.Errorf("%q", fmt.Sprint(sorted))
+		}
+		if d := cmp.Diff([]sbom.Component{c}, v.Components); d != "" {
+			t.Error(d)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Sort brings the inventory into canonical form, whatever order it was put
@@ -16,7 +17,8 @@ import (
 //   - components with the same ID that are the same package become one, with
 //     the locations, hashes and licenses of all;
 //   - the operating system is a component too;
-//   - components, relations and all lists within are sorted, with no entry twice.
+//   - components, relations and all lists within are sorted, with no entry twice;
+//   - bytes that are not UTF-8, which no document can hold, become U+FFFD.
 //
 // IDs that are set are kept, so relations stay as they are. Two different
 // components under one ID are left for [Inventory.Validate] to report.
@@ -34,6 +36,10 @@ func (v *Inventory) Sort() {
 	v.Relations = slices.DeleteFunc(v.Relations, func(r Relation) bool { return r.From == r.To })
 	slices.SortFunc(v.Relations, compareRelations)
 	v.Relations = slices.Compact(v.Relations)
+	for i := range v.Unknowns {
+		u := &v.Unknowns[i]
+		u.Path, u.Reason = toText(u.Path), toText(u.Reason)
+	}
 	slices.SortFunc(v.Unknowns, compareUnknowns)
 	v.Unknowns = slices.Compact(v.Unknowns)
 }
@@ -62,6 +68,10 @@ func (v Inventory) Sorted() Inventory {
 // URL, or of name, version and locations where there is none. It consists of
 // letters, digits, '-' and '.', so that it can stand in any document.
 func (c Component) StableID() string {
+	if !c.isText() {
+		c.Locations = slices.Clone(c.Locations)
+		c.toText()
+	}
 	h := sha256.New()
 	part := func(s string) { fmt.Fprintf(h, "%d:%s,", len(s), s) }
 	kind := c.PURL.Type
@@ -138,6 +148,7 @@ func (c *Component) tidy() {
 	if c.tidied() {
 		return
 	}
+	c.toText()
 	slices.Sort(c.Licenses)
 	c.Licenses = slices.Compact(c.Licenses)
 	slices.SortFunc(c.Hashes, compareHashes)
@@ -148,7 +159,7 @@ func (c *Component) tidy() {
 
 // tidied reports whether the lists of the component are sorted, with nothing twice.
 func (c *Component) tidied() bool {
-	return rising(c.Licenses, cmp.Compare) && rising(c.Hashes, compareHashes) && rising(c.Locations, compareLocations)
+	return c.isText() && rising(c.Licenses, cmp.Compare) && rising(c.Hashes, compareHashes) && rising(c.Locations, compareLocations)
 }
 
 // addDistro makes the operating system a component unless one is there.
@@ -169,6 +180,11 @@ func (v *Inventory) canonical() bool {
 	for i := range v.Components {
 		c := &v.Components[i]
 		if c.ID == "" || !c.tidied() || i > 0 && v.Components[i-1].ID >= c.ID {
+			return false
+		}
+	}
+	for _, u := range v.Unknowns {
+		if !utf8.ValidString(u.Path) || !utf8.ValidString(u.Reason) {
 			return false
 		}
 	}

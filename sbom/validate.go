@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Validate reports what is wrong with the inventory: too many components,
@@ -60,6 +61,9 @@ func (c *Component) validate(i int) error {
 	}
 	if c.ID == "" {
 		return fail("it has no ID")
+	}
+	if !utf8.ValidString(c.ID) {
+		return fail("its ID %.80q is not UTF-8", c.ID)
 	}
 	if strings.TrimSpace(c.Name) == "" {
 		return fail("it has no name")

@@ -29,7 +29,7 @@ func inventory() sbom.Inventory {
 			Locations: []sbom.Location{{Path: "var/lib/dpkg/status", Layer: layer}, {Path: "etc/" + name}}}
 	}
 	a, b := deb("a", "MIT", "GPL-2+ & friends <\"x\">"), deb("b", "MIT OR Apache-2.0", "GPL-2.0-only")
-	c := deb("c", "Apache-2.0", "MIT AND zlib", "Something else")
+	c := deb("c", "Apache-2.0", "MIT AND Zlib", "Something else")
 	app := sbom.Component{Type: sbom.Application, Name: "app\u2028", Ecosystem: "own",
 		Hashes:    []sbom.Hash{{Algorithm: "SHA-256", Value: strings.Repeat("b", 64)}},
 		Locations: []sbom.Location{{Path: "opt/a\"pp\n", Layer: layer}}}

@@ -197,28 +197,22 @@ func (e *encoder) dependencies(j *sbom.JSONWriter) {
 
 // licenseChoices writes licenses as the schema wants them: identifiers and
 // names side by side, or else one expression.
-func licenseChoices(licenses []string) []licenseChoice {
-	var list []licenseChoice
-	var parts []string
+func licenseChoices(statements []string) []licenseChoice {
+	const statement = "declared"
+	list := sbom.Licenses(statements)
 	plain, expressions := true, true
-	for _, s := range licenses {
-		l, ok := sbom.ParseLicense(s)
-		choice := license{ID: l.Expression, Statement: "declared"}
-		if !ok || !l.Single {
-			choice = license{Name: s, Statement: "declared"}
+	choices := make([]licenseChoice, len(list))
+	for i, l := range list {
+		expressions = expressions && l.Expression != ""
+		plain = plain && (l.Single || l.Expression == "")
+		choice := license{Name: l.Expression + l.Text, Statement: statement}
+		if l.Single {
+			choice = license{ID: l.Expression, Statement: statement}
 		}
-		if s != "" {
-			list = append(list, licenseChoice{License: &choice})
-		}
-		expressions = expressions && ok
-		plain = plain && (!ok || l.Single)
-		if ok && !l.Single && len(licenses) > 1 {
-			l.Expression = "(" + l.Expression + ")"
-		}
-		parts = append(parts, l.Expression)
+		choices[i].License = &choice
 	}
-	if expressions && !plain {
-		return []licenseChoice{{Expression: strings.Join(parts, " AND "), Statement: "declared"}}
+	if !expressions || plain {
+		return choices
 	}
-	return list
+	return []licenseChoice{{Expression: sbom.JoinLicenses(list, nil), Statement: statement}}
 }

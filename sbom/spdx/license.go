@@ -1,6 +1,7 @@
 package spdx
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
@@ -20,34 +21,17 @@ func licenseRef(text string) string {
 
 // declared joins the licenses of a component to one expression. Those that are
 // no SPDX expression are replaced by a reference to what extractions lists.
-func declared(licenses []string) string {
-	var parts []string
-	for _, s := range licenses {
-		l, ok := sbom.ParseLicense(s)
-		switch {
-		case strings.TrimSpace(s) == "" || s == noAssertion || s == none:
-		case !ok:
-			parts = append(parts, licenseRef(s))
-		case l.Single || len(licenses) == 1:
-			parts = append(parts, l.Expression)
-		default:
-			parts = append(parts, "("+l.Expression+")")
-		}
-	}
-	if len(parts) == 0 {
-		return noAssertion
-	}
-	slices.Sort(parts)
-	return strings.Join(slices.Compact(parts), " AND ")
+func declared(statements []string) string {
+	return cmp.Or(sbom.JoinLicenses(sbom.Licenses(statements), licenseRef), noAssertion)
 }
 
 // extractions lists the licenses that have a LicenseRef of their own, by it.
 func extractions(v sbom.Inventory) []extracted {
 	texts := make(map[string]string)
 	for i := range v.Components {
-		for _, s := range v.Components[i].Licenses {
-			if _, ok := sbom.ParseLicense(s); !ok && strings.TrimSpace(s) != "" && s != noAssertion && s != none {
-				texts[licenseRef(s)] = s
+		for _, l := range sbom.Licenses(v.Components[i].Licenses) {
+			if l.Text != "" {
+				texts[licenseRef(l.Text)] = l.Text
 			}
 		}
 	}

@@ -116,7 +116,7 @@ func TestLicenses(t *testing.T) {
 	for _, p := range doc.Packages {
 		got[p.PackageName] = p.PackageLicenseDeclared
 	}
-	if got["c"] != "NOASSERTION" || got["b"] != "(MIT OR Apache-2.0) AND GPL-2.0-only" {
+	if got["c"] != "NOASSERTION" || got["b"] != "GPL-2.0-only AND (MIT OR Apache-2.0)" {
 		t.Errorf("got %v", got)
 	}
 	if len(doc.OtherLicenses) != 1 || got["a"] != doc.OtherLicenses[0].LicenseIdentifier+" AND MIT" ||
