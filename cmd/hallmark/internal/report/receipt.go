@@ -62,11 +62,11 @@ func (r Receipt) text(p *printer) {
 
 // Sealed is the answer of seal.
 type Sealed struct {
-	Image   string      `json:"image"`
-	Digest  string      `json:"digest"`
-	Images  []SealedOne `json:"images"`
-	Verdict []Verdict   `json:"verdicts"`
-	Next    []string    `json:"next"`
+	Image    string      `json:"image"`
+	Digest   string      `json:"digest"`
+	Images   []SealedOne `json:"images"`
+	Verdicts []Verdict   `json:"verdicts"`
+	Next     []string    `json:"next"`
 }
 
 // SealedOne tells what seal did for one manifest.
@@ -74,6 +74,9 @@ type SealedOne struct {
 	Attached
 	Platform  string         `json:"platform,omitempty"`
 	Inventory *InventoryInfo `json:"inventory,omitempty"`
+	// SignedObjects are the digests of the manifests that hold the SBOM and
+	// were signed too.
+	SignedObjects []string `json:"signedObjects,omitempty"`
 }
 
 func (Sealed) kind() string { return "sealed" }
@@ -84,8 +87,11 @@ func (s Sealed) text(p *printer) {
 		if one.Inventory != nil {
 			p.linef("  inventory: %s", one.Inventory.line())
 		}
+		for _, d := range one.SignedObjects {
+			p.linef("  signed too: the object %s, which holds the SBOM", d)
+		}
 	}
-	for _, v := range s.Verdict {
+	for _, v := range s.Verdicts {
 		p.linef("verified from the store: %s is %s", short(v.Digest), v.Outcome)
 	}
 	if len(s.Next) > 0 {

@@ -1,0 +1,64 @@
+# Every target is for people and CI alike. `make` alone prints what there is.
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 20s
+CACHE       ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hallmark
+BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check race fuzz bench cover lint fmt golden interop rootfs size clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/hallmark, static and stripped
+	@mkdir -p bin
+	$(BUILD) -o bin/hallmark ./cmd/hallmark
+
+demo: build ## seal, list and verify a real image, then show three refusals (no network)
+	$(GO) run ./testdata/demo -hallmark bin/hallmark
+
+test: ## all tests
+	$(GO) test ./...
+
+race: ## all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./attach/... ./verify/... ./sbom/scan/... ./cmd/...
+
+check: lint ## format, vet, staticcheck, tidy, layers; no tests but the layers
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted:"; echo "$$out"; exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) test -run 'TestLayers|TestTopLevel|TestHouse' ./cmd/hallmark
+
+lint: ## vet and staticcheck
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+fmt: ## format all Go files
+	gofmt -w $$(git ls-files '*.go')
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@set -e; for f in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
+	  for n in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$f); do \
+	    echo "$$f $$n"; $(GO) test -run '^$$' -fuzz "^$$n\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); done; done
+
+cover: ## test coverage, end-to-end scripts included
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out | tail -1
+
+golden: ## renew the golden sections of the end-to-end scripts
+	$(GO) test ./cmd/hallmark -run TestScript -update
+
+interop: build ## exchange everything with the real cosign 2 and 3, on two registries
+	$(GO) run ./testdata/interop -hallmark bin/hallmark -cache $(CACHE)
+
+bench: build ## measure hallmark beside cosign 2 and 3 and print the table
+	$(GO) run ./testdata/bench -hallmark bin/hallmark -cache $(CACHE)
+
+rootfs: build ## seal a real Debian root file system and compare with dpkg, go and npm (needs root and mmdebstrap)
+	$(GO) run ./testdata/rootfs -hallmark bin/hallmark -cache $(CACHE)
+
+size: build ## the size of the binary
+	@stat -c '%s bytes' bin/hallmark 2>/dev/null || wc -c < bin/hallmark
+
+clean: ## remove what was built
+	rm -rf bin cover.out

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/sign/key"
+)
+
+// The exit codes. They are part of the interface: 1 is a definite no, 2 says
+// that no answer could be had.
+const (
+	exitYes          = 0
+	exitNo           = 1
+	exitUndetermined = 2
+	exitUsage        = 64
+	exitInterrupted  = 130
+)
+
+// errUsage marks errors in how hallmark was called.
+var errUsage = errors.New("usage")
+
+// usageError is an error in how hallmark was called.
+type usageError struct{ msg string }
+
+// Error implements error.
+func (e usageError) Error() string { return e.msg }
+
+// Is makes errors.Is(err, errUsage) true.
+func (e usageError) Is(target error) bool { return target == errUsage }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
+
+// codeError carries an exit code. Its report was printed already.
+type codeError int
+
+// Error implements error.
+func (e codeError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// exit prints the error and returns the exit code. It is the only table from
+// errors to exit codes and hints.
+func (app *App) exit(ctx context.Context, cmd *cobra.Command, err error) int {
+	var code codeError
+	switch {
+	case err == nil:
+		return exitYes
+	case errors.As(err, &code):
+		return int(code)
+	case errors.Is(context.Cause(ctx), errInterrupted):
+		fmt.Fprintln(app.Err, "hallmark: interrupted; run the same command again to complete what was begun")
+		return exitInterrupted
+	}
+	fmt.Fprintf(app.Err, "hallmark: error: %s\n", oneLine(err))
+	if hint := hintFor(cmd, err); hint != "" {
+		fmt.Fprintf(app.Err, "hallmark: hint: %s\n", hint)
+	}
+	if errors.Is(err, errUsage) || isCobraUsage(err) {
+		return exitUsage
+	}
+	return exitUndetermined
+}
+
+// errInterrupted is the cause of a context that a signal ended.
+var errInterrupted = errors.New("interrupted")
+
+// Interrupted is the cause that main gives a context when a signal ends it.
+func Interrupted() error { return errInterrupted }
+
+// isCobraUsage recognises the errors that cobra makes for unknown commands and
+// wrong numbers of arguments; it has no type for them.
+func isCobraUsage(err error) bool {
+	s := err.Error()
+	for _, prefix := range []string{"unknown command", "accepts ", "requires at least", "unknown flag", "required flag"} {
+		if strings.HasPrefix(s, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// hintFor says what to do next.
+func hintFor(cmd *cobra.Command, err error) string {
+	switch {
+	case errors.Is(err, errUsage) || isCobraUsage(err):
+		if cmd != nil {
+			return fmt.Sprintf("see '%s --help'", cmd.CommandPath())
+		}
+	case errors.Is(err, key.ErrPassword):
+		return "set HALLMARK_PASSWORD to the password that the key was made with"
+	case errors.Is(err, attach.ErrDenied):
+		return "log in to the registry (docker login, or the credential helper of your registry) and check that the account may do this"
+	case errors.Is(err, attach.ErrUnconfirmed):
+		return "run the same command again: it adds nothing twice"
+	case errors.Is(err, attach.ErrNotFound):
+		return "check the name; nothing was written"
+	case errors.Is(err, fs.ErrExist):
+		return "choose another name, or use --force to replace it"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "try again, or raise --timeout"
+	}
+	return ""
+}
+
+// oneLine keeps an error on one line: whatever a registry or a file put into it
+// cannot start a line that looks like ours.
+func oneLine(err error) string {
+	s := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, err.Error())
+	const limit = 2000
+	if len(s) > limit {
+		s = s[:limit] + "..."
+	}
+	return s
+}

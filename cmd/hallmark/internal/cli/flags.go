@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify"
+)
+
+// render is the group of flags that say how the answer is printed.
+type render struct {
+	app    *App
+	format string
+	output string
+}
+
+// bind declares --format and --output. The first format is the default.
+func (r *render) bind(cmd *cobra.Command, app *App, formats ...string) {
+	enum(cmd, &r.format, "format", "f", formats, "shape of the answer")
+	r.bindOutput(cmd, app)
+}
+
+// bindOutput declares --output alone, for answers of one shape.
+func (r *render) bindOutput(cmd *cobra.Command, app *App) {
+	r.app = app
+	cmd.Flags().StringVarP(&r.output, "output", "o", "-", "file for the answer; - is standard output")
+}
+
+// print writes a document where the flags say.
+func (r *render) print(doc report.Document) error {
+	return r.write(func(w io.Writer) error { return report.Write(w, r.format, doc) })
+}
+
+// write calls fn with the place for the answer. A file is written under a
+// temporary name and takes its place only when fn succeeded.
+func (r *render) write(fn func(io.Writer) error) error {
+	if r.output == "-" {
+		return fn(r.app.Out)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(r.output), "."+filepath.Base(r.output)+".*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", r.output, err)
+	}
+	defer os.Remove(tmp.Name())
+	err = fn(tmp)
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Chmod(tmp.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), r.output)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", r.output, err)
+	}
+	return nil
+}
+
+// enum declares a flag that takes one of a few words; the first is the default.
+func enum(cmd *cobra.Command, value *string, name, short string, words []string, usage string) {
+	*value = words[0]
+	cmd.Flags().VarP(&enumValue{value, words}, name, short, fmt.Sprintf("%s: %s", usage, strings.Join(words, ", ")))
+	complete := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+	if err := cmd.RegisterFlagCompletionFunc(name, complete); err != nil {
+		panic(err) // the flag was declared one line above
+	}
+}
+
+type enumValue struct {
+	value *string
+	words []string
+}
+
+// String implements pflag.Value.
+func (e *enumValue) String() string { return *e.value }
+
+// Set implements pflag.Value.
+func (e *enumValue) Set(s string) error {
+	if !slices.Contains(e.words, s) {
+		return fmt.Errorf("must be one of %s", strings.Join(e.words, ", "))
+	}
+	*e.value = s
+	return nil
+}
+
+// Type implements pflag.Value.
+func (e *enumValue) Type() string { return "word" }
+
+// signers is the group of flags that name private keys.
+type signers struct {
+	app  *App
+	keys []string
+}
+
+func (s *signers) bind(cmd *cobra.Command, app *App) {
+	s.app = app
+	cmd.Flags().StringArrayVarP(&s.keys, "key", "k", nil,
+		"private key to sign with: a file or env://NAME; repeat to sign with several")
+}
+
+// load opens the private keys, each once.
+func (s *signers) load(ctx context.Context) ([]*key.Private, error) {
+	if len(s.keys) == 0 {
+		return nil, usagef("no key to sign with: give --key FILE (make one with 'hallmark key generate')")
+	}
+	var keys []*key.Private
+	for _, name := range s.keys {
+		k, err := key.Load(ctx, name, s.app.keyOptions())
+		if err != nil {
+			return nil, fmt.Errorf("load private key %s: %w", name, err)
+		}
+		same := func(o *key.Private) bool { return o.ID() == k.ID() }
+		if !slices.ContainsFunc(keys, same) {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
+}
+
+// trust is the group of flags that say whose signatures count.
+type trust struct {
+	app       *App
+	keys      []string
+	threshold int
+}
+
+func (t *trust) bind(cmd *cobra.Command, app *App) {
+	t.app = app
+	cmd.Flags().StringArrayVarP(&t.keys, "key", "k", nil,
+		"public key that may sign: a file or env://NAME; repeat to accept several")
+	cmd.Flags().IntVar(&t.threshold, "threshold", 1, "how many distinct keys must have signed")
+}
+
+// load reads the public keys.
+func (t *trust) load(ctx context.Context) (verify.Trust, error) {
+	if len(t.keys) == 0 {
+		return verify.Trust{}, usagef("nobody is trusted: give --key FILE, the public key of the signer")
+	}
+	var trust verify.Trust
+	for _, name := range t.keys {
+		k, err := key.LoadPublic(ctx, name, t.app.keyOptions())
+		if err != nil {
+			return verify.Trust{}, fmt.Errorf("load public key %s: %w", name, err)
+		}
+		trust.Keys = append(trust.Keys, k)
+	}
+	return trust, nil
+}
+
+// annotations parses repeated -a k=v flags.
+func annotations(pairs []string) (map[string]string, error) {
+	m := make(map[string]string, len(pairs))
+	for _, p := range pairs {
+		k, v, ok := strings.Cut(p, "=")
+		if !ok || k == "" {
+			return nil, usagef("annotation %q is not of the form name=value", p)
+		}
+		if old, twice := m[k]; twice && old != v {
+			return nil, usagef("annotation %q is given with two values", k)
+		}
+		m[k] = v
+	}
+	return m, nil
+}

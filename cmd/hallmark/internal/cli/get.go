@@ -1,0 +1,300 @@
+package cli
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
+	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/sign/payload"
+	"github.com/hallmark-oci/hallmark/verify"
+)
+
+func newGetCmd(app *App) *cobra.Command {
+	return group("get", "Fetch what is attached to an image, once it verified", groupMain,
+		newGetSBOMCmd(app), newGetAttestationCmd(app), newGetSignatureCmd(app))
+}
+
+// getJob is one run of get.
+type getJob struct {
+	app        *App
+	target     target
+	trust      trust
+	out        render
+	kind       attach.Kind
+	types      []string
+	unverified bool
+	digest     string
+}
+
+func (j *getJob) bind(cmd *cobra.Command, app *App) *cobra.Command {
+	j.app = app
+	cmd.Args = cobra.ExactArgs(1)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return j.run(cmd.Context(), args[0]) }
+	j.target.bind(cmd, app)
+	j.target.bindPlatform(cmd)
+	j.trust.bind(cmd, app)
+	j.out.bindOutput(cmd, app)
+	flags := cmd.Flags()
+	flags.BoolVar(&j.unverified, "unverified", false, "hand it out although nobody checked it")
+	flags.StringVar(&j.digest, "digest", "", "with --unverified: the one with this content digest")
+	return cmd
+}
+
+func newGetSBOMCmd(app *App) *cobra.Command {
+	job := getJob{kind: attach.SBOM}
+	cmd := &cobra.Command{
+		Use:   "sbom [flags] IMAGE",
+		Short: "Print the SBOM of an image, byte for byte as it was attested",
+		Long: `Print the SBOM of an image. Only an SBOM in a statement that an accepted key
+signed, and that names the image's digest, is handed out; its bytes are those
+that were signed. With --unverified the object under cosign's .sbom tag is
+printed, which anyone may have put there.`,
+		Example: `  hallmark get sbom registry.example/app:1.0 --key hallmark.pub -o app.spdx.json
+  hallmark get sbom registry.example/app:1.0 --key hallmark.pub --type cyclonedx`,
+	}
+	cmd.Flags().StringArrayVar(&job.types, "type", []string{"spdxjson", "cyclonedx"}, "accepted types of document")
+	return job.bind(cmd, app)
+}
+
+func newGetAttestationCmd(app *App) *cobra.Command {
+	job := getJob{kind: attach.Attestation}
+	cmd := &cobra.Command{
+		Use:   "attestation [flags] IMAGE",
+		Short: "Print the attestations of an image as DSSE envelopes, one a line",
+		Example: `  hallmark get attestation registry.example/app:1.0 --key hallmark.pub --type slsaprovenance1
+  hallmark get attestation registry.example/app:1.0 --unverified`,
+	}
+	cmd.Flags().StringArrayVar(&job.types, "type", nil, "accepted types of predicate: names or URIs")
+	return job.bind(cmd, app)
+}
+
+func newGetSignatureCmd(app *App) *cobra.Command {
+	job := getJob{kind: attach.Signature}
+	cmd := &cobra.Command{
+		Use:     "signature [flags] IMAGE",
+		Short:   "Print the signatures of an image as JSON, one a line",
+		Example: `  hallmark get signature registry.example/app:1.0 --key hallmark.pub`,
+	}
+	return job.bind(cmd, app)
+}
+
+func (j *getJob) run(ctx context.Context, arg string) error {
+	ctx, cancel := j.app.context(ctx)
+	defer cancel()
+	if j.digest != "" && !j.unverified {
+		return usagef("--digest chooses among what nobody checked; it goes with --unverified")
+	}
+	if j.unverified {
+		return j.raw(ctx, arg)
+	}
+	trust, err := j.trust.load(ctx)
+	if err != nil {
+		return err
+	}
+	rule, err := j.rule()
+	if err != nil {
+		return err
+	}
+	spool, err := os.CreateTemp("", "hallmark-get-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(spool.Name())
+	defer spool.Close()
+	taken := 0
+	rule.Take = func(s verify.Statement) error {
+		taken++
+		return j.take(spool, s, taken)
+	}
+	v, err := verify.New(trust, verify.Policy{Rules: []verify.Rule{rule}})
+	if err != nil {
+		return usagef("%v", err)
+	}
+	img, err := j.target.open(ctx, arg)
+	if err != nil {
+		return err
+	}
+	verdict, err := v.Verify(ctx, img, img.subject)
+	if err != nil {
+		return err
+	}
+	if verdict.Outcome != verify.Accept {
+		return j.refuse(arg, verdict)
+	}
+	if j.kind == attach.Signature {
+		if err := j.signatures(ctx, img, verdict, spool); err != nil {
+			return err
+		}
+	}
+	if j.kind == attach.SBOM && taken > 1 {
+		j.app.notef("%d attested SBOMs verified; this is the first (choose with --type, see 'hallmark list')", taken)
+	}
+	if _, err := spool.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return j.out.write(func(w io.Writer) error {
+		_, err := io.Copy(w, spool)
+		return err
+	})
+}
+
+// rule asks for what is to be handed out.
+func (j *getJob) rule() (verify.Rule, error) {
+	rule := verify.Rule{Name: string(j.kind), Kind: j.kind, Threshold: j.trust.threshold, Exhaustive: true}
+	if j.kind == attach.Signature {
+		return rule, nil
+	}
+	rule.Kind = attach.Attestation
+	rule.PredicateTypes = nil
+	for _, name := range j.types {
+		uri, err := payload.TypeURI(name)
+		if err != nil {
+			return rule, usagef("--type %s: %v", name, err)
+		}
+		rule.PredicateTypes = append(rule.PredicateTypes, uri)
+	}
+	if len(rule.PredicateTypes) == 0 {
+		for _, t := range payload.TypeNames() {
+			rule.PredicateTypes = append(rule.PredicateTypes, t.URI)
+		}
+	}
+	return rule, nil
+}
+
+// take keeps an accepted statement in the spool until the verdict is known: of
+// SBOMs the first one's document, of attestations each envelope.
+func (j *getJob) take(spool io.Writer, s verify.Statement, nth int) error {
+	if j.kind == attach.SBOM {
+		if nth > 1 {
+			return nil
+		}
+		_, err := io.Copy(spool, s.Predicate)
+		return err
+	}
+	envelope, err := s.Envelope.Open()
+	if err != nil {
+		return err
+	}
+	defer envelope.Close()
+	if _, err := io.Copy(spool, envelope); err != nil {
+		return err
+	}
+	_, err = io.WriteString(spool, "\n")
+	return err
+}
+
+// signatures writes each accepted signature as a line of JSON.
+func (j *getJob) signatures(ctx context.Context, img image, v verify.Verdict, w io.Writer) error {
+	enc := json.NewEncoder(w)
+	for _, c := range v.Checks {
+		for _, e := range c.Evidence {
+			if e.Outcome != verify.Accept || e.Attachment.Kind != attach.Signature {
+				continue
+			}
+			line, err := signatureLine(ctx, img, e.Attachment)
+			if err == nil {
+				err = enc.Encode(line)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// A signedPayload is a signature as get prints it. The names are cosign's.
+type signedPayload struct {
+	Base64Signature string `json:"Base64Signature"`
+	Payload         string `json:"Payload"` // base64
+}
+
+func signatureLine(ctx context.Context, img image, a attach.Attachment) (signedPayload, error) {
+	rc, err := img.Open(ctx, img.subject, a)
+	if err != nil {
+		return signedPayload{}, err
+	}
+	raw, err := attach.ReadAll(rc, a.Desc, verify.MaxPayload)
+	return signedPayload{
+		Base64Signature: a.Annotations[cosign.SignatureAnnotation],
+		Payload:         base64.StdEncoding.EncodeToString(raw),
+	}, err
+}
+
+// refuse prints why nothing is handed out.
+func (j *getJob) refuse(arg string, v verify.Verdict) error {
+	doc := report.Verdicts{Outcome: v.Outcome.String(), Images: []report.Verdict{report.NewVerdict(arg, v)}}
+	if err := report.Write(j.app.Err, "text", doc); err != nil {
+		return err
+	}
+	j.app.notef("nothing was written")
+	return outcomeError(v.Outcome)
+}
+
+// raw hands out what nobody checked.
+func (j *getJob) raw(ctx context.Context, arg string) error {
+	img, err := j.target.open(ctx, arg)
+	if err != nil {
+		return err
+	}
+	all, errs := attach.Collect(ctx, img, img.subject, j.kind)
+	var chosen []attach.Attachment
+	for _, a := range all {
+		if j.digest == "" || a.Desc.Digest.String() == j.digest {
+			chosen = append(chosen, a)
+		}
+	}
+	if len(chosen) == 0 {
+		if err := errors.Join(errs...); err != nil {
+			return fmt.Errorf("list the attachments of %s: %w", arg, err)
+		}
+		j.app.notef("%s has no such %s", arg, j.kind)
+		return codeError(exitNo)
+	}
+	if j.kind == attach.SBOM && len(chosen) > 1 {
+		for _, a := range chosen {
+			j.app.notef("%s %s", a.Desc.Digest, a.Desc.MediaType)
+		}
+		return usagef("%s has %d SBOMs: choose one with --digest", arg, len(chosen))
+	}
+	j.app.notef("nothing here is verified")
+	return j.out.write(func(w io.Writer) error { return j.copyAll(ctx, img, chosen, w) })
+}
+
+func (j *getJob) copyAll(ctx context.Context, img image, list []attach.Attachment, w io.Writer) error {
+	enc := json.NewEncoder(w)
+	for _, a := range list {
+		if j.kind == attach.Signature {
+			line, err := signatureLine(ctx, img, a)
+			if err == nil {
+				err = enc.Encode(line)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		rc, err := img.Open(ctx, img.subject, a)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(w, rc)
+		rc.Close()
+		if err == nil && j.kind == attach.Attestation {
+			_, err = io.WriteString(w, "\n")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

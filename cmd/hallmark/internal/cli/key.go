@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/sign/key"
+)
+
+func newKeyCmd(app *App) *cobra.Command {
+	return group("key", "Make, import and look at keys", groupTools,
+		newKeyGenerateCmd(app), newKeyImportCmd(app), newKeyPublicCmd(app), newKeyInspectCmd(app))
+}
+
+// keyOptions say how this command line opens keys.
+func (app *App) keyOptions() key.Options {
+	return key.Options{Password: app.password, LookupEnv: app.LookupEnv}
+}
+
+// keyOutput is the group of flags that say how a key pair is written.
+type keyOutput struct {
+	app    *App
+	path   string
+	format string
+	force  bool
+}
+
+func (k *keyOutput) bind(cmd *cobra.Command, app *App) {
+	k.app = app
+	var formats []string
+	for _, f := range key.Formats() {
+		formats = append(formats, string(f))
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&k.path, "output", "o", "hallmark.key", "file for the private key; the public key goes beside it as .pub")
+	enum(cmd, &k.format, "format", "f", formats, "format of the private key file")
+	flags.BoolVar(&k.force, "force", false, "replace files that exist")
+}
+
+// write asks for a password where the format needs one and writes the pair.
+func (k *keyOutput) write(ctx context.Context, p *key.Private) error {
+	opts := key.WriteOptions{Format: key.Format(k.format), Force: k.force}
+	if opts.Format != key.FormatPKCS8 {
+		password, err := k.newPassword(ctx)
+		if err != nil {
+			return err
+		}
+		opts.Password = password
+	}
+	if err := key.WritePair(k.path, p, opts); err != nil {
+		return err
+	}
+	return report.Write(k.app.Out, "text", report.KeyInfo{
+		Name: k.path, Algorithm: p.PublicKey().Algorithm(), Fingerprint: "sha256:" + p.ID().String(), Private: true,
+		Files: []string{k.path, key.PublicPath(k.path)},
+	})
+}
+
+// newPassword asks twice on a terminal; a variable is taken as it is.
+func (k *keyOutput) newPassword(ctx context.Context) ([]byte, error) {
+	first, err := k.app.password(ctx, "password for the new private key: ")
+	if err != nil || k.app.passwordIsSet() {
+		return first, err
+	}
+	second, err := k.app.password(ctx, "the same password again: ")
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(first, second) {
+		return nil, errors.New("the two passwords differ; nothing was written")
+	}
+	return first, nil
+}
+
+func newKeyGenerateCmd(app *App) *cobra.Command {
+	var out keyOutput
+	var algorithm string
+	cmd := &cobra.Command{
+		Use:   "generate [flags]",
+		Short: "Make a new key pair",
+		Long: `Make a new key pair. The private key is encrypted in cosign's format with the
+password from HALLMARK_PASSWORD, COSIGN_PASSWORD or the terminal; the file is
+readable by its owner only. Existing files are not replaced without --force.`,
+		Example: `  hallmark key generate
+  hallmark key generate --algorithm ed25519 -o release.key
+  hallmark key generate -f pkcs8 -o ci.key`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := key.Generate(key.Algorithm(algorithm))
+			if err != nil {
+				return err
+			}
+			return out.write(cmd.Context(), p)
+		},
+	}
+	out.bind(cmd, app)
+	var names []string
+	for _, a := range key.Algorithms() {
+		names = append(names, string(a))
+	}
+	enum(cmd, &algorithm, "algorithm", "", names, "kind of key")
+	return cmd
+}
+
+func newKeyImportCmd(app *App) *cobra.Command {
+	var out keyOutput
+	var pss bool
+	cmd := &cobra.Command{
+		Use:   "import [flags] KEY",
+		Short: "Bring a private key of another format into hallmark's",
+		Long: `Read a private key (PKCS #8, encrypted or not, SEC 1, PKCS #1, or cosign's
+format) and write it as a key pair. One password, from HALLMARK_PASSWORD,
+COSIGN_PASSWORD or the terminal, opens the old file and closes the new one; on
+a terminal each is asked for.`,
+		Example: `  hallmark key import server.pem -o release.key
+  hallmark key import env://OLD_KEY -f pkcs8 -o ci.key`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts := app.keyOptions()
+			opts.PSS = pss
+			p, err := key.Load(cmd.Context(), args[0], opts)
+			if err != nil {
+				return err
+			}
+			return out.write(cmd.Context(), p)
+		},
+	}
+	out.bind(cmd, app)
+	cmd.Flags().BoolVar(&pss, "pss", false, "let an RSA key sign with PSS")
+	return cmd
+}
+
+func newKeyPublicCmd(app *App) *cobra.Command {
+	var out render
+	cmd := &cobra.Command{
+		Use:   "public [flags] KEY",
+		Short: "Print the public key of a private key",
+		Example: `  hallmark key public hallmark.key -o hallmark.pub
+  hallmark key public env://SIGNING_KEY`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := key.Load(cmd.Context(), args[0], app.keyOptions())
+			if err != nil {
+				return err
+			}
+			return out.write(func(w io.Writer) error {
+				_, err := w.Write(p.PublicKey().PEM())
+				return err
+			})
+		},
+	}
+	out.bindOutput(cmd, app)
+	return cmd
+}
+
+func newKeyInspectCmd(app *App) *cobra.Command {
+	var out render
+	cmd := &cobra.Command{
+		Use:   "inspect [flags] KEY",
+		Short: "Print what kind of key a file holds, and its fingerprint",
+		Example: `  hallmark key inspect hallmark.pub
+  hallmark key inspect hallmark.key -f json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			info, err := app.inspect(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return out.print(info)
+		},
+	}
+	out.bind(cmd, app, "text", "json")
+	return cmd
+}
+
+// inspect reads a public key, or else a private one, which may need a password.
+func (app *App) inspect(ctx context.Context, name string) (report.KeyInfo, error) {
+	public, err := key.LoadPublic(ctx, name, app.keyOptions())
+	info := report.KeyInfo{Name: name}
+	if errors.Is(err, key.ErrKind) {
+		var p *key.Private
+		if p, err = key.Load(ctx, name, app.keyOptions()); err == nil {
+			public, info.Private = p.PublicKey(), true
+		}
+	}
+	if err != nil {
+		return info, fmt.Errorf("inspect: %w", err)
+	}
+	info.Algorithm, info.Fingerprint = public.Algorithm(), "sha256:"+public.Fingerprint().String()
+	return info, nil
+}

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+)
+
+func newListCmd(app *App) *cobra.Command {
+	job := listJob{app: app}
+	cmd := &cobra.Command{
+		Use:     "list [flags] IMAGE",
+		Aliases: []string{"tree"},
+		Short:   "Show everything that is attached to an image",
+		GroupID: groupMain,
+		Long: `Show everything that is attached to an image: kind, type, size, digest, and
+every place where it was found (cosign's tag, a referrer, the journal). Nothing
+that list shows is verified. When a place cannot be read, list says so and ends
+with exit code 2.`,
+		Example: `  hallmark list registry.example/app:1.0
+  hallmark list oci:./layout:1.0 -f json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args[0]) },
+	}
+	job.target.bind(cmd, app)
+	job.target.bindPlatform(cmd)
+	job.out.bind(cmd, app, "text", "json")
+	return cmd
+}
+
+type listJob struct {
+	app    *App
+	target target
+	out    render
+}
+
+func (j *listJob) run(ctx context.Context, arg string) error {
+	ctx, cancel := j.app.context(ctx)
+	defer cancel()
+	img, err := j.target.open(ctx, arg)
+	if err != nil {
+		return err
+	}
+	doc := report.Listing{Image: arg, Digest: img.subject.Desc.Digest.String(), Entries: []report.Entry{}}
+	all, errs := attach.Collect(ctx, img, img.subject)
+	for _, a := range all {
+		e := report.NewEntry(a)
+		if a.Kind == attach.SBOM {
+			inner, more := j.signatures(ctx, img, a)
+			e.SignedBy = inner
+			errs = append(errs, more...)
+		}
+		doc.Entries = append(doc.Entries, e)
+	}
+	for _, err := range errs {
+		doc.Errors = append(doc.Errors, oneLine(err))
+	}
+	doc.Complete = len(errs) == 0
+	if err := j.out.print(doc); err != nil {
+		return err
+	}
+	if !doc.Complete {
+		return codeError(exitUndetermined)
+	}
+	return nil
+}
+
+// signatures lists what is attached to the objects that hold an SBOM: seal
+// signs them.
+func (j *listJob) signatures(ctx context.Context, img image, a attach.Attachment) ([]report.Signed, []error) {
+	var out []report.Signed
+	var errs []error
+	for _, p := range a.Places {
+		holder := attach.Subject{Repo: img.subject.Repo, Desc: p.Manifest}
+		inner, more := attach.Collect(ctx, img, holder, attach.Signature)
+		errs = append(errs, more...)
+		if len(inner) == 0 {
+			continue
+		}
+		s := report.Signed{Subject: p.Manifest.Digest.String()}
+		for _, i := range inner {
+			s.Entries = append(s.Entries, report.NewEntry(i))
+		}
+		out = append(out, s)
+	}
+	return out, errs
+}

@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/sbom"
+	"github.com/hallmark-oci/hallmark/sbom/format"
+	"github.com/hallmark-oci/hallmark/sbom/scan"
+)
+
+func newSBOMCmd(app *App) *cobra.Command {
+	return group("sbom", "Make, check and translate SBOM documents", groupTools,
+		newSBOMGenerateCmd(app), newSBOMConvertCmd(app), newSBOMValidateCmd(app), newSBOMShowCmd(app))
+}
+
+func newSBOMGenerateCmd(app *App) *cobra.Command {
+	var target target
+	var out render
+	cmd := &cobra.Command{
+		Use:   "generate [flags] IMAGE",
+		Short: "Take the inventory of an image and print it; nothing is attached",
+		Example: `  hallmark sbom generate registry.example/app:1.0
+  hallmark sbom generate oci:./layout:1.0 -f cyclonedx-json -o app.cdx.json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := app.context(cmd.Context())
+			defer cancel()
+			inv, err := app.inventory(ctx, &target, args[0])
+			if err != nil {
+				return err
+			}
+			return out.document(inv)
+		},
+	}
+	target.bind(cmd, app)
+	target.bindPlatform(cmd)
+	out.bind(cmd, app, formatNames()...)
+	return cmd
+}
+
+// inventory scans the image that the argument names.
+func (app *App) inventory(ctx context.Context, t *target, arg string) (sbom.Inventory, error) {
+	created, err := app.sourceDate()
+	if err != nil {
+		return sbom.Inventory{}, err
+	}
+	img, err := t.open(ctx, arg)
+	if err != nil {
+		return sbom.Inventory{}, err
+	}
+	inv, err := scan.Image(ctx, img, img.subject, scan.Options{Tool: app.tool(), Created: created})
+	if err != nil {
+		return inv, fmt.Errorf("take the inventory of %s: %w", arg, err)
+	}
+	for _, u := range inv.Unknowns {
+		app.notef("not understood: %s: %s", u.Path, u.Reason)
+	}
+	return inv, nil
+}
+
+// document writes the inventory in the format that --format names.
+func (r *render) document(inv sbom.Inventory) error {
+	f, err := format.Parse(r.format)
+	if err != nil {
+		return usagef("--format: %v", err)
+	}
+	return r.write(func(w io.Writer) error { return format.Encode(w, f, inv) })
+}
+
+func newSBOMConvertCmd(app *App) *cobra.Command {
+	var out render
+	cmd := &cobra.Command{
+		Use:   "convert [flags] FILE",
+		Short: "Translate an SBOM into another format, and say what is lost",
+		Example: `  hallmark sbom convert app.cdx.json -f spdx-json
+  hallmark sbom convert app.spdx -f cyclonedx-json -o app.cdx.json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			doc, _, err := decodeSBOM(args[0])
+			if err != nil {
+				return err
+			}
+			for _, l := range doc.Lost {
+				app.notef("lost: %s", l)
+			}
+			return out.document(doc.Inventory)
+		},
+	}
+	out.bind(cmd, app, formatNames()...)
+	return cmd
+}
+
+func newSBOMValidateCmd(app *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "validate FILE...",
+		Short:   "Say whether files are SBOMs that follow their format",
+		Example: `  hallmark sbom validate app.spdx.json app.cdx.json`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			bad := 0
+			for _, path := range args {
+				f, err := validateFile(path)
+				if err != nil {
+					bad++
+					fmt.Fprintf(app.Out, "invalid: %s\n", oneLine(err))
+					continue
+				}
+				fmt.Fprintf(app.Out, "valid: %s is %s\n", path, f.Title())
+			}
+			if bad > 0 {
+				return codeError(exitNo)
+			}
+			return nil
+		},
+	}
+	return cmd
+}
+
+// validateFile reports why the file is no SBOM that follows its format.
+func validateFile(path string) (format.Format, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	found, err := format.Validate(f)
+	if err != nil {
+		return found, fmt.Errorf("%s is no SBOM that hallmark can use: %w", path, err)
+	}
+	return found, nil
+}
+
+func newSBOMShowCmd(app *App) *cobra.Command {
+	var out render
+	cmd := &cobra.Command{
+		Use:     "show [flags] FILE",
+		Short:   "Sum an SBOM document up",
+		Example: `  hallmark sbom show app.spdx.json`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			doc, f, err := decodeSBOM(args[0])
+			if err != nil {
+				return err
+			}
+			info := report.NewInventoryInfo(doc.Inventory)
+			info.Format = f.Title()
+			if len(doc.Subjects) > 0 {
+				info.Subject = doc.Subjects[0]
+			}
+			return out.print(info)
+		},
+	}
+	out.bind(cmd, app, "text", "json")
+	return cmd
+}
+
+// decodeSBOM reads an SBOM file.
+func decodeSBOM(path string) (sbom.Document, format.Format, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return sbom.Document{}, "", err
+	}
+	defer file.Close()
+	doc, f, err := format.Decode(file)
+	if err != nil {
+		return doc, f, fmt.Errorf("%s is no SBOM that hallmark can use: %w", path, err)
+	}
+	return doc, f, nil
+}

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/sign"
+	"github.com/hallmark-oci/hallmark/sign/key"
+)
+
+func newSignCmd(app *App) *cobra.Command {
+	job := signJob{app: app}
+	cmd := &cobra.Command{
+		Use:     "sign [flags] IMAGE...",
+		Short:   "Sign images",
+		GroupID: groupParts,
+		Long: `Sign images with one or more keys. The signature is kept beside the image under
+cosign's tag, and cosign verifies it. Concurrent signers never lose each
+other's signatures. Signing again with the same key and annotations adds
+nothing, unless --again is given.`,
+		Example: `  hallmark sign registry.example/app:1.0 --key hallmark.key
+  hallmark sign registry.example/app@sha256:... --key hallmark.key -a env=prod
+  hallmark sign registry.example/multi:1.0 --key hallmark.key --recursive`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
+	}
+	job.target.bind(cmd, app)
+	job.target.bindPlatform(cmd)
+	job.signers.bind(cmd, app)
+	job.out.bind(cmd, app, "text", "json")
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&job.annotations, "annotations", "a", nil, "name=value to sign along; repeatable")
+	flags.BoolVarP(&job.recursive, "recursive", "r", false, "sign an index and every manifest that it lists")
+	flags.BoolVar(&job.again, "again", false, "add a signature even where one by the same key stands")
+	return cmd
+}
+
+type signJob struct {
+	app         *App
+	target      target
+	signers     signers
+	out         render
+	annotations []string
+	recursive   bool
+	again       bool
+}
+
+func (j *signJob) run(ctx context.Context, args []string) error {
+	ctx, cancel := j.app.context(ctx)
+	defer cancel()
+	opts := sign.ImageOptions{Again: j.again}
+	var err error
+	if opts.Annotations, err = annotations(j.annotations); err != nil {
+		return err
+	}
+	keys, err := j.signers.load(ctx)
+	if err != nil {
+		return err
+	}
+	var doc report.Receipts
+	for _, arg := range args {
+		img, err := j.target.open(ctx, arg)
+		if err != nil {
+			return err
+		}
+		subjects := []attach.Subject{img.subject}
+		if j.recursive {
+			if subjects, err = withChildren(ctx, img); err != nil {
+				return fmt.Errorf("%s: %w", arg, err)
+			}
+		}
+		receipts, err := sign.Image(ctx, img, subjects, asSigners(keys), opts)
+		if err != nil {
+			return fmt.Errorf("sign %s: %w", arg, err)
+		}
+		for i, s := range subjects {
+			doc.Images = append(doc.Images, attached(arg, s, receipts[i*len(keys):(i+1)*len(keys)]))
+		}
+	}
+	return j.out.print(doc)
+}
+
+// asSigners returns the keys as what package sign takes.
+func asSigners(keys []*key.Private) []sign.Signer {
+	out := make([]sign.Signer, len(keys))
+	for i, k := range keys {
+		out[i] = k
+	}
+	return out
+}
+
+// withChildren returns the subject and, when it is an index, every manifest
+// that it lists. Each of them is fetched first: one that is missing is an error
+// before anything is written.
+func withChildren(ctx context.Context, img image) ([]attach.Subject, error) {
+	children, err := attach.Children(ctx, img, img.subject)
+	if err != nil {
+		return nil, err
+	}
+	subjects := []attach.Subject{img.subject}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelImages)
+	for _, c := range children {
+		subjects = append(subjects, c.Subject)
+		g.Go(func() error {
+			if _, err := img.Manifest(ctx, c.Subject, c.Subject.Desc.Digest); err != nil {
+				return fmt.Errorf("manifest %s of the index: %w", c.Subject.Desc.Digest, err)
+			}
+			return nil
+		})
+	}
+	return subjects, g.Wait()
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/layout"
+	"github.com/hallmark-oci/hallmark/attach/registry"
+)
+
+// target is the group of flags that say where images and attachments are.
+type target struct {
+	app        *App
+	insecure   bool
+	attachRepo string
+	platform   string
+}
+
+// bind declares the flags.
+func (t *target) bind(cmd *cobra.Command, app *App) {
+	t.app = app
+	flags := cmd.Flags()
+	flags.BoolVar(&t.insecure, "allow-insecure-registry", false,
+		"talk to the registry over plain HTTP or with a certificate that cannot be verified")
+	flags.StringVar(&t.attachRepo, "attachment-repository", "",
+		"keep and look for attachments in this repository instead of the image's own (default: COSIGN_REPOSITORY)")
+}
+
+// bindPlatform declares --platform, for commands on one image of an index.
+func (t *target) bindPlatform(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&t.platform, "platform", "",
+		"take the image of this platform out of an index: os/arch[/variant]")
+}
+
+// An image is a subject with the store that holds it.
+type image struct {
+	attach.Store
+	subject attach.Subject
+	name    string // as the user typed it
+}
+
+// open finds the store of an IMAGE argument and resolves the image in it, once.
+func (t *target) open(ctx context.Context, arg string) (image, error) {
+	store, ref, err := t.store(arg)
+	if err != nil {
+		return image{}, err
+	}
+	subject, err := store.Resolve(ctx, ref)
+	if err != nil {
+		return image{}, fmt.Errorf("resolve %s: %w", arg, err)
+	}
+	img := image{Store: store, subject: subject, name: arg}
+	if t.platform != "" {
+		if img.subject, err = t.choose(ctx, img); err != nil {
+			return image{}, fmt.Errorf("%s: %w", arg, err)
+		}
+	}
+	t.app.tracef("%s is %s", arg, img.subject)
+	return img, nil
+}
+
+// choose returns the image of --platform out of an index.
+func (t *target) choose(ctx context.Context, img image) (attach.Subject, error) {
+	want, err := v1.ParsePlatform(t.platform)
+	if err != nil || want.OS == "" || want.Architecture == "" {
+		return attach.Subject{}, usagef("--platform %q is not of the form os/arch[/variant]", t.platform)
+	}
+	if !img.subject.Desc.MediaType.IsIndex() {
+		return attach.Subject{}, usagef("--platform %s: %s is one image, not an index", t.platform, img.subject)
+	}
+	children, err := attach.Children(ctx, img, img.subject)
+	if err != nil {
+		return attach.Subject{}, err
+	}
+	child, err := attach.Select(children, *want)
+	return child.Subject, err
+}
+
+// store returns the store that an IMAGE argument names and the tag or digest in it.
+func (t *target) store(arg string) (attach.Store, string, error) {
+	if rest, ok := strings.CutPrefix(arg, layoutPrefix); ok {
+		return t.layout(arg, rest)
+	}
+	repo, ref, err := registry.Parse(arg)
+	if err != nil {
+		return nil, "", usagef("image %q: %v", arg, err)
+	}
+	store, err := registry.New(repo, registry.Options{
+		Insecure:       t.insecure,
+		AttachmentRepo: t.attachments(),
+		Transport:      t.app.Transport,
+		UserAgent:      "hallmark/" + t.app.Version.Version,
+	})
+	if err != nil {
+		return nil, "", usagef("image %q: %v", arg, err)
+	}
+	return store, ref, nil
+}
+
+// layoutPrefix marks an image in an OCI layout directory.
+const layoutPrefix = "oci:"
+
+// layout opens "DIR", "DIR:tag" or "DIR@sha256:...". A colon belongs to the tag
+// only where no path separator follows it.
+func (t *target) layout(arg, rest string) (attach.Store, string, error) {
+	if t.attachments() != "" {
+		return nil, "", usagef("image %q: an OCI layout keeps its own attachments; --attachment-repository and COSIGN_REPOSITORY are for registries", arg)
+	}
+	dir, ref := rest, ""
+	if i := strings.LastIndex(rest, "@"); i >= 0 {
+		dir, ref = rest[:i], rest[i+1:]
+	} else if i := strings.LastIndex(rest, ":"); i >= 0 && !strings.ContainsAny(rest[i:], `/\`) {
+		dir, ref = rest[:i], rest[i+1:]
+	}
+	if dir == "" {
+		return nil, "", usagef("image %q: no directory is named", arg)
+	}
+	store, err := layout.Open(dir, layout.Options{})
+	if err != nil {
+		return nil, "", fmt.Errorf("open %s: %w", arg, err)
+	}
+	return store, ref, nil
+}
+
+// attachments returns the repository that attachments are moved to, "" for the
+// image's own. The flag wins over the environment.
+func (t *target) attachments() string {
+	if t.attachRepo != "" {
+		return t.attachRepo
+	}
+	v, _ := t.app.LookupEnv("COSIGN_REPOSITORY")
+	return v
+}

@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/sign/payload"
+	"github.com/hallmark-oci/hallmark/verify"
+)
+
+func newVerifyCmd(app *App) *cobra.Command {
+	var job verifyJob
+	cmd := &cobra.Command{
+		Use:     "verify [flags] IMAGE...",
+		Short:   "Check the signatures of images and of what is attached to them",
+		GroupID: groupMain,
+		Long: `Check that each image is signed by an accepted key. With --sbom or --type the
+image must also carry an SBOM or another attestation by an accepted key whose
+statement names the image's digest.
+
+Exit code 0 means yes for every image, 1 means a definite no for at least one,
+and 2 that no answer could be had: a registry that does not answer is never
+taken for a missing signature.`,
+		Example: `  hallmark verify registry.example/app:1.0 --key hallmark.pub
+  hallmark verify registry.example/app:1.0 --key a.pub --key b.pub --threshold 2
+  hallmark verify oci:./layout:1.0 --key hallmark.pub --sbom --deep
+  hallmark verify registry.example/app:1.0 --key hallmark.pub --type slsaprovenance1 -a env=prod`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
+	}
+	job.app = app
+	job.target.bind(cmd, app)
+	job.target.bindPlatform(cmd)
+	job.trust.bind(cmd, app)
+	job.out.bind(cmd, app, "text", "json")
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&job.annotations, "annotations", "a", nil, "name=value that the signed payload must hold; repeatable")
+	flags.BoolVar(&job.sbom, "sbom", false, "also ask for an SPDX or CycloneDX attestation")
+	flags.StringArrayVar(&job.types, "type", nil, "also ask for an attestation of this type, a name or a URI; repeatable")
+	flags.BoolVar(&job.deep, "deep", false, "also read every blob of the image and recompute its digest")
+	flags.BoolVar(&job.all, "all", false, "read and show every entry, also when fewer would do")
+	return cmd
+}
+
+// verifyJob is one run of verify.
+type verifyJob struct {
+	app         *App
+	target      target
+	trust       trust
+	out         render
+	annotations []string
+	types       []string
+	sbom        bool
+	deep        bool
+	all         bool
+}
+
+// parallelImages is how many images of one command line are worked on at once.
+const parallelImages = 8
+
+func (j *verifyJob) run(ctx context.Context, args []string) error {
+	ctx, cancel := j.app.context(ctx)
+	defer cancel()
+	trust, err := j.trust.load(ctx)
+	if err != nil {
+		return err
+	}
+	policy, err := j.policy()
+	if err != nil {
+		return err
+	}
+	v, err := verify.New(trust, policy)
+	if err != nil {
+		return usagef("%v", err)
+	}
+	doc := report.Verdicts{Images: make([]report.Verdict, len(args))}
+	outcomes := make([]verify.Outcome, len(args))
+	var g errgroup.Group
+	g.SetLimit(parallelImages)
+	for i, arg := range args {
+		g.Go(func() error {
+			var err error
+			doc.Images[i], outcomes[i], err = j.one(ctx, v, arg)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	overall := verify.All(outcomes)
+	doc.Outcome = overall.String()
+	if err := j.out.print(doc); err != nil {
+		return err
+	}
+	return outcomeError(overall)
+}
+
+// one verifies one image. An image that cannot be resolved is an undetermined
+// verdict of its own, so that it does not hide the others; a wrong name is an error.
+func (j *verifyJob) one(ctx context.Context, v *verify.Verifier, arg string) (report.Verdict, verify.Outcome, error) {
+	img, err := j.target.open(ctx, arg)
+	if errors.Is(err, errUsage) {
+		return report.Verdict{}, verify.Undetermined, err
+	}
+	if err != nil {
+		j.app.notef("error: %s", oneLine(err))
+		if hint := hintFor(nil, err); hint != "" {
+			j.app.notef("hint: %s", hint)
+		}
+		return report.Verdict{
+			Image: arg, Outcome: verify.Undetermined.String(), Error: oneLine(err), Checks: []report.Check{},
+		}, verify.Undetermined, nil
+	}
+	verdict, err := v.Verify(ctx, img, img.subject)
+	if err != nil {
+		return report.Verdict{}, verify.Undetermined, err
+	}
+	return report.NewVerdict(arg, verdict), verdict.Outcome, nil
+}
+
+// policy turns the flags into rules.
+func (j *verifyJob) policy() (verify.Policy, error) {
+	want, err := annotations(j.annotations)
+	if err != nil {
+		return verify.Policy{}, err
+	}
+	p := verify.Policy{Deep: j.deep}
+	p.Rules = append(p.Rules, verify.Rule{
+		Name: "signature", Kind: attach.Signature, Threshold: j.trust.threshold,
+		Annotations: want, Exhaustive: j.all,
+	})
+	if j.sbom {
+		p.Rules = append(p.Rules, j.attestation("sbom", sbomTypes()))
+	}
+	for _, name := range j.types {
+		uri, err := payload.TypeURI(name)
+		if err != nil {
+			return verify.Policy{}, usagef("--type %s: %v", name, err)
+		}
+		p.Rules = append(p.Rules, j.attestation("attestation "+name, []string{uri}))
+	}
+	return p, nil
+}
+
+func (j *verifyJob) attestation(name string, types []string) verify.Rule {
+	return verify.Rule{
+		Name: name, Kind: attach.Attestation, PredicateTypes: types,
+		Threshold: j.trust.threshold, Exhaustive: j.all,
+	}
+}
+
+// sbomTypes are the predicate types of SBOMs that hallmark reads.
+func sbomTypes() []string { return []string{payload.SPDX, payload.CycloneDX} }
+
+// outcomeError turns the outcome of a gate into the exit code.
+func outcomeError(o verify.Outcome) error {
+	switch o {
+	case verify.Accept:
+		return nil
+	case verify.Reject:
+		return codeError(exitNo)
+	case verify.Undetermined:
+		return codeError(exitUndetermined)
+	}
+	return codeError(exitUndetermined)
+}

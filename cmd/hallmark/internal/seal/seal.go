@@ -1,0 +1,213 @@
+// Package seal is the main job of hallmark, the one place that puts its parts
+// together: take the inventory of an image, attach it, attest it, sign the
+// image and the objects that hold the inventory, and verify all that from the
+// store, as a stranger would.
+package seal
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
+	"github.com/hallmark-oci/hallmark/sbom"
+	"github.com/hallmark-oci/hallmark/sbom/format"
+	"github.com/hallmark-oci/hallmark/sbom/scan"
+	"github.com/hallmark-oci/hallmark/sign"
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/sign/payload"
+	"github.com/hallmark-oci/hallmark/verify"
+)
+
+// Options say how an image is sealed.
+type Options struct {
+	// Keys sign everything. At least one is needed.
+	Keys []*key.Private
+	// Format of the SBOM that is made.
+	Format format.Format
+	// Document, when set, is used as the SBOM instead of scanning.
+	Document *Document
+	// Annotations are signed with the image.
+	Annotations map[string]string
+	// Again adds signatures and statements that stand already.
+	Again bool
+	// Tool and Created go into the SBOM; see scan.Options.
+	Tool    sbom.Tool
+	Created time.Time
+}
+
+// A Document is an SBOM that exists.
+type Document struct {
+	Body   attach.Body
+	Format format.Format
+}
+
+// Sealed tells what was done for one image.
+type Sealed struct {
+	Subject attach.Subject
+	// Inventory is what the scan found, nil for a document that existed.
+	Inventory *sbom.Inventory
+	// SBOM, Statements and Signatures are the receipts of what hangs from the
+	// image; the last two have one for each key.
+	SBOM                   attach.Receipt
+	Statements, Signatures []attach.Receipt
+	// Holders are the manifests that hold the SBOM and were signed too.
+	Holders []attach.Subject
+	// Verdict is the judgement on the image, read back from the store.
+	Verdict verify.Verdict
+}
+
+// Image seals one image. The error tells which step failed; the steps before it
+// stand, and sealing again completes them without adding anything twice. A
+// verdict other than Accept is for the caller to look at.
+func Image(ctx context.Context, store attach.Store, s attach.Subject, o Options) (Sealed, error) {
+	out := Sealed{Subject: s}
+	doc := o.Document
+	if doc == nil {
+		inv, err := scan.Image(ctx, store, s, scan.Options{Tool: o.Tool, Created: o.Created})
+		if err != nil {
+			return out, fmt.Errorf("take the inventory: %w", err)
+		}
+		out.Inventory = &inv
+		if doc, err = encode(inv, o.Format); err != nil {
+			return out, err
+		}
+	}
+	receipts, err := store.Put(ctx, attach.Parcel{
+		Subject: s, Content: cosign.NewSBOM(doc.Body, doc.Format.MediaType(), ""),
+	})
+	if err != nil {
+		return out, fmt.Errorf("attach the SBOM: %w", err)
+	}
+	out.SBOM = receipts[0]
+	if out.Statements, err = attest(ctx, store, s, doc, o); err != nil {
+		return out, fmt.Errorf("attest the SBOM: %w", err)
+	}
+	if err := out.sign(ctx, store, o); err != nil {
+		return out, err
+	}
+	out.Verdict, err = check(ctx, store, s, out.Holders, doc, o.Keys)
+	return out, err
+}
+
+// encode writes the inventory as a document.
+func encode(inv sbom.Inventory, f format.Format) (*Document, error) {
+	var buf bytes.Buffer
+	if err := format.Encode(&buf, f, inv); err != nil {
+		return nil, fmt.Errorf("write the SBOM as %s: %w", f, err)
+	}
+	return &Document{Body: attach.Bytes(buf.Bytes()), Format: f}, nil
+}
+
+// attest signs the statement that makes the SBOM one to be trusted.
+func attest(ctx context.Context, store attach.Store, s attach.Subject, doc *Document, o Options) ([]attach.Receipt, error) {
+	source := payload.Source{Size: doc.Body.Size, Open: doc.Body.Open}
+	return sign.Statement(ctx, store, s, sign.StatementOptions{
+		PredicateType: predicateType(doc.Format), Predicate: source, Again: o.Again,
+	}, signers(o.Keys))
+}
+
+// sign signs the image and the objects that hold the SBOM: the journal entry,
+// which never changes, and the object under cosign's tag as it is now.
+func (out *Sealed) sign(ctx context.Context, store attach.Store, o Options) error {
+	receipts, err := sign.Image(ctx, store, []attach.Subject{out.Subject}, signers(o.Keys), sign.ImageOptions{
+		Annotations: o.Annotations, Again: o.Again,
+	})
+	if err != nil {
+		return fmt.Errorf("sign the image: %w", err)
+	}
+	out.Signatures = receipts
+	for _, p := range out.SBOM.Attachment.Places {
+		if p.Scheme == attach.CosignTag || p.Scheme == attach.Journal {
+			out.Holders = append(out.Holders, attach.Subject{Repo: out.Subject.Repo, Desc: p.Manifest})
+		}
+	}
+	if len(out.Holders) == 0 {
+		return nil
+	}
+	if _, err := sign.Image(ctx, store, out.Holders, signers(o.Keys), sign.ImageOptions{}); err != nil {
+		return fmt.Errorf("sign the SBOM objects: %w", err)
+	}
+	return nil
+}
+
+// check verifies from the store what was done: all keys must have signed the
+// image, the statement about its SBOM, and the objects that hold it.
+func check(ctx context.Context, store attach.Store, s attach.Subject, holders []attach.Subject, doc *Document, keys []*key.Private) (verify.Verdict, error) {
+	trust := verify.Trust{}
+	for _, k := range keys {
+		trust.Keys = append(trust.Keys, k.PublicKey())
+	}
+	signature := verify.Rule{Name: "signature", Kind: attach.Signature, Threshold: len(keys)}
+	statement := verify.Rule{
+		Name: "sbom", Kind: attach.Attestation, Threshold: len(keys),
+		PredicateTypes: []string{predicateType(doc.Format)},
+	}
+	v, err := verify.New(trust, verify.Policy{Rules: []verify.Rule{signature, statement}})
+	if err != nil {
+		return verify.Verdict{}, err
+	}
+	verdict, err := v.Verify(ctx, store, s)
+	if err != nil {
+		return verdict, err
+	}
+	if v, err = verify.New(trust, verify.Policy{Rules: []verify.Rule{signature}}); err != nil {
+		return verdict, err
+	}
+	outcomes := []verify.Outcome{verdict.Outcome}
+	for _, h := range holders {
+		held, err := v.Verify(ctx, store, h)
+		if err != nil {
+			return verdict, err
+		}
+		outcomes = append(outcomes, held.Outcome)
+		for _, c := range held.Checks {
+			if c.Outcome != verify.Accept {
+				c.Rule = fmt.Sprintf("%s of the SBOM object %s", c.Rule, h.Desc.Digest)
+				verdict.Checks = append(verdict.Checks, c)
+			}
+		}
+	}
+	verdict.Outcome = verify.All(outcomes)
+	return verdict, nil
+}
+
+// Index signs an index, whose images were sealed one by one, and verifies it.
+func Index(ctx context.Context, store attach.Store, s attach.Subject, o Options) (Sealed, error) {
+	out := Sealed{Subject: s}
+	receipts, err := sign.Image(ctx, store, []attach.Subject{s}, signers(o.Keys), sign.ImageOptions{
+		Annotations: o.Annotations, Again: o.Again,
+	})
+	if err != nil {
+		return out, fmt.Errorf("sign the index: %w", err)
+	}
+	out.Signatures = receipts
+	trust := verify.Trust{}
+	for _, k := range o.Keys {
+		trust.Keys = append(trust.Keys, k.PublicKey())
+	}
+	rule := verify.Rule{Name: "signature", Kind: attach.Signature, Threshold: len(o.Keys)}
+	v, err := verify.New(trust, verify.Policy{Rules: []verify.Rule{rule}})
+	if err != nil {
+		return out, err
+	}
+	out.Verdict, err = v.Verify(ctx, store, s)
+	return out, err
+}
+
+func predicateType(f format.Format) string {
+	if f == format.CycloneDXJSON {
+		return payload.CycloneDX
+	}
+	return payload.SPDX
+}
+
+func signers(keys []*key.Private) []sign.Signer {
+	out := make([]sign.Signer, len(keys))
+	for i, k := range keys {
+		out[i] = k
+	}
+	return out
+}

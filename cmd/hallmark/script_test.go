@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"hallmark": main})
+}
+
+// TestScript runs the end-to-end scripts. Each has a registry of its own at
+// $REGISTRY, without the referrers API, and one with it at $REFERRERS.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("..", "..", "testdata", "script"),
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			for variable, referrers := range map[string]bool{"REGISTRY": false, "REFERRERS": true} {
+				s := httptest.NewServer(registry.New(
+					registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(referrers)))
+				env.Defer(s.Close)
+				env.Setenv(variable, strings.TrimPrefix(s.URL, "http://"))
+			}
+			env.Setenv("HALLMARK_PASSWORD", "script")
+			env.Setenv("HOME", env.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+			"image": pushImage,
+			"index": pushIndex,
+			"move":  moveTag,
+		},
+	})
+}
+
+// exits runs a command and expects its exit code: exits CODE COMMAND...
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if err != nil {
+		if _, scanErr := fmt.Sscanf(err.Error(), "exit status %d", &got); scanErr != nil {
+			ts.Fatalf("%v", err)
+		}
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, not %d", got, want)
+	}
+}
+
+// pushImage pushes a small random image: image REF
+func pushImage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: image REF")
+	}
+	img, err := random.Image(256, 2)
+	ts.Check(err)
+	ref, err := name.NewTag(args[0])
+	ts.Check(err)
+	ts.Check(remote.Write(ref, img))
+	digest, err := img.Digest()
+	ts.Check(err)
+	ts.Setenv("DIGEST", digest.String())
+}
+
+// pushIndex pushes an index of small random images for linux/arch0, linux/arch1 and so on: index REF N
+func pushIndex(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: index REF N")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	var index v1.ImageIndex = empty.Index
+	for i := range n {
+		img, err := random.Image(256, 1)
+		ts.Check(err)
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{
+			Platform: &v1.Platform{OS: "linux", Architecture: fmt.Sprintf("arch%d", i)},
+		}})
+	}
+	ref, err := name.NewTag(args[0])
+	ts.Check(err)
+	ts.Check(remote.WriteIndex(ref, index))
+}
+
+// moveTag copies what hangs from one image under cosign's tag to another image:
+// move SUFFIX FROM TO
+func moveTag(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: move SUFFIX FROM TO")
+	}
+	tag := func(ref string) name.Tag {
+		r, err := name.ParseReference(ref)
+		ts.Check(err)
+		d, err := remote.Head(r)
+		ts.Check(err)
+		return r.Context().Tag(strings.Replace(d.Digest.String(), ":", "-", 1) + "." + args[0])
+	}
+	img, err := remote.Image(tag(args[1]))
+	ts.Check(err)
+	ts.Check(remote.Write(tag(args[2]), img))
+}
