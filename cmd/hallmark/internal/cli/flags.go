@@ -120,7 +120,7 @@ func (s *signers) load(ctx context.Context) ([]*key.Private, error) {
 	for _, name := range s.keys {
 		k, err := key.Load(ctx, name, s.app.keyOptions())
 		if err != nil {
-			return nil, fmt.Errorf("load private key %s: %w", name, err)
+			return nil, err
 		}
 		same := func(o *key.Private) bool { return o.ID() == k.ID() }
 		if !slices.ContainsFunc(keys, same) {
@@ -153,7 +153,7 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 	for _, name := range t.keys {
 		k, err := key.LoadPublic(ctx, name, t.app.keyOptions())
 		if err != nil {
-			return verify.Trust{}, fmt.Errorf("load public key %s: %w", name, err)
+			return verify.Trust{}, err
 		}
 		trust.Keys = append(trust.Keys, k)
 	}

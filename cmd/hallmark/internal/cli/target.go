@@ -52,7 +52,7 @@ func (t *target) open(ctx context.Context, arg string) (image, error) {
 	}
 	subject, err := store.Resolve(ctx, ref)
 	if err != nil {
-		return image{}, fmt.Errorf("resolve %s: %w", arg, err)
+		return image{}, err
 	}
 	img := image{Store: store, subject: subject, name: arg}
 	if t.platform != "" {
@@ -122,7 +122,7 @@ func (t *target) layout(arg, rest string) (attach.Store, string, error) {
 	}
 	store, err := layout.Open(dir, layout.Options{})
 	if err != nil {
-		return nil, "", fmt.Errorf("open %s: %w", arg, err)
+		return nil, "", err
 	}
 	return store, ref, nil
 }
