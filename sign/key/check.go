@@ -81,7 +81,8 @@ func smallOrder() []*big.Int {
 
 // checkRSA keeps to the rules that certificate authorities apply: 2048 to 4096
 // bits, a multiple of eight, the exponent 65537, a modulus without small
-// factors and whose two factors do not lie next to each other.
+// factors, without the mark of a known broken generator, and whose two factors
+// do not lie next to each other.
 func checkRSA(k *rsa.PublicKey) error {
 	if k == nil || k.N == nil || k.N.Sign() <= 0 {
 		return fmt.Errorf("no key: %w", ErrFormat)
@@ -98,6 +99,8 @@ func checkRSA(k *rsa.PublicKey) error {
 		return fmt.Errorf("RSA exponent %d, only 65537 is accepted: %w", k.E, ErrWeak)
 	case new(big.Int).GCD(nil, nil, k.N, smallPrimes()).Cmp(big.NewInt(1)) != 0:
 		return fmt.Errorf("RSA modulus has a small factor: %w", ErrWeak)
+	case roca(k.N):
+		return fmt.Errorf("RSA modulus bears the mark of a broken generator (CVE-2017-15361): %w", ErrWeak)
 	case fermat(k.N):
 		return fmt.Errorf("RSA modulus has two factors next to each other: %w", ErrWeak)
 	}
@@ -113,6 +116,24 @@ func smallPrimes() *big.Int {
 		}
 	}
 	return product
+}
+
+// roca reports whether n looks like the moduli of the generator of
+// CVE-2017-15361: modulo each of these primes they are powers of 65537, which
+// others are about once in 2^27 times.
+func roca(n *big.Int) bool {
+	for _, p := range []int64{11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157} {
+		rest := new(big.Int).Mod(n, big.NewInt(p)).Int64()
+		power, found := int64(1), false
+		for range p {
+			found = found || power == rest
+			power = power * 65537 % p
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
 }
 
 // fermat reports whether Fermat's method factors n in a hundred steps.

@@ -32,33 +32,34 @@ const (
 	boxOverhead = 16
 )
 
-// openSigstore checks the box and returns the function that opens it. Only the
-// three sets of scrypt parameters that are ever written are worked through.
-func openSigstore(body []byte) (func(pass []byte) ([]byte, error), error) {
+// readSigstore checks the box. Only the three sets of scrypt parameters that
+// are ever written are worked through.
+func readSigstore(body []byte) (lock, error) {
 	box, err := readBox(body)
 	if err != nil {
-		return nil, err
+		return lock{}, err
 	}
 	p := box.KDF.Params
 	switch {
 	case box.KDF.Name != "scrypt":
-		return nil, fmt.Errorf("key derivation %q, only scrypt is known: %w", box.KDF.Name, ErrFormat)
+		return lock{}, fmt.Errorf("key derivation %q, only scrypt is known: %w", box.KDF.Name, ErrFormat)
 	case box.Cipher.Name != "nacl/secretbox":
-		return nil, fmt.Errorf("cipher %q, only nacl/secretbox is known: %w", box.Cipher.Name, ErrFormat)
+		return lock{}, fmt.Errorf("cipher %q, only nacl/secretbox is known: %w", box.Cipher.Name, ErrFormat)
 	case p.R != 8 || p.P != 1 || p.N != 1<<15 && p.N != 1<<16 && p.N != 1<<17:
-		return nil, fmt.Errorf("scrypt with N=%d r=%d p=%d, known are N=2^15 to 2^17, r=8, p=1: %w", p.N, p.R, p.P, ErrLimit)
+		return lock{}, fmt.Errorf("scrypt with N=%d r=%d p=%d, known are N=2^15 to 2^17, r=8, p=1: %w", p.N, p.R, p.P, ErrLimit)
 	case len(box.Cipher.Nonce) != boxNonce:
-		return nil, fmt.Errorf("nonce of %d bytes, not %d: %w", len(box.Cipher.Nonce), boxNonce, ErrFormat)
+		return lock{}, fmt.Errorf("nonce of %d bytes, not %d: %w", len(box.Cipher.Nonce), boxNonce, ErrFormat)
 	case len(box.Ciphertext) < boxOverhead:
-		return nil, fmt.Errorf("ciphertext of %d bytes: %w", len(box.Ciphertext), ErrFormat)
+		return lock{}, fmt.Errorf("ciphertext of %d bytes: %w", len(box.Ciphertext), ErrFormat)
 	}
-	return func(pass []byte) ([]byte, error) {
+	open := func(pass []byte) ([]byte, error) {
 		der, err := encrypted.Decrypt(body, pass)
 		if err != nil {
 			return nil, wrong(pass)
 		}
 		return der, nil
-	}, nil
+	}
+	return lock{fmt.Sprintf("NaCl secretbox, scrypt N=%d r=%d p=%d", p.N, p.R, p.P), open}, nil
 }
 
 func readBox(body []byte) (sigstoreBox, error) {

@@ -53,40 +53,44 @@ const (
 )
 
 // A derivation makes a cipher key of the given size from a password.
-type derivation func(pass []byte, size int) ([]byte, error)
+type derivation struct {
+	name string
+	key  func(pass []byte, size int) ([]byte, error)
+}
 
-// openPBES2 checks the structure and the cost and returns the function that
-// opens the key. The ciphers are AES in CBC mode, the derivations PBKDF2 and scrypt.
-func openPBES2(der []byte) (func(pass []byte) ([]byte, error), error) {
+// readPBES2 checks the structure and the cost of an encrypted key. The ciphers
+// are AES in CBC mode, the derivations PBKDF2 and scrypt.
+func readPBES2(der []byte) (lock, error) {
 	var info encryptedInfo
 	if rest, err := asn1.Unmarshal(der, &info); err != nil || len(rest) > 0 {
-		return nil, fmt.Errorf("not an encrypted PKCS #8 key: %w", ErrFormat)
+		return lock{}, fmt.Errorf("not an encrypted PKCS #8 key: %w", ErrFormat)
 	}
 	if oid := info.Algorithm.Algorithm.String(); oid != oidPBES2 {
-		return nil, fmt.Errorf("encryption scheme %s, only PBES2 is known: %w", oid, ErrFormat)
+		return lock{}, fmt.Errorf("encryption scheme %s, only PBES2 is known: %w", oid, ErrFormat)
 	}
 	var params pbes2Params
 	if rest, err := asn1.Unmarshal(info.Algorithm.Parameters.FullBytes, &params); err != nil || len(rest) > 0 {
-		return nil, fmt.Errorf("parameters of PBES2: %w", ErrFormat)
+		return lock{}, fmt.Errorf("parameters of PBES2: %w", ErrFormat)
 	}
 	derive, err := readDerivation(params.KDF)
 	if err != nil {
-		return nil, err
+		return lock{}, err
 	}
 	size, iv, err := readCipher(params.Cipher)
 	if err != nil {
-		return nil, err
+		return lock{}, err
 	}
 	if n := len(info.Data); n == 0 || n%aes.BlockSize != 0 {
-		return nil, fmt.Errorf("%d bytes are not whole blocks: %w", n, ErrFormat)
+		return lock{}, fmt.Errorf("%d bytes are not whole blocks: %w", n, ErrFormat)
 	}
-	return func(pass []byte) ([]byte, error) {
-		k, err := derive(pass, size)
+	open := func(pass []byte) ([]byte, error) {
+		k, err := derive.key(pass, size)
 		if err != nil {
 			return nil, refuse("derive key", err)
 		}
 		return decryptCBC(k, iv, info.Data, pass)
-	}, nil
+	}
+	return lock{fmt.Sprintf("AES-%d-CBC, %s", 8*size, derive.name), open}, nil
 }
 
 // readCipher returns the size of the cipher's key and the initialization vector.
@@ -115,17 +119,17 @@ func readDerivation(a pkix.AlgorithmIdentifier) (derivation, error) {
 	case oidScrypt:
 		return readScrypt(a.Parameters.FullBytes)
 	default:
-		return nil, fmt.Errorf("key derivation %s, only PBKDF2 and scrypt are known: %w", oid, ErrFormat)
+		return derivation{}, fmt.Errorf("key derivation %s, only PBKDF2 and scrypt are known: %w", oid, ErrFormat)
 	}
 }
 
 func readPBKDF2(der []byte) (derivation, error) {
 	var p pbkdf2Params
 	if rest, err := asn1.Unmarshal(der, &p); err != nil || len(rest) > 0 {
-		return nil, fmt.Errorf("parameters of PBKDF2: %w", ErrFormat)
+		return derivation{}, fmt.Errorf("parameters of PBKDF2: %w", ErrFormat)
 	}
 	if p.Iterations < 1 || p.Iterations > MaxPBKDF2 {
-		return nil, fmt.Errorf("PBKDF2 with %d iterations, 1 to %d are worked: %w", p.Iterations, MaxPBKDF2, ErrLimit)
+		return derivation{}, fmt.Errorf("PBKDF2 with %d iterations, 1 to %d are worked: %w", p.Iterations, MaxPBKDF2, ErrLimit)
 	}
 	var prf func() hash.Hash
 	switch oid := p.PRF.Algorithm.String(); oid {
@@ -138,28 +142,28 @@ func readPBKDF2(der []byte) (derivation, error) {
 	case oidSHA512:
 		prf = sha512.New
 	default:
-		return nil, fmt.Errorf("PBKDF2 with hash %s: %w", oid, ErrFormat)
+		return derivation{}, fmt.Errorf("PBKDF2 with hash %s: %w", oid, ErrFormat)
 	}
-	return func(pass []byte, size int) ([]byte, error) {
+	return derivation{fmt.Sprintf("PBKDF2 with %d iterations", p.Iterations), func(pass []byte, size int) ([]byte, error) {
 		return pbkdf2.Key(prf, string(pass), p.Salt, p.Iterations, size)
-	}, nil
+	}}, nil
 }
 
 func readScrypt(der []byte) (derivation, error) {
 	var p scryptParams
 	if rest, err := asn1.Unmarshal(der, &p); err != nil || len(rest) > 0 {
-		return nil, fmt.Errorf("parameters of scrypt: %w", ErrFormat)
+		return derivation{}, fmt.Errorf("parameters of scrypt: %w", ErrFormat)
 	}
 	const most = 1 << 21
 	if p.N < 2 || p.N > most || p.R < 1 || p.R > most || p.P < 1 || p.P > most ||
 		128*int64(p.N)*int64(p.R) > MaxScrypt || int64(p.N)*int64(p.R) > MaxScryptWork/int64(p.P) {
-		return nil, fmt.Errorf("scrypt with N=%d r=%d p=%d: %w", p.N, p.R, p.P, ErrLimit)
+		return derivation{}, fmt.Errorf("scrypt with N=%d r=%d p=%d: %w", p.N, p.R, p.P, ErrLimit)
 	}
-	return func(pass []byte, size int) ([]byte, error) {
+	return derivation{fmt.Sprintf("scrypt N=%d r=%d p=%d", p.N, p.R, p.P), func(pass []byte, size int) ([]byte, error) {
 		opts := pkcs8box.ScryptOpts{CostParameter: p.N, BlockSize: p.R, ParallelizationParameter: p.P}
 		k, _, err := opts.DeriveKey(pass, p.Salt, size)
 		return k, err
-	}, nil
+	}}, nil
 }
 
 // decryptCBC returns the plaintext without its padding. Padding that is wrong,

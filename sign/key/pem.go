@@ -83,22 +83,37 @@ func parsePrivate(ctx context.Context, text []byte, name string, opts Options) (
 	return newPrivate(signer, pss || opts.PSS && isRSA(signer))
 }
 
+// A lock is the checked outside of an encrypted key: what can be refused
+// without the password was refused.
+type lock struct {
+	name string // cipher and key derivation, for people
+	open func(pass []byte) (der []byte, err error)
+}
+
+// readLock checks the outside of an encrypted key.
+func readLock(block *pem.Block) (lock, error) {
+	read := readSigstore
+	if block.Type == pemEncrypted {
+		read = readPBES2
+	}
+	l, err := read(block.Bytes)
+	if err != nil {
+		return lock{}, refuse(block.Type, err)
+	}
+	return l, nil
+}
+
 // decrypt returns the PKCS #8 block inside an encrypted one.
 func decrypt(ctx context.Context, block *pem.Block, name string, opts Options) (*pem.Block, error) {
-	open := openSigstore
-	if block.Type == pemEncrypted {
-		open = openPBES2
-	}
-	// All that can be refused without the password is refused before it is asked for.
-	work, err := open(block.Bytes)
+	l, err := readLock(block)
 	if err != nil {
-		return nil, refuse(block.Type, err)
+		return nil, err
 	}
 	pass, err := opts.password(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	der, err := work(pass)
+	der, err := l.open(pass)
 	if err != nil {
 		return nil, err
 	}

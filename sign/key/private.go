@@ -1,7 +1,6 @@
 package key
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -92,15 +91,7 @@ func (p *Private) Sign(ctx context.Context, message io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	if k, ok := p.signer.(ed25519.PrivateKey); ok {
-		var whole bytes.Buffer
-		n, err := whole.ReadFrom(io.LimitReader(message, MaxMessage+1))
-		if err != nil {
-			return nil, fmt.Errorf("read message: %w", err)
-		}
-		if n > MaxMessage {
-			return nil, fmt.Errorf("message of more than %d bytes for an Ed25519 key: %w", int64(MaxMessage), ErrLimit)
-		}
-		return ed25519.Sign(k, whole.Bytes()), nil
+		return signEd25519(k, message, MaxMessage)
 	}
 	h := crypto.SHA256.New()
 	if _, err := io.Copy(h, message); err != nil {
@@ -111,6 +102,17 @@ func (p *Private) Sign(ctx context.Context, message io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("sign with key %s: %w", p.ID(), err)
 	}
 	return sig, nil
+}
+
+func signEd25519(k ed25519.PrivateKey, message io.Reader, limit int64) ([]byte, error) {
+	whole, complete, err := hold(message, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read message: %w", err)
+	}
+	if !complete {
+		return nil, fmt.Errorf("message of more than %d bytes for an Ed25519 key: %w", limit, ErrLimit)
+	}
+	return ed25519.Sign(k, whole), nil
 }
 
 // signSum signs a SHA-256. Without a source of randomness ECDSA is

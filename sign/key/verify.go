@@ -46,7 +46,7 @@ func (p *Public) VerifyDigest(sig []byte, sha256sum [sha256.Size]byte) (decided 
 // of it are held in memory, and beyond that only Ed25519ph is tried.
 func (p *Public) VerifyMessage(sig []byte, message io.Reader) error {
 	if k, ok := p.key.(ed25519.PublicKey); ok {
-		return p.verifyEd25519(k, sig, message)
+		return p.verifyEd25519(k, sig, message, MaxMessage)
 	}
 	hashes := []crypto.Hash{crypto.SHA256}
 	if own := p.curveHash(); own != crypto.SHA256 {
@@ -99,28 +99,36 @@ func (p *Public) verifyRSA(k *rsa.PublicKey, h crypto.Hash, sum, sig []byte) boo
 	return rsa.VerifyPSS(k, h, sum, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto}) == nil
 }
 
-func (p *Public) verifyEd25519(k ed25519.PublicKey, sig []byte, message io.Reader) error {
+func (p *Public) verifyEd25519(k ed25519.PublicKey, sig []byte, message io.Reader, limit int64) error {
 	prehash := crypto.SHA512.New()
-	var whole bytes.Buffer
-	head := io.TeeReader(io.LimitReader(message, MaxMessage), &whole)
-	if _, err := io.Copy(prehash, head); err != nil {
-		return fmt.Errorf("read message: %w", err)
-	}
-	rest, err := io.Copy(prehash, message)
+	whole, complete, err := hold(io.TeeReader(message, prehash), limit)
 	if err != nil {
 		return fmt.Errorf("read message: %w", err)
 	}
-	if rest == 0 && ed25519.Verify(k, whole.Bytes(), sig) {
+	if complete && ed25519.Verify(k, whole, sig) {
 		return nil
 	}
 	if ed25519.VerifyWithOptions(k, prehash.Sum(nil), sig, &ed25519.Options{Hash: crypto.SHA512}) == nil {
 		return nil
 	}
-	if rest > 0 {
-		return fmt.Errorf("no Ed25519ph signature, and plain Ed25519 takes messages of at most %d bytes: %w: %w",
-			int64(MaxMessage), ErrLimit, p.bad())
+	if !complete {
+		return fmt.Errorf("no Ed25519ph signature, and plain Ed25519 takes messages of at most %d bytes: %w: %w", limit, ErrLimit, p.bad())
 	}
 	return p.bad()
+}
+
+// hold reads the message to its end and returns it where it is complete within
+// limit bytes.
+func hold(message io.Reader, limit int64) (whole []byte, complete bool, err error) {
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(io.LimitReader(message, limit)); err != nil {
+		return nil, false, err
+	}
+	rest, err := io.Copy(io.Discard, message)
+	if err != nil || rest > 0 {
+		return nil, false, err
+	}
+	return b.Bytes(), true, nil
 }
 
 func (p *Public) bad() error {
