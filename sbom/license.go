@@ -3,7 +3,6 @@ package sbom
 import (
 	"cmp"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -69,7 +68,10 @@ func ParseLicense(s string) (License, bool) {
 	if len(s) > 64*maxLicenseTokens {
 		return License{}, false
 	}
-	tokens := strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ").Replace(s))
+	if id, ok := listed(licenseIDs, s); ok { // by far the most
+		return License{Expression: id, Single: true}, true
+	}
+	tokens := LicenseTokens(s)
 	if len(tokens) == 0 || len(tokens) > maxLicenseTokens {
 		return License{}, false
 	}
@@ -77,18 +79,42 @@ func ParseLicense(s string) (License, bool) {
 	if !p.or() || p.next < len(p.tokens) {
 		return License{}, false
 	}
-	var b strings.Builder
-	for i, t := range p.tokens {
-		if i > 0 && t != ")" && p.tokens[i-1] != "(" {
-			b.WriteByte(' ')
-		}
-		b.WriteString(t)
-	}
 	single := len(p.tokens) == 1
 	if single {
 		_, single = listed(licenseIDs, p.tokens[0])
 	}
-	return License{Expression: b.String(), Single: single}, true
+	return License{Expression: JoinLicenseTokens(p.tokens), Single: single}, true
+}
+
+// LicenseTokens splits an expression into words and parentheses.
+func LicenseTokens(s string) []string {
+	var tokens []string
+	for word := range strings.FieldsSeq(s) {
+		for word != "" {
+			i := strings.IndexAny(word, "()")
+			switch {
+			case i < 0:
+				i = len(word)
+			case i == 0:
+				i = 1
+			}
+			tokens = append(tokens, word[:i])
+			word = word[i:]
+		}
+	}
+	return tokens
+}
+
+// JoinLicenseTokens is the inverse of [LicenseTokens], with single spaces.
+func JoinLicenseTokens(tokens []string) string {
+	var b strings.Builder
+	for i, t := range tokens {
+		if i > 0 && t != ")" && tokens[i-1] != "(" {
+			b.WriteByte(' ')
+		}
+		b.WriteString(t)
+	}
+	return b.String()
 }
 
 // licenseParser checks the grammar and rewrites its tokens in canonical spelling.
@@ -166,25 +192,43 @@ func (p *licenseParser) take(word string) bool {
 }
 
 // listed looks an identifier up in a sorted list, without regard to case, and
-// returns its spelling in the list.
+// returns its spelling in the list. It takes no memory.
 func listed(list, id string) (string, bool) {
-	id = strings.ToLower(id)
 	if id == "" || strings.ContainsAny(id, " \t\r\n") {
 		return "", false
 	}
-	at := func(i int) string {
-		from := strings.LastIndexByte(list[:i+1], ' ') + 1
-		if from == len(list) {
-			return ""
+	low, high := 0, len(list)-1 // both on a space
+	for low < high {
+		from := strings.LastIndexByte(list[:(low+high)/2+1], ' ')
+		end := from + 1 + strings.IndexByte(list[from+1:], ' ')
+		found := list[from+1 : end]
+		switch c := compareFold(found, id); {
+		case c == 0:
+			return found, true
+		case c < 0:
+			low = end
+		default:
+			high = from
 		}
-		return list[from : from+strings.IndexByte(list[from:], ' ')]
 	}
-	i := sort.Search(len(list)-1, func(i int) bool { return strings.ToLower(at(i)) >= id })
-	if i == len(list)-1 {
-		return "", false
+	return "", false
+}
+
+// compareFold compares as if both were lower-case ASCII.
+func compareFold(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if c := cmp.Compare(lower(a[i]), lower(b[i])); c != 0 {
+			return c
+		}
 	}
-	found := at(i)
-	return found, strings.EqualFold(found, id)
+	return cmp.Compare(len(a), len(b))
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
 }
 
 // IsLicenseException reports whether s is the identifier of an SPDX exception,

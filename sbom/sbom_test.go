@@ -174,6 +174,9 @@ func TestParseLicense(t *testing.T) {
 			t.Errorf("%q: got %q, %v, want %q", in, got.Expression, ok, want)
 		}
 	}
+	if !sbom.IsLicenseException("Linux-syscall-note") || sbom.IsLicenseException("linux-syscall-note") || sbom.IsLicenseException("MIT") {
+		t.Error("exceptions are not told from licenses")
+	}
 	if l, _ := sbom.ParseLicense("mit"); !l.Single {
 		t.Error("MIT is a single identifier")
 	}

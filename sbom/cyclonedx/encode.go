@@ -63,9 +63,10 @@ func Encode(w io.Writer, v sbom.Inventory) error {
 
 // An encoder holds what is worked out before writing.
 type encoder struct {
-	v    sbom.Inventory
-	root string // bom-ref of the subject
-	tree tree
+	v     sbom.Inventory
+	root  string // bom-ref of the subject
+	tree  tree
+	purls []string // by index of the component; the document is made twice
 }
 
 func newEncoder(v sbom.Inventory) *encoder {
@@ -76,6 +77,7 @@ func newEncoder(v sbom.Inventory) *encoder {
 	ids := make(map[string]int, len(v.Components))
 	for i := range v.Components {
 		ids[v.Components[i].ID] = i
+		e.purls = append(e.purls, v.Components[i].PURL.String())
 	}
 	for {
 		if _, taken := ids[e.root]; !taken {
@@ -139,7 +141,7 @@ func (e *encoder) metadata() metadata {
 func (e *encoder) component(i int) *component {
 	c := &e.v.Components[i]
 	out := &component{Type: string(c.Type), Ref: c.ID, Name: c.Name, Version: c.Version,
-		PURL: c.PURL.String(), Licenses: licenseChoices(c.Licenses)}
+		PURL: e.purls[i], Licenses: licenseChoices(c.Licenses)}
 	if name, mail := sbom.SplitContact(c.Supplier); name != "" {
 		out.Supplier = &entity{Name: name}
 		if mail != "" {

@@ -72,11 +72,13 @@ type encoder struct {
 	ids     map[string]string // SPDXID by ID of the component
 	created string
 	tool    string
+	texts   []extracted
+	purls   []string // by index of the component; the document is made twice
 }
 
 func newEncoder(v sbom.Inventory) *encoder {
 	e := &encoder{v: v, image: "SPDXRef-image", ids: make(map[string]string, len(v.Components)),
-		created: v.Created.UTC().Format(time.RFC3339), tool: "Organization: anonymous"}
+		created: v.Created.UTC().Format(time.RFC3339), tool: "Organization: anonymous", texts: extractions(v)}
 	if v.Subject.Digest != "" {
 		e.image += "-" + v.Subject.Digest[len("sha256:"):][:16]
 	}
@@ -91,6 +93,7 @@ func newEncoder(v sbom.Inventory) *encoder {
 		}
 		taken[id] = true
 		e.ids[v.Components[i].ID] = id
+		e.purls = append(e.purls, v.Components[i].PURL.String())
 	}
 	return e
 }
@@ -132,11 +135,11 @@ func (e *encoder) write(w io.Writer, namespace string) error {
 	j.Begin("packages")
 	j.Entry(e.imagePackage())
 	for i := range e.v.Components {
-		j.Entry(e.component(&e.v.Components[i]))
+		j.Entry(e.component(i))
 	}
 	j.End()
-	if list := extractions(e.v); len(list) > 0 {
-		j.Member("hasExtractedLicensingInfos", list)
+	if len(e.texts) > 0 {
+		j.Member("hasExtractedLicensingInfos", e.texts)
 	}
 	j.Begin("relationships")
 	e.relationships(j)
@@ -169,14 +172,15 @@ func (e *encoder) imagePackage() *pkg {
 	return p
 }
 
-func (e *encoder) component(c *sbom.Component) *pkg {
+func (e *encoder) component(i int) *pkg {
+	c := &e.v.Components[i]
 	p := &pkg{ID: e.ids[c.ID], Name: c.Name, Version: c.Version, Supplier: supplier(c.Supplier), Download: noAssertion,
 		Concluded: noAssertion, Declared: declared(c.Licenses), Copyright: noAssertion, SourceInfo: sourceInfo(c),
 		Purpose: purpose(c.Type)}
 	for _, h := range c.Hashes {
 		p.Checksums = append(p.Checksums, checksum{spdxAlgorithm(h.Algorithm), h.Value})
 	}
-	if u := c.PURL.String(); u != "" {
+	if u := e.purls[i]; u != "" {
 		p.References = []external{{Category: "PACKAGE-MANAGER", Type: "purl", Locator: u}}
 	}
 	if c.Type == sbom.OS && c.Name == e.v.Distro.ID && c.Version == e.v.Distro.VersionID {

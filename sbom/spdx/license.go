@@ -63,12 +63,12 @@ func licenses(expression string, names map[string]string) []string {
 // all parentheses, and takes the parentheses around each part off. An
 // expression with an OR beside them is returned whole.
 func conjuncts(expression string) []string {
-	tokens := strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ").Replace(expression))
+	tokens := sbom.LicenseTokens(expression)
 	var parts []string
 	var part []string
 	depth := 0
 	flush := func() {
-		s := join(part)
+		s := sbom.JoinLicenseTokens(part)
 		if inner, ok := strings.CutPrefix(s, "("); ok && strings.HasSuffix(s, ")") && closesAtEnd(part) {
 			s = strings.TrimSuffix(inner, ")")
 		}
@@ -110,15 +110,4 @@ func closesAtEnd(tokens []string) bool {
 		}
 	}
 	return false
-}
-
-func join(tokens []string) string {
-	var b strings.Builder
-	for i, t := range tokens {
-		if i > 0 && t != ")" && tokens[i-1] != "(" {
-			b.WriteByte(' ')
-		}
-		b.WriteString(t)
-	}
-	return b.String()
 }
