@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -110,7 +112,8 @@ func (d *demo) push(ref, flavour string) error {
 func (l files) tar() ([]byte, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
-	for path, content := range l {
+	for _, path := range slices.Sorted(maps.Keys(l)) {
+		content := l[path]
 		if err := w.WriteHeader(&tar.Header{Name: path, Mode: 0o755, Size: int64(len(content)), Typeflag: tar.TypeReg}); err != nil {
 			return nil, err
 		}
