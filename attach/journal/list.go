@@ -14,9 +14,16 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/cosign"
 )
 
-// emptyType is what a list calls an artifact whose type it does not know, when
-// it takes the media type of an empty config for it.
-const emptyType = "application/vnd.oci.empty.v1+json"
+// vagueType reports whether the artifact type in a list of referrers tells
+// nothing: where it is missing, and where the list has the media type of a
+// config in its place that says no more than that there is one.
+func vagueType(t string) bool {
+	switch t {
+	case "", "application/vnd.oci.empty.v1+json", string(types.OCIConfigJSON), string(types.DockerConfigJSON):
+		return true
+	}
+	return false
+}
 
 // lister is one List under way.
 type lister struct {
@@ -146,26 +153,29 @@ func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme) bool {
 		}
 		return l.record(d.Digest.String(), "", "")
 	}
-	if !slices.Contains(l.kinds, attach.Artifact) {
-		return true
-	}
-	place := attach.Place{Scheme: scheme, Manifest: plain(d)}
 	a := attach.Attachment{
 		Kind:        attach.Artifact,
 		Desc:        plain(d),
 		Type:        d.ArtifactType,
 		Annotations: d.Annotations,
-		Places:      []attach.Place{place},
+		Places:      []attach.Place{{Scheme: scheme, Manifest: plain(d)}},
 	}
-	if a.Type == "" || a.Type == emptyType {
-		t, err := l.artifactType(d)
+	if vagueType(a.Type) {
+		m, err := l.Manifest(l.ctx, l.subject, d.Digest)
+		var t string
+		if err == nil {
+			t, err = artifactType(m.Raw)
+		}
 		if err != nil {
 			return l.fail(fmt.Errorf("read the referrer %s of %s: %w", d.Digest, l.subject, err))
 		}
 		if t == EntryType {
-			return l.record(d.Digest.String(), "", "")
+			return l.opened(m, d.Digest.String(), "", "")
 		}
 		a.Type = t
+	}
+	if !slices.Contains(l.kinds, attach.Artifact) {
+		return true
 	}
 	return l.yield(a, nil)
 }
@@ -175,15 +185,11 @@ func plain(d v1.Descriptor) v1.Descriptor {
 	return v1.Descriptor{MediaType: d.MediaType, Size: d.Size, Digest: d.Digest}
 }
 
-// artifactType asks the manifest for its type where the list does not tell it:
-// the artifactType, else the media type of the config (image specification 1.1,
-// "Guidelines for Artifact Usage").
-func (l *lister) artifactType(d v1.Descriptor) (string, error) {
-	m, err := l.Manifest(l.ctx, l.subject, d.Digest)
-	if err != nil {
-		return "", err
-	}
-	members, err := attach.Members(m.Raw)
+// artifactType returns the type that a manifest states: the artifactType, else
+// the media type of the config (image specification 1.1, "Guidelines for
+// Artifact Usage").
+func artifactType(raw []byte) (string, error) {
+	members, err := attach.Members(raw)
 	if err != nil {
 		return "", err
 	}
@@ -198,13 +204,18 @@ func (l *lister) artifactType(d v1.Descriptor) (string, error) {
 	return string(config.MediaType), err
 }
 
-// record yields the entries of a journal entry.
+// record reads a journal entry and yields what it holds.
 func (l *lister) record(ref, tag, name string) bool {
 	m, err := l.medium.Manifest(l.ctx, ref)
-	var r record
-	if err == nil {
-		r, err = readRecord(m, tag, name, l.subject.Desc.Digest)
+	if err != nil {
+		return l.fail(fmt.Errorf("read the journal entry %s of %s: %w", ref, l.subject, err))
 	}
+	return l.opened(m, ref, tag, name)
+}
+
+// opened yields the entries of a journal entry that was read.
+func (l *lister) opened(m attach.Manifest, ref, tag, name string) bool {
+	r, err := readRecord(m, tag, name, l.subject.Desc.Digest)
 	if err != nil {
 		return l.fail(fmt.Errorf("read the journal entry %s of %s: %w", ref, l.subject, err))
 	}

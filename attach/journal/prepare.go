@@ -80,8 +80,11 @@ func (w *writer) findExisting(ctx context.Context, u *unit) error {
 	}
 	covered := coveredBy(u.kind, u.view.image)
 	for _, d := range list {
-		name := d.Annotations[nameAnnotation]
-		if d.ArtifactType != EntryType || !validName(name) || kindOf(name) != u.kind || covered[name] {
+		name, err := w.nameOfReferrer(ctx, u.subject.Desc.Digest, d)
+		if err != nil {
+			return err
+		}
+		if name == "" || kindOf(name) != u.kind || covered[name] {
 			continue
 		}
 		r, err := w.openRecord(ctx, u, name, d.Digest.String())
@@ -203,6 +206,7 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 		place:   attach.Place{Scheme: attach.Journal, Manifest: m.Desc, Tag: tag},
 	}
 	u.records = append(u.records, rec)
+	w.remember(m.Desc.Digest, name)
 	u.learn(name, entries)
 	for _, it := range u.items {
 		if slices.ContainsFunc(entries, func(e cosign.Entry) bool { return e.ID() == it.entry.ID() }) {

@@ -23,10 +23,14 @@ func (w *writer) settle(ctx context.Context) error {
 			return err
 		}
 		if !confirmed {
+			confirmed = true
+			native := w.isNative()
 			if err := w.each(ctx, w.confirm); err != nil {
 				return err
 			}
-			confirmed = true
+			if w.isNative() != native {
+				continue // the journal is elsewhere: list it there
+			}
 		}
 		if err := w.each(ctx, w.improve); err != nil {
 			return err
@@ -219,10 +223,53 @@ func (w *writer) nativeNames(ctx context.Context, subject v1.Hash) (map[string]s
 		return names, nil
 	}
 	for _, d := range list {
-		name := d.Annotations[nameAnnotation]
-		if d.ArtifactType == EntryType && validName(name) {
+		name, err := w.nameOfReferrer(ctx, subject, d)
+		if err != nil {
+			return nil, err
+		}
+		if name != "" {
 			names[name] = d.Digest.String()
 		}
 	}
 	return names, nil
+}
+
+// nameOfReferrer returns the name of the journal entry that the referrer is, ""
+// when it is none. Not every registry lists the annotations of a manifest, or
+// even its type, as it should: then the manifest is asked, once.
+func (s *Store) nameOfReferrer(ctx context.Context, subject v1.Hash, d v1.Descriptor) (string, error) {
+	if name := d.Annotations[nameAnnotation]; d.ArtifactType == EntryType && validName(name) {
+		return name, nil
+	}
+	if d.ArtifactType != EntryType && !vagueType(d.ArtifactType) {
+		return "", nil
+	}
+	s.mu.Lock()
+	name, known := s.named[d.Digest]
+	s.mu.Unlock()
+	if known {
+		return name, nil
+	}
+	m, err := s.medium.Manifest(ctx, d.Digest.String())
+	if err == nil {
+		var r record
+		if r, err = readRecord(m, "", "", subject); err == nil {
+			name = r.name
+		}
+	}
+	if err != nil && !attach.Judged(err) && !errors.Is(err, attach.ErrNotFound) {
+		return "", fmt.Errorf("read the referrer %s: %w", d.Digest, err)
+	}
+	s.remember(d.Digest, name)
+	return name, nil
+}
+
+// remember notes the name of the journal entry with that digest.
+func (s *Store) remember(digest v1.Hash, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.named) >= attach.MaxReferrers {
+		clear(s.named)
+	}
+	s.named[digest] = name
 }

@@ -43,6 +43,7 @@ type Store struct {
 	native *bool // whether the journal is kept as referrers; nil before it was asked
 	noData bool  // the medium refuses the data field
 	blobs  map[v1.Hash]*upload
+	named  map[v1.Hash]string // names of journal entries by digest, "" for other manifests
 }
 
 // An upload is a blob that was put or is being put.
@@ -71,10 +72,11 @@ func New(m Medium, repo string, opts ...Option) *Store {
 	s := &Store{
 		medium: m,
 		repo:   repo,
-		sleep:  sleep,
+		sleep:  Sleep,
 		random: rand.Float64,
 		limit:  requests,
 		blobs:  make(map[v1.Hash]*upload),
+		named:  make(map[v1.Hash]string),
 	}
 	for _, o := range opts {
 		o(s)
@@ -82,7 +84,8 @@ func New(m Medium, repo string, opts ...Option) *Store {
 	return s
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d, or until the context ends, and then returns its error.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -135,6 +135,10 @@ func (w *writer) write(ctx context.Context, u *unit) error {
 			u.frozen = fmt.Sprintf("the tag %s may not be written again (%v)", u.tag, err)
 		}
 		return nil
+	case errors.Is(err, attach.ErrNotFound):
+		// Of two that write one tag at a time there are registries that answer
+		// so to one. The next look decides what is to be done.
+		return nil
 	case err != nil:
 		return fmt.Errorf("show it under cosign's tag: %w: %w", err, attach.ErrUnconfirmed)
 	}

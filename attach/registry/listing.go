@@ -1,0 +1,197 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/hallmark-oci/hallmark/attach"
+)
+
+// maxPage is the size of the largest page of tags that is read. There are
+// registries that send all tags at once.
+const maxPage = 32 << 20
+
+// errUnsorted says that a registry does not list tags in the order that a seek
+// relies on.
+var errUnsorted = errors.New("tags are not in order")
+
+// Tags implements [journal.Medium]. It asks for the tags behind the prefix
+// (distribution specification 1.1, "Listing Tags"), and for all tags where the
+// registry does not support that or shows that its order is another.
+func (m medium) Tags(ctx context.Context, prefix string) ([]string, error) {
+	var all []string
+	err := errUnsorted
+	if len(prefix) > 1 {
+		// The prefix without its last character sorts before all that is sought.
+		all, err = m.tags(ctx, prefix[:len(prefix)-1], prefix)
+	}
+	var se *statusError
+	refused := errors.As(err, &se) && (se.status == http.StatusNotFound || se.status == http.StatusBadRequest)
+	if refused || errors.Is(err, errUnsorted) {
+		all, err = m.tags(ctx, "", "")
+		if errors.Is(err, attach.ErrNotFound) {
+			return nil, nil // a repository that does not exist
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(t string) bool { return !strings.HasPrefix(t, prefix) })
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// tags reads pages of tags behind start. With a prefix it stops once the tags
+// sort behind it, and answers errUnsorted where they come in no order.
+func (m medium) tags(ctx context.Context, start, prefix string) ([]string, error) {
+	query := url.Values{"n": {strconv.Itoa(m.options.PageSize)}}
+	if start != "" {
+		query.Set("last", start)
+	}
+	next := m.url("tags/list", query)
+	seen := make(map[string]bool)
+	var all []string
+	for page := 0; next != nil; page++ {
+		if page == attach.MaxPages {
+			return nil, fmt.Errorf("tags of %s: more than %d pages: %w", m.repo, attach.MaxPages, attach.ErrLimit)
+		}
+		resp, tags, err := m.tagPage(ctx, next)
+		if err != nil {
+			return nil, err
+		}
+		if prefix != "" && !slices.IsSorted(tags) {
+			return nil, errUnsorted
+		}
+		fresh := false
+		for _, t := range tags {
+			if !seen[t] {
+				seen[t], fresh = true, true
+				all = append(all, t)
+			}
+		}
+		if len(all) > attach.MaxTags {
+			return nil, fmt.Errorf("tags of %s: more than %d: %w", m.repo, attach.MaxTags, attach.ErrLimit)
+		}
+		if len(tags) > 0 && prefix != "" && behind(tags[len(tags)-1], prefix) {
+			break
+		}
+		if next, err = m.nextPage(next, resp.Header); err != nil {
+			return nil, err
+		}
+		// A full page without a link may have another behind it. One that
+		// brought nothing new has not.
+		if next == nil && fresh && len(tags) >= m.options.PageSize {
+			query.Set("last", tags[len(tags)-1])
+			next = m.url("tags/list", query)
+		}
+	}
+	return all, nil
+}
+
+// behind reports whether the tag sorts behind all that begin with the prefix.
+func behind(tag, prefix string) bool {
+	return tag > prefix && !strings.HasPrefix(tag, prefix)
+}
+
+func (m medium) tagPage(ctx context.Context, u *url.URL) (*http.Response, []string, error) {
+	resp, raw, err := m.bytes(ctx, request{
+		method: http.MethodGet, url: u, header: http.Header{"Accept": {"application/json"}},
+	}, maxPage)
+	if err != nil {
+		return nil, nil, err
+	}
+	var page struct {
+		Tags []string `json:"tags"`
+	}
+	if err := json.Unmarshal(raw, &page); err != nil {
+		return nil, nil, fmt.Errorf("GET %s: %v: %w", u.Redacted(), err, attach.ErrMalformed)
+	}
+	return resp, page.Tags, nil
+}
+
+// nextPage returns the address in the Link header (RFC 8288) of the next page,
+// nil when there is none. It has to be the registry's own.
+func (c *client) nextPage(from *url.URL, h http.Header) (*url.URL, error) {
+	for _, link := range h.Values("Link") {
+		text, params, ok := strings.Cut(link, ">")
+		text, found := strings.CutPrefix(strings.TrimSpace(text), "<")
+		if !ok || !found || !strings.Contains(strings.ReplaceAll(params, `"`, ""), "rel=next") {
+			continue
+		}
+		to, err := from.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("link to the next page %q: %w", text, attach.ErrMalformed)
+		}
+		if !c.home(to) {
+			return nil, fmt.Errorf("the next page of %s is said to be at %s: %w", c.repo, to.Host, attach.ErrDenied)
+		}
+		return to, nil
+	}
+	return nil, nil
+}
+
+// Referrers implements [journal.Medium]. Whatever is not a 200 with an OCI index
+// means that the registry has no referrers API, save answers that leave the
+// question open: 401, 429 and 5xx, and connections that break. That there is
+// none is remembered.
+func (m medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, bool, error) {
+	m.mu.Lock()
+	none := m.profile.noReferrers
+	m.mu.Unlock()
+	if none {
+		return nil, false, nil
+	}
+	var list []v1.Descriptor
+	next := m.url("referrers/"+digest.String(), nil)
+	for page := 0; next != nil; page++ {
+		if page == attach.MaxPages || len(list) > attach.MaxReferrers {
+			return nil, false, fmt.Errorf("referrers of %s: more than %d pages or %d entries: %w",
+				digest, attach.MaxPages, attach.MaxReferrers, attach.ErrLimit)
+		}
+		resp, raw, err := m.bytes(ctx, request{
+			method: http.MethodGet, url: next, header: http.Header{"Accept": {string(types.OCIImageIndex)}},
+		}, attach.MaxManifest)
+		if page == 0 && noReferrers(resp, err) {
+			m.mu.Lock()
+			m.profile.noReferrers = true
+			m.mu.Unlock()
+			return nil, false, nil
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("list referrers: %w", err)
+		}
+		more, err := attach.ParseIndex(raw, attach.MaxReferrers)
+		if err != nil {
+			return nil, false, fmt.Errorf("list referrers of %s: %w", digest, err)
+		}
+		list = append(list, more...)
+		if next, err = m.nextPage(next, resp.Header); err != nil {
+			return nil, false, err
+		}
+	}
+	return list, true, nil
+}
+
+// noReferrers reports whether the answer means that there is no referrers API.
+func noReferrers(resp *http.Response, err error) bool {
+	var se *statusError
+	switch {
+	case errors.Is(err, errRedirect):
+		return true
+	case errors.As(err, &se):
+		return se.status != http.StatusUnauthorized && !retryable(se.status)
+	case err != nil:
+		return false
+	}
+	return mediaType(resp.Header) != types.OCIImageIndex
+}

@@ -1,0 +1,292 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/journal"
+)
+
+// medium makes a client what the journal writes to.
+type medium struct{ *client }
+
+var _ journal.Medium = medium{}
+
+// maxCached is how many bytes of manifests a client remembers.
+const maxCached = 8 << 20
+
+// manifestCache remembers manifests by digest.
+type manifestCache struct {
+	byDigest map[string]attach.Manifest
+	size     int
+}
+
+func (c *client) remember(m attach.Manifest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cache.byDigest == nil || c.cache.size+len(m.Raw) > maxCached {
+		c.cache = manifestCache{byDigest: make(map[string]attach.Manifest)}
+	}
+	if _, ok := c.cache.byDigest[m.Desc.Digest.String()]; !ok {
+		c.cache.byDigest[m.Desc.Digest.String()] = m
+		c.cache.size += len(m.Raw)
+	}
+}
+
+func (c *client) remembered(digest string) (attach.Manifest, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m, ok := c.cache.byDigest[digest]
+	return m, ok
+}
+
+// acceptManifests are the media types of manifests that are asked for.
+func acceptManifests() string {
+	return strings.Join([]string{
+		string(types.OCIManifestSchema1), string(types.OCIImageIndex),
+		string(types.DockerManifestSchema2), string(types.DockerManifestList),
+	}, ", ")
+}
+
+// checkRef refuses what is neither a tag (distribution specification 1.1,
+// "Pulling manifests") nor a sha256 digest.
+func checkRef(ref string) error {
+	if ok, _ := regexp.MatchString(`^([a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}|sha256:[a-f0-9]{64})$`, ref); !ok {
+		return fmt.Errorf("reference %q is neither a tag nor a sha256 digest: %w", ref, attach.ErrMalformed)
+	}
+	return nil
+}
+
+// Manifest implements [journal.Medium].
+func (m medium) Manifest(ctx context.Context, ref string) (attach.Manifest, error) {
+	got, _, err := m.manifest(ctx, ref)
+	return got, err
+}
+
+// manifest reads a manifest. The media type is what the manifest states, or
+// else what the registry does; the latter is returned too.
+func (c *client) manifest(ctx context.Context, ref string) (attach.Manifest, types.MediaType, error) {
+	if err := checkRef(ref); err != nil {
+		return attach.Manifest{}, "", err
+	}
+	if m, ok := c.remembered(ref); ok {
+		return m, m.Desc.MediaType, nil
+	}
+	resp, raw, err := c.bytes(ctx, request{
+		method: http.MethodGet,
+		url:    c.url("manifests/"+ref, nil),
+		header: http.Header{"Accept": {acceptManifests()}},
+	}, attach.MaxManifest)
+	if err != nil {
+		return attach.Manifest{}, "", err
+	}
+	digest := attach.DigestOf(raw)
+	claims := []string{resp.Header.Get("Docker-Content-Digest")}
+	if strings.Contains(ref, ":") {
+		claims = append(claims, ref)
+	}
+	for _, claim := range claims {
+		if strings.HasPrefix(claim, "sha256:") && claim != digest.String() {
+			return attach.Manifest{}, "", fmt.Errorf("manifest %s has digest %s, not %s: %w", ref, digest, claim, attach.ErrDigest)
+		}
+	}
+	header := mediaType(resp.Header)
+	d := v1.Descriptor{MediaType: header, Size: int64(len(raw)), Digest: digest}
+	if stated, err := attach.ManifestType(raw); err == nil && stated != "" {
+		d.MediaType = stated
+	}
+	return attach.Manifest{Desc: d, Raw: raw}, header, nil
+}
+
+// mediaType returns the content type without its parameters.
+func mediaType(h http.Header) types.MediaType {
+	t, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return types.MediaType(strings.TrimSpace(t))
+}
+
+// PutManifest implements [journal.Medium].
+func (m medium) PutManifest(ctx context.Context, ref, mediaType string, raw []byte) error {
+	if err := checkRef(ref); err != nil {
+		return err
+	}
+	r := request{
+		method: http.MethodPut,
+		url:    m.url("manifests/"+ref, nil),
+		header: http.Header{"Content-Type": {mediaType}},
+		body:   attach.Bytes(raw),
+		write:  true,
+	}
+	for try := 0; ; try++ {
+		resp, err := m.do(ctx, r)
+		if err != nil {
+			return err
+		}
+		if resp.StatusCode/100 == 2 {
+			resp.Body.Close()
+			claim := resp.Header.Get("Docker-Content-Digest")
+			if strings.HasPrefix(claim, "sha256:") && claim != r.body.Digest.String() {
+				return fmt.Errorf("put %s: the registry stored %s, not %s: %w", ref, claim, r.body.Digest, attach.ErrDigest)
+			}
+			return nil
+		}
+		// Where two write one tag at a time, there are registries that answer
+		// 404 to one of them.
+		se := newStatusError(resp)
+		if se.status != http.StatusNotFound || try == maxRetries {
+			return fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), putError(se))
+		}
+		if err := m.options.Sleep(ctx, firstRetry<<try); err != nil {
+			return err
+		}
+	}
+}
+
+// OpenBlob implements [journal.Medium].
+func (m medium) OpenBlob(ctx context.Context, d v1.Descriptor) (io.ReadCloser, error) {
+	return m.openBlob(ctx, d)
+}
+
+// Lock implements [journal.Medium]. A registry has no locks.
+func (m medium) Lock(ctx context.Context) (func(), error) { return func() {}, ctx.Err() }
+
+// openBlob opens a blob. Registries often send on to a store of another host,
+// which gets no credentials.
+func (c *client) openBlob(ctx context.Context, d v1.Descriptor) (io.ReadCloser, error) {
+	if err := checkRef(d.Digest.String()); err != nil {
+		return nil, err
+	}
+	r := request{method: http.MethodGet, url: c.url("blobs/"+d.Digest.String(), nil), follow: true}
+	resp, err := c.do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, refusal(r, resp)
+	}
+	if resp.ContentLength >= 0 && resp.ContentLength != d.Size {
+		resp.Body.Close()
+		return nil, fmt.Errorf("blob %s has %d bytes, not %d: %w", d.Digest, resp.ContentLength, d.Size, attach.ErrDigest)
+	}
+	return resp.Body, nil
+}
+
+// bigBlob is the size from which it pays to ask first whether a blob is there.
+const bigBlob = 1 << 20
+
+// PutBlob implements [journal.Medium]. A blob is sent in one request; where the
+// registry answers that it wants two (202), it is sent so, and so are all later
+// ones.
+func (m medium) PutBlob(ctx context.Context, b attach.Body) error {
+	if b.Size >= bigBlob {
+		resp, err := m.do(ctx, request{method: http.MethodHead, url: m.url("blobs/"+b.Digest.String(), nil), follow: true})
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return nil
+		}
+	}
+	m.mu.Lock()
+	twoStep := m.profile.twoStep
+	m.mu.Unlock()
+	if !twoStep && b.Size < bigBlob {
+		location, err := m.postBlob(ctx, b)
+		if location == nil || err != nil {
+			return err
+		}
+		return m.finishBlob(ctx, location, b)
+	}
+	location, err := m.postBlob(ctx, attach.Body{})
+	if err != nil {
+		return err
+	}
+	return m.finishBlob(ctx, location, b)
+}
+
+// postBlob begins an upload, with the whole content when b is not empty. It
+// returns where to send the content, nil when it was taken.
+func (m medium) postBlob(ctx context.Context, b attach.Body) (*url.URL, error) {
+	r := request{method: http.MethodPost, url: m.url("blobs/uploads/", nil), write: true}
+	whole := b.Open != nil
+	if whole {
+		r.url = m.url("blobs/uploads/", url.Values{"digest": {b.Digest.String()}})
+		r.header = http.Header{"Content-Type": {"application/octet-stream"}}
+		r.body = b
+	}
+	resp, err := m.do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case resp.StatusCode == http.StatusCreated && whole:
+		resp.Body.Close()
+		return nil, nil
+	case resp.StatusCode == http.StatusAccepted:
+		resp.Body.Close()
+		m.wantsTwoSteps(whole)
+		location, err := r.url.Parse(resp.Header.Get("Location"))
+		if err != nil || resp.Header.Get("Location") == "" {
+			return nil, fmt.Errorf("upload location %q: %w", resp.Header.Get("Location"), attach.ErrMalformed)
+		}
+		if !m.home(location) && !m.mayUse(location) {
+			return nil, fmt.Errorf("the registry %s wants the upload at %s by %s: %w", m.repo.RegistryStr(), location.Host, location.Scheme, attach.ErrDenied)
+		}
+		return location, nil
+	case whole && refusesWhole(resp.StatusCode):
+		resp.Body.Close()
+		m.wantsTwoSteps(true)
+		return m.postBlob(ctx, attach.Body{})
+	}
+	return nil, refusal(r, resp)
+}
+
+func (m medium) wantsTwoSteps(yes bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.profile.twoStep = m.profile.twoStep || yes
+}
+
+// refusesWhole reports whether the status may mean that the registry does not
+// know uploads in one request.
+func refusesWhole(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusLengthRequired,
+		http.StatusUnsupportedMediaType, http.StatusNotImplemented:
+		return true
+	}
+	return false
+}
+
+// finishBlob sends the content to where the registry wants it.
+func (m medium) finishBlob(ctx context.Context, location *url.URL, b attach.Body) error {
+	to := *location
+	query := to.Query()
+	query.Set("digest", b.Digest.String())
+	to.RawQuery = query.Encode()
+	r := request{
+		method: http.MethodPut,
+		url:    &to,
+		header: http.Header{"Content-Type": {"application/octet-stream"}},
+		body:   b,
+		write:  true,
+	}
+	resp, err := m.do(ctx, r)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode/100 != 2 {
+		return refusal(r, resp)
+	}
+	resp.Body.Close()
+	return nil
+}

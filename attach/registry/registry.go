@@ -1,0 +1,174 @@
+// Package registry keeps attachments in an OCI registry: any that serves
+// manifests, blobs and tags (distribution specification 1.1), be it one that
+// knows referrers or one that is older than the word.
+//
+// Package journal has the protocol; this package speaks HTTP. It asks for as
+// little as it can: one ping, a token where one is wanted, blobs in one request
+// where the registry takes them so, the referrers API once. And it believes as
+// little as it can: every manifest's digest is recomputed, every answer is
+// bounded in size and time, listings that lead in circles end, and credentials
+// go to the registry they are for and nowhere else.
+//
+// What an answer means, here as for every Store: 404 says with authority that
+// something is not there; 401 and 403 are [attach.ErrDenied]; bytes that arrived
+// and are bad are [attach.ErrDigest], [attach.ErrMalformed] or
+// [attach.ErrLimit]; all else leaves the question open.
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/journal"
+)
+
+// Options are the conveniences of a Store. The zero value is safe.
+type Options struct {
+	// Keychain finds credentials; docker's configuration and its credential
+	// helpers when nil.
+	Keychain authn.Keychain
+	// Transport sends requests; a transport with timeouts of its own when nil.
+	Transport http.RoundTripper
+	// Insecure allows plain HTTP and, where Transport is nil, certificates that
+	// do not verify. Loopback addresses may use plain HTTP without it.
+	Insecure bool
+	// AttachmentRepo names the repository that journal and views are kept in,
+	// possibly of another registry; that of the subject when empty.
+	AttachmentRepo string
+	// UserAgent names the program to the registry.
+	UserAgent string
+	// PageSize is how many tags are asked for at once; 1000 when zero.
+	PageSize int
+	// Patience is how long a registry may keep silent, or all but silent; a
+	// minute when zero.
+	Patience time.Duration
+	// Sleep waits between two tries; [journal.Sleep] when nil.
+	Sleep func(context.Context, time.Duration) error
+}
+
+// A Store keeps attachments of the images of one repository. It is made by New
+// and safe for concurrent use.
+type Store struct {
+	*journal.Store
+	subjects    *client
+	attachments *client // subjects where no repository of its own was named
+}
+
+var _ attach.Store = (*Store)(nil)
+
+// Parse splits the reference of an image, "registry/repo:tag" or
+// "registry/repo@sha256:...", in the repository, as New takes it, and the tag or
+// digest, as Resolve takes it. The digest counts where both are given; the tag
+// is "latest" where neither is.
+func Parse(reference string) (repo, ref string, err error) {
+	r, err := name.ParseReference(reference)
+	if err != nil {
+		return "", "", fmt.Errorf("image reference %q: %w", reference, err)
+	}
+	return r.Context().Name(), r.Identifier(), nil
+}
+
+// New returns the store on a repository, named as "registry/path".
+func New(repo string, o Options) (*Store, error) {
+	if o.Keychain == nil {
+		o.Keychain = authn.DefaultKeychain
+	}
+	if o.Transport == nil {
+		o.Transport = newTransport(o.Insecure)
+	}
+	if o.PageSize == 0 {
+		o.PageSize = 1000
+	}
+	if o.Patience == 0 {
+		o.Patience = time.Minute
+	}
+	if o.Sleep == nil {
+		o.Sleep = journal.Sleep
+	}
+	subjects, err := newClient(repo, o)
+	if err != nil {
+		return nil, err
+	}
+	attachments := subjects
+	if o.AttachmentRepo != "" && o.AttachmentRepo != repo {
+		if attachments, err = newClient(o.AttachmentRepo, o); err != nil {
+			return nil, err
+		}
+	}
+	return &Store{
+		Store:       journal.New(medium{attachments}, attachments.repo.Name(), journal.WithSleep(o.Sleep)),
+		subjects:    subjects,
+		attachments: attachments,
+	}, nil
+}
+
+// Resolve implements [attach.Resolver]. The ref is a tag or a digest
+// "sha256:..."; the tag "latest" stands for "". Media types that contradict each
+// other, in the answer's header and in the manifest, are refused with
+// [attach.ErrMalformed].
+func (s *Store) Resolve(ctx context.Context, ref string) (attach.Subject, error) {
+	if ref == "" {
+		ref = name.DefaultTag
+	}
+	m, header, err := s.subjects.manifest(ctx, ref)
+	if err != nil {
+		return attach.Subject{}, fmt.Errorf("resolve %s: %w", s.subjects.refName(ref), err)
+	}
+	stated, err := attach.ManifestType(m.Raw)
+	if err != nil {
+		return attach.Subject{}, fmt.Errorf("resolve %s: %w", s.subjects.refName(ref), err)
+	}
+	if !m.Desc.MediaType.IsImage() && !m.Desc.MediaType.IsIndex() || (isManifestType(header) && header != stated) {
+		return attach.Subject{}, fmt.Errorf("resolve %s: the registry says media type %q, the manifest %q: %w",
+			s.subjects.refName(ref), header, stated, attach.ErrMalformed)
+	}
+	s.subjects.remember(m)
+	return attach.Subject{Repo: s.subjects.repo.Name(), Desc: m.Desc}, nil
+}
+
+// isManifestType reports whether the type is one of those asked for.
+func isManifestType(t types.MediaType) bool { return t.IsImage() || t.IsIndex() }
+
+// Manifest implements [attach.Reader]. It looks in the repository of the
+// subject, then in that of the attachments.
+func (s *Store) Manifest(ctx context.Context, _ attach.Subject, digest v1.Hash) (attach.Manifest, error) {
+	m, _, err := s.subjects.manifest(ctx, digest.String())
+	if errors.Is(err, attach.ErrNotFound) && s.attachments != s.subjects {
+		m, _, err = s.attachments.manifest(ctx, digest.String())
+	}
+	if err != nil {
+		return attach.Manifest{}, fmt.Errorf("read %s: %w", s.subjects.refName(digest.String()), err)
+	}
+	return m, nil
+}
+
+// Blob implements [attach.Reader]. It looks where Manifest looks.
+func (s *Store) Blob(ctx context.Context, _ attach.Subject, d v1.Descriptor) (io.ReadCloser, error) {
+	rc, err := s.subjects.openBlob(ctx, d)
+	if errors.Is(err, attach.ErrNotFound) && s.attachments != s.subjects {
+		rc, err = s.attachments.openBlob(ctx, d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return attach.Check(rc, d)
+}
+
+// refName returns the reference with its repository, for messages.
+func (c *client) refName(ref string) string {
+	if strings.Contains(ref, ":") {
+		return c.repo.Name() + "@" + ref
+	}
+	return c.repo.Name() + ":" + ref
+}

@@ -1,0 +1,254 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/hallmark-oci/hallmark/attach"
+)
+
+const (
+	maxRetries   = 3
+	maxRedirects = 5
+	firstRetry   = 200 * time.Millisecond
+	// longestRetry bounds what a registry can ask for with Retry-After.
+	longestRetry = 30 * time.Second
+	// maxMessage is how much of a refusal is read, in bytes.
+	maxMessage = 8 << 10
+)
+
+// A request is sent, and sent again, by do.
+type request struct {
+	method string
+	url    *url.URL
+	header http.Header
+	body   attach.Body // empty when Open is nil
+	write  bool        // needs the right to push
+	follow bool        // may be sent on to another host, without credentials
+}
+
+// do sends the request and returns the answer, whatever its status, save that
+// it tries again up to three times where the connection broke or the registry
+// asked for it (408, 429, 5xx but 501). After that such an answer is returned
+// too. All requests of this package may be sent twice without harm.
+func (c *client) do(ctx context.Context, r request) (*http.Response, error) {
+	for try := 0; ; try++ {
+		resp, err := c.once(ctx, r)
+		if try == maxRetries || !again(ctx, resp, err) {
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), err)
+			}
+			return resp, nil
+		}
+		wait := firstRetry << try
+		if resp != nil {
+			wait = max(wait, retryAfter(resp.Header))
+			resp.Body.Close()
+		}
+		if err := c.options.Sleep(ctx, wait); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), err)
+		}
+	}
+}
+
+// again reports whether there is hope in a further try.
+func again(ctx context.Context, resp *http.Response, err error) bool {
+	if ctx.Err() != nil || errors.Is(err, attach.ErrDenied) || errors.Is(err, errStalled) || errors.Is(err, attach.ErrMalformed) {
+		return false
+	}
+	var se *statusError
+	if errors.As(err, &se) {
+		return retryable(se.status)
+	}
+	return err != nil || retryable(resp.StatusCode)
+}
+
+func retryable(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		return false
+	}
+	return status >= 500
+}
+
+// retryAfter reads how long the registry asks to wait (RFC 9110, section
+// 10.2.3). A date is taken relative to the answer's own, so that clocks need
+// not agree.
+func retryAfter(h http.Header) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
+		return min(time.Duration(min(seconds, 3600))*time.Second, longestRetry)
+	}
+	then, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return max(0, min(then.Sub(now), longestRetry))
+}
+
+// once sends the request one time and follows redirects.
+func (c *client) once(ctx context.Context, r request) (*http.Response, error) {
+	ctx, guard := watch(ctx, c.options.Patience)
+	resp, err := c.hops(ctx, guard, r)
+	if err != nil {
+		err = guard.explain(err)
+		guard.stop()
+		return nil, err
+	}
+	resp.Body = &watchedBody{guard: guard, rc: resp.Body}
+	return resp, nil
+}
+
+func (c *client) hops(ctx context.Context, guard *watchdog, r request) (*http.Response, error) {
+	u := r.url
+	for range maxRedirects {
+		resp, err := c.send(ctx, guard, r, u)
+		if err != nil {
+			return nil, err
+		}
+		if !redirects(r, resp) {
+			return resp, nil
+		}
+		next, err := c.target(r, u, resp)
+		resp.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		u = next
+	}
+	return nil, fmt.Errorf("more than %d redirects: %w", maxRedirects, attach.ErrMalformed)
+}
+
+// send sends the request to one address: with credentials to the registry,
+// without them to others.
+func (c *client) send(ctx context.Context, guard *watchdog, r request, to *url.URL) (*http.Response, error) {
+	u := *to
+	rt := c.plain
+	if c.home(&u) {
+		session, scheme, err := c.session(ctx, r.write)
+		if err != nil {
+			return nil, err
+		}
+		rt, u.Scheme = session, scheme
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", err, attach.ErrMalformed)
+	}
+	for k, v := range r.header {
+		req.Header[k] = v
+	}
+	if r.body.Open != nil {
+		rc, err := r.body.Open()
+		if err != nil {
+			return nil, err
+		}
+		req.Body, req.ContentLength = &watchedBody{guard: guard, rc: rc, keep: true}, r.body.Size
+	}
+	resp, err := rt.RoundTrip(req)
+	if err != nil {
+		return nil, authError(err)
+	}
+	if !c.home(&u) && resp.StatusCode == http.StatusUnauthorized {
+		resp.Body.Close()
+		return nil, fmt.Errorf("the registry %s sends on to %s, which asks for credentials: %w", c.repo.RegistryStr(), u.Host, attach.ErrDenied)
+	}
+	return resp, nil
+}
+
+// redirects reports whether the answer is a redirect that is looked at: of what
+// only reads. What writes takes it for a refusal.
+func redirects(r request, resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return r.method == http.MethodGet || r.method == http.MethodHead
+	}
+	return false
+}
+
+// errRedirect says that a registry sends on to another host what must be
+// answered by itself.
+var errRedirect = errors.New("redirected to another host")
+
+// target returns the address that a redirect leads to.
+func (c *client) target(r request, from *url.URL, resp *http.Response) (*url.URL, error) {
+	to, err := from.Parse(resp.Header.Get("Location"))
+	if err != nil {
+		return nil, fmt.Errorf("redirect to %q: %w", resp.Header.Get("Location"), attach.ErrMalformed)
+	}
+	switch {
+	case c.home(to):
+		return to, nil
+	case !r.follow:
+		return nil, fmt.Errorf("the registry %s sends on to %s: %w: %w", c.repo.RegistryStr(), to.Host, errRedirect, attach.ErrDenied)
+	case !c.mayUse(to):
+		return nil, fmt.Errorf("the registry %s sends on to %s by %s: %w", c.repo.RegistryStr(), to.Host, to.Scheme, attach.ErrDenied)
+	}
+	return to, nil
+}
+
+// mayUse reports whether the address of another host is one that this registry
+// can send on to: plain HTTP only where the registry itself may use it.
+func (c *client) mayUse(u *url.URL) bool {
+	return u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && c.repo.Scheme() == "http")
+}
+
+// bytes sends the request and reads the answer, at most limit bytes of it. An
+// answer that breaks off is asked for again. The answer's body is closed. All of
+// it takes no longer than three times the patience.
+func (c *client) bytes(ctx context.Context, r request, limit int64) (*http.Response, []byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 3*c.options.Patience, errStalled)
+	defer cancel()
+	resp, b, err := c.tryBytes(ctx, r, limit)
+	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
+		return nil, nil, fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), errStalled)
+	}
+	return resp, b, err
+}
+
+func (c *client) tryBytes(ctx context.Context, r request, limit int64) (*http.Response, []byte, error) {
+	for try := 0; ; try++ {
+		resp, err := c.do(ctx, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return resp, nil, refusal(r, resp)
+		}
+		b, err := readAll(resp, limit)
+		if err == nil {
+			return resp, b, nil
+		}
+		if try == maxRetries || attach.Judged(err) || !again(ctx, nil, err) {
+			return nil, nil, fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), err)
+		}
+	}
+}
+
+func readAll(resp *http.Response, limit int64) ([]byte, error) {
+	defer resp.Body.Close()
+	if resp.ContentLength > limit {
+		return nil, fmt.Errorf("answer of %d bytes, the limit is %d: %w", resp.ContentLength, limit, attach.ErrLimit)
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("answer broke off after %d bytes: %w", len(b), err)
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("answer of more than %d bytes: %w", limit, attach.ErrLimit)
+	}
+	return b, nil
+}
