@@ -280,7 +280,7 @@ func TestPasswords(t *testing.T) {
 	gone := errors.New("no terminal")
 	for _, name := range []string{"cosign2.key", "pbkdf2-sha256.enc.pem", "scrypt.enc.pem"} {
 		path := filepath.Join("testdata", name)
-		for pass, hint := range map[string]bool{"sesame\n": true, "sesame\r\n": true, "Sesame": false, "": false, "sesame ": false} {
+		for pass, hint := range map[string]bool{"sesame\n": true, "Sesame": false, "": false} {
 			asked := 0
 			_, err := key.Load(t.Context(), path, key.Options{Password: func(_ context.Context, prompt string) ([]byte, error) {
 				asked++
