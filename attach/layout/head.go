@@ -21,38 +21,54 @@ func isManifest(mt types.MediaType) bool {
 
 // A head is what index.json wants to know of a manifest or an index.
 type head struct {
-	MediaType    types.MediaType   `json:"mediaType"`
-	ArtifactType string            `json:"artifactType"`
-	Subject      *v1.Descriptor    `json:"subject"`
-	Annotations  map[string]string `json:"annotations"`
-	Config       *struct {
-		MediaType string `json:"mediaType"`
-	} `json:"config"`
-	Manifests []json.RawMessage `json:"manifests"`
-	Layers    []json.RawMessage `json:"layers"`
+	stated      types.MediaType // what the member mediaType says, which may be left out
+	mediaType   types.MediaType // stated, or what the other members show
+	artifact    string
+	config      string // media type of the config
+	subject     *v1.Descriptor
+	annotations map[string]string
+	manifests   json.RawMessage
 }
 
-// parseHead reads a manifest that is at most [attach.MaxManifest] long.
+// parseHead reads a manifest that is at most [attach.MaxManifest] long. A
+// member that is there twice, or of the wrong kind, is [attach.ErrMalformed].
 func parseHead(raw []byte) (head, error) {
-	var h head
-	if err := json.Unmarshal(raw, &h); err != nil {
-		return head{}, fmt.Errorf("no manifest: %v: %w", err, attach.ErrMalformed)
+	m, err := attach.Members(raw)
+	if err != nil {
+		return head{}, fmt.Errorf("no manifest: %w", err)
 	}
-	if h.mediaType() == "" {
+	var h head
+	var config struct {
+		MediaType string `json:"mediaType"`
+	}
+	for _, f := range []struct {
+		name string
+		into any
+	}{
+		{"mediaType", (*string)(&h.stated)}, {"artifactType", &h.artifact}, {"config", &config},
+		{"subject", &h.subject}, {"annotations", &h.annotations}, {"manifests", &h.manifests},
+	} {
+		if err := attach.Member(m, f.name, f.into); err != nil {
+			return head{}, fmt.Errorf("no manifest: %w", err)
+		}
+	}
+	h.config = config.MediaType
+	if h.mediaType = h.stated; h.mediaType == "" {
+		h.mediaType = shown(m)
+	}
+	if h.mediaType == "" {
 		return head{}, fmt.Errorf("no manifest: it has no mediaType, no layers and no manifests: %w", attach.ErrMalformed)
 	}
 	return h, nil
 }
 
-// mediaType returns the media type. The image specification lets manifests
-// leave it out; then it follows from what is there.
-func (h head) mediaType() types.MediaType {
-	switch {
-	case h.MediaType != "":
-		return h.MediaType
-	case h.Manifests != nil:
+// shown returns the media type that follows from the members of a manifest
+// (image specification 1.1 lets mediaType be left out).
+func shown(m map[string]json.RawMessage) types.MediaType {
+	if _, ok := m["manifests"]; ok {
 		return types.OCIImageIndex
-	case h.Config != nil || h.Layers != nil:
+	}
+	if _, ok := m["layers"]; ok {
 		return types.OCIManifestSchema1
 	}
 	return ""
@@ -61,8 +77,8 @@ func (h head) mediaType() types.MediaType {
 // artifactType returns the type that a list of referrers shows (distribution
 // specification 1.1, listing referrers).
 func (h head) artifactType() string {
-	if h.ArtifactType == "" && h.Config != nil {
-		return h.Config.MediaType
+	if h.artifact == "" {
+		return h.config
 	}
-	return h.ArtifactType
+	return h.artifact
 }

@@ -125,3 +125,29 @@ func TestReadersSeeWhole(t *testing.T) {
 		}
 	}
 }
+
+// FuzzHead reads any manifest; what it makes of one agrees with the rest of the module.
+func FuzzHead(f *testing.F) {
+	f.Add([]byte(`{"layers":[]}`))
+	f.Add([]byte(`{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json"}`))
+	f.Add([]byte(`{"config":{"mediaType":"a/b"},"subject":{"digest":"sha256:` + strings.Repeat("0", 64) + `","size":1}}`))
+	f.Add([]byte(`{"subject":{"digest":"../x"}}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		h, err := parseHead(raw)
+		if err != nil {
+			if !attach.Judged(err) {
+				t.Fatalf("error without a class: %v", err)
+			}
+			return
+		}
+		if h.mediaType == "" {
+			t.Fatal("a manifest without type")
+		}
+		if h.subject != nil && h.subject.Digest.Hex != "" {
+			if _, err := blobPath(h.subject.Digest); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

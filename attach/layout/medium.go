@@ -100,7 +100,7 @@ func (m *medium) manifest(d v1.Descriptor) (attach.Manifest, head, error) {
 	}
 	mt := d.MediaType
 	if mt == "" {
-		mt = h.mediaType()
+		mt = h.mediaType
 	}
 	return attach.Manifest{
 		Desc: v1.Descriptor{MediaType: mt, Size: int64(len(raw)), Digest: d.Digest},
@@ -117,8 +117,8 @@ func checkManifest(d v1.Descriptor, raw []byte) (head, error) {
 		return head{}, fmt.Errorf("%d bytes, its descriptor says %d: %w", len(raw), d.Size, attach.ErrDigest)
 	}
 	h, err := parseHead(raw)
-	if err == nil && d.MediaType != "" && h.MediaType != "" && d.MediaType != h.MediaType {
-		err = fmt.Errorf("it says media type %q, its descriptor %q: %w", h.MediaType, d.MediaType, attach.ErrMalformed)
+	if err == nil && d.MediaType != "" && h.stated != "" && d.MediaType != h.stated {
+		err = fmt.Errorf("it says media type %q, its descriptor %q: %w", h.stated, d.MediaType, attach.ErrMalformed)
 	}
 	return h, err
 }
@@ -143,12 +143,12 @@ func (m *medium) putManifest(ctx context.Context, ref string, mt types.MediaType
 	if err != nil {
 		return fmt.Errorf("put manifest %s into %s: %w", ref, m.dir.name, err)
 	}
-	if h.MediaType != "" && h.MediaType != mt {
-		return fmt.Errorf("put manifest %s into %s as %q: it says media type %q: %w", ref, m.dir.name, mt, h.MediaType, attach.ErrMalformed)
+	if h.stated != "" && h.stated != mt {
+		return fmt.Errorf("put manifest %s into %s as %q: it says media type %q: %w", ref, m.dir.name, mt, h.stated, attach.ErrMalformed)
 	}
 	d := v1.Descriptor{MediaType: mt, Size: body.Size, Digest: body.Digest}
-	if h.Subject != nil {
-		d.ArtifactType, d.Annotations = h.artifactType(), h.Annotations
+	if h.subject != nil {
+		d.ArtifactType, d.Annotations = h.artifactType(), h.annotations
 	}
 	if err := m.writeBlob(ctx, body); err != nil {
 		return err

@@ -76,10 +76,10 @@ func (m *medium) referrer(d v1.Descriptor, digest v1.Hash) (v1.Descriptor, bool,
 	if err != nil {
 		return v1.Descriptor{}, false, err
 	}
-	if h.Subject == nil || h.Subject.Digest != digest {
+	if h.subject == nil || h.subject.Digest != digest {
 		return v1.Descriptor{}, false, nil
 	}
 	r := mf.Desc
-	r.ArtifactType, r.Annotations = h.artifactType(), h.Annotations
+	r.ArtifactType, r.Annotations = h.artifactType(), h.annotations
 	return r, true, nil
 }

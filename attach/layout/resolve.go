@@ -12,8 +12,12 @@ import (
 	"github.com/hallmark-oci/hallmark/attach"
 )
 
-// maxChoices is how many images an error names.
-const maxChoices = 10
+const (
+	// maxChoices is how many images an error names.
+	maxChoices = 10
+	// maxChildren is how many manifests of one index are looked at.
+	maxChildren = attach.MaxEntries
+)
 
 // Resolve implements attach.Resolver. The ref is a tag, a digest "sha256:..."
 // of any manifest of the layout, or "" for the one image that the layout holds
@@ -126,13 +130,12 @@ func (m *medium) hangs(d v1.Descriptor, children map[v1.Hash]bool) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	for _, raw := range h.Manifests {
-		var child v1.Descriptor
-		if json.Unmarshal(raw, &child) == nil {
+	err = attach.Elements(h.manifests, maxChildren, func(raw json.RawMessage) {
+		if child, err := attach.ParseDescriptor(raw); err == nil {
 			children[child.Digest] = true
 		}
-	}
-	return h.Subject != nil, nil
+	})
+	return err == nil && h.subject != nil, nil
 }
 
 // attachmentTag reports whether the tag belongs to what hangs from an image:

@@ -61,8 +61,9 @@ func LastMustExist() Quirk {
 	})
 }
 
-// EndlessPages answers every request for tags with a page of new ones and a
-// Link to the next page; with loop set, the Link leads to the page itself.
+// EndlessPages answers every request for tags with all tags, ten new ones out
+// of order and a Link to the next page; with loop set, with all tags and a Link
+// to the page itself.
 func EndlessPages(loop bool) Quirk {
 	name := "tag pages without end"
 	if loop {
@@ -84,7 +85,7 @@ func EndlessPages(loop bool) Quirk {
 		if !loop {
 			n := page.Add(1)
 			for i := range 10 {
-				all.Tags = append(all.Tags, fmt.Sprintf("zz-%d-%d", n, i))
+				all.Tags = append(all.Tags, fmt.Sprintf("aa-%d-%d", n, i))
 			}
 			follow.RawQuery = url.Values{"last": {all.Tags[len(all.Tags)-1]}}.Encode()
 		}
