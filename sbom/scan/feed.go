@@ -25,7 +25,7 @@ func (w *walker) read(tr io.Reader, size int64, claims []claim) ([]record, error
 	}
 	readings := make([]reading, len(claims))
 	for i, c := range claims {
-		readings[i] = reading{claim: c, sink: w.extractors[c.by].Open(c.format)}
+		readings[i] = reading{claim: c, sink: w.extractors[c.by].Open(c.format, size)}
 	}
 	if err := w.feed(tr, readings); err != nil {
 		return nil, err

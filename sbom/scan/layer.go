@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -179,8 +180,9 @@ func (w *walker) link(k kind, name, target string) error {
 	if k == hardlink {
 		for by, x := range w.extractors {
 			f := x.Match(name, unknownSize)
-			if f != "" && f != x.Match(target, unknownSize) {
-				w.again[target] = append(w.again[target], claim{by, f})
+			c := claim{by, f}
+			if f != "" && f != x.Match(target, unknownSize) && !slices.Contains(w.again[target], c) {
+				w.again[target] = append(w.again[target], c)
 			}
 		}
 	}

@@ -59,6 +59,7 @@ func TestMerge(t *testing.T) {
 		{"hard link of the same name", []layerTar{{pkg(a, "1"), hard(b+"/package.json", a+"/package.json")}, {gone("app/node_modules/.wh.a")}}, []string{"a@1"}},
 		{"hard link to a lower layer", []layerTar{{pkg(a, "1")}, {hard(b+"/package.json", "./"+a+"/package.json"), gone("app/node_modules/.wh.a")}}, []string{"a@1"}},
 		{"hard link to a file of another name", []layerTar{{file("store/00/ab", `{"name":"a","version":"7"}`), hard(a+"/package.json", "store/00/ab")}}, []string{"a@7"}},
+		{"two hard links to a file of another name", []layerTar{{file("store/00/ab", `{"name":"a","version":"7"}`), hard(a+"/package.json", "store/00/ab"), hard("x/"+a+"/package.json", "store/00/ab")}}, []string{"a@7"}},
 		{"hard link takes the place of a file", []layerTar{{pkg(a, "1"), file("plain", "x")}, {hard(a, "plain")}}, nil},
 		{"long names", []layerTar{{pkg(strings.Repeat("d123456789/", 60)+"node_modules/a", "1")}}, []string{"a@1"}},
 		{"empty layers", []layerTar{{}, {pkg(a, "1")}, {}, {}}, []string{"a@1"}},

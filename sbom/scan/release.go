@@ -34,7 +34,9 @@ func (release) Match(p string, _ int64) extract.Format {
 }
 
 // Open implements extract.Extractor.
-func (release) Open(extract.Format) extract.Sink { return extract.Whole(maxRelease, parseRelease) }
+func (release) Open(_ extract.Format, size int64) extract.Sink {
+	return extract.Whole(size, maxRelease, parseRelease)
+}
 
 // parseRelease reads the assignments. Values may stand in quotes, with
 // backslash escapes inside double ones.

@@ -22,7 +22,7 @@ type Extractor struct{}
 
 const (
 	installed    extract.Format = "installed"
-	maxInstalled                = 64 << 20 // bytes of a database
+	maxInstalled                = 32 << 20 // bytes of a database
 )
 
 // databases are where the database is looked for.
@@ -40,7 +40,9 @@ func (Extractor) Match(p string, _ int64) extract.Format {
 }
 
 // Open implements extract.Extractor.
-func (Extractor) Open(extract.Format) extract.Sink { return extract.Whole(maxInstalled, parse) }
+func (Extractor) Open(_ extract.Format, size int64) extract.Sink {
+	return extract.Whole(size, maxInstalled, parse)
+}
 
 // parse reads a database. The many lines about files are passed over.
 func parse(b []byte) (extract.Record, error) {

@@ -36,7 +36,7 @@ const (
 	statusPath   = "var/lib/dpkg/status"
 	singleDir    = "var/lib/dpkg/status.d"
 	docDir       = "usr/share/doc"
-	maxStatus    = 64 << 20
+	maxStatus    = 32 << 20
 	maxSingle    = 1 << 20
 	maxCopyright = 1 << 20
 )
@@ -60,14 +60,14 @@ func (Extractor) Match(p string, _ int64) extract.Format {
 }
 
 // Open implements extract.Extractor.
-func (Extractor) Open(f extract.Format) extract.Sink {
+func (Extractor) Open(f extract.Format, size int64) extract.Sink {
 	switch f {
 	case statusFormat:
-		return extract.Whole(maxStatus, func(b []byte) (extract.Record, error) { return parseStatus(b, "not-installed") })
+		return extract.Whole(size, maxStatus, func(b []byte) (extract.Record, error) { return parseStatus(b, "not-installed") })
 	case singleFormat:
-		return extract.Whole(maxSingle, func(b []byte) (extract.Record, error) { return parseStatus(b, "installed") })
+		return extract.Whole(size, maxSingle, func(b []byte) (extract.Record, error) { return parseStatus(b, "installed") })
 	default:
-		return extract.Whole(maxCopyright, parseCopyright)
+		return extract.Whole(size, maxCopyright, parseCopyright)
 	}
 }
 

@@ -42,8 +42,8 @@ type Extractor interface {
 	// in the layer, before links of other layers are followed. Match is called
 	// for every file of every layer and must be quick.
 	Match(path string, size int64) Format
-	// Open begins reading one file in a format that Match returned.
-	Open(f Format) Sink
+	// Open begins reading one file of that size in a format that Match returned.
+	Open(f Format, size int64) Sink
 	// Resolve says what the visible files mean together.
 	Resolve(v *View) Result
 }

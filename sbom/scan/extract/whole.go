@@ -2,15 +2,18 @@ package extract
 
 import "fmt"
 
-// Whole returns a sink that gathers a file of at most limit bytes and gives it
-// to parse in one piece. A longer file is not read; its record says so. An
-// error of parse becomes an unknown beside what parse returned.
-func Whole(limit int, parse func([]byte) (Record, error)) Sink {
-	return &whole{limit: limit, parse: parse}
+// Whole returns a sink that gathers a file of the size, at most limit bytes,
+// and gives it to parse in one piece. A longer file is not read; its record
+// says so. An error of parse becomes an unknown beside what parse returned.
+func Whole(size, limit int64, parse func([]byte) (Record, error)) Sink {
+	if size > limit {
+		return &whole{limit: limit, over: true}
+	}
+	return &whole{limit: limit, buf: make([]byte, 0, max(size, 0)), parse: parse}
 }
 
 type whole struct {
-	limit int
+	limit int64
 	over  bool
 	buf   []byte
 	parse func([]byte) (Record, error)
@@ -18,7 +21,7 @@ type whole struct {
 
 // Write implements Sink.
 func (w *whole) Write(p []byte) (int, error) {
-	if len(p) > w.limit-len(w.buf) {
+	if w.over || int64(len(p)) > w.limit-int64(len(w.buf)) {
 		w.over, w.buf = true, nil
 		return 0, ErrEnough
 	}

@@ -44,7 +44,7 @@ func (Extractor) Match(_ string, size int64) extract.Format {
 }
 
 // Open implements extract.Extractor.
-func (Extractor) Open(extract.Format) extract.Sink { return &search{} }
+func (Extractor) Open(extract.Format, int64) extract.Sink { return &search{} }
 
 // The build information as the linker writes it.
 const (
@@ -151,13 +151,13 @@ func (s *search) candidate(at int) (more bool) {
 	if need > len(b) {
 		return true
 	}
-	if found == nil {
+	if found.goVersion == "" {
 		return false
 	}
 	if found.whole && s.inData(offset) {
-		s.found = found
+		s.found = found.keep()
 	} else if s.fallback == nil {
-		s.fallback = found
+		s.fallback = found.keep()
 	}
 	return false
 }

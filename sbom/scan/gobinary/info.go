@@ -18,30 +18,34 @@ type info struct {
 
 // parse reads the build information at the start of b. It returns how many
 // bytes it needs: where that is more than there are, the answer is open. An
-// answer of nil means that these bytes are no build information.
-func parse(b []byte) (found *info, need int) {
+// answer without a version means that these bytes are no build information.
+func parse(b []byte) (found info, need int) {
 	for _, zero := range b[16:headerSize] {
 		if zero != 0 {
-			return nil, 0
+			return info{}, 0
 		}
 	}
 	version, next, need := text(b, headerSize, 256)
 	if need > len(b) || next == 0 {
-		return nil, need
+		return info{}, need
 	}
 	if !bytes.HasPrefix(version, []byte("go1")) && !bytes.HasPrefix(version, []byte("go2")) && !bytes.HasPrefix(version, []byte("devel")) {
-		return nil, 0
+		return info{}, 0
 	}
 	modules, next, need := text(b, next, maxInfo)
 	if need > len(b) || next == 0 {
-		return nil, need
+		return info{}, need
 	}
 	// The lines stand between two marks of 16 bytes.
 	if n := len(modules); n >= 33 && modules[n-17] == '\n' {
-		return &info{string(version), string(modules[16 : n-16]), true}, need
+		return info{string(version), string(modules[16 : n-16]), true}, need
 	}
-	return &info{string(version), "", len(modules) == 0}, need
+	return info{string(version), "", len(modules) == 0}, need
 }
+
+// keep returns the information in a place of its own, so that what is only
+// looked at takes no memory.
+func (i info) keep() *info { return &i }
 
 // text returns the string behind its length, a varint. It returns where the
 // string ends, 0 when it is longer than most, and how many bytes it needs.
@@ -69,7 +73,7 @@ const (
 
 // record turns the information into packages: the program itself, the standard
 // library, and each module.
-func (i *info) record() extract.Record {
+func (i info) record() extract.Record {
 	main := extract.Package{Role: roleMain}
 	settings := make(map[string]string)
 	var modules []extract.Package

@@ -43,7 +43,7 @@ const (
 // Sizes of the largest files that are read, in bytes.
 const (
 	maxManifest = 4 << 20
-	maxLock     = 64 << 20
+	maxLock     = 32 << 20
 )
 
 const modules = "node_modules"
@@ -76,11 +76,11 @@ func (Extractor) Match(p string, _ int64) extract.Format {
 }
 
 // Open implements extract.Extractor.
-func (Extractor) Open(f extract.Format) extract.Sink {
+func (Extractor) Open(f extract.Format, size int64) extract.Sink {
 	if f == lockFile || f == hiddenLock {
-		return extract.Whole(maxLock, parseLock)
+		return extract.Whole(size, maxLock, parseLock)
 	}
-	return extract.Whole(maxManifest, parseManifest)
+	return extract.Whole(size, maxManifest, parseManifest)
 }
 
 // standing reports whether the directory is inside of a node_modules
