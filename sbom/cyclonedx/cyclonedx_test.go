@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -215,6 +217,17 @@ func TestDecodeForeign(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join(corpora(f, "cyclonedx", "1.6"), "valid-*l"))
+	if err != nil || len(files) < 20 {
+		f.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
 	f.Add(encode(f, inventory()))
 	f.Add([]byte(`<bom xmlns="http://cyclonedx.org/schema/bom/1.4"><components><component type="library"><name>a</name></component></components></bom>`))
 	f.Add([]byte(`{"bomFormat":"CycloneDX","specVersion":"1.2","metadata":{"tools":[null]},"components":[{"components":[{}]}],"dependencies":null}`))
