@@ -25,12 +25,18 @@ func (keychain) Resolve(authn.Resource) (authn.Authenticator, error) {
 	return &authn.Basic{Username: "user", Password: "secret"}, nil
 }
 
-// openRegistry opens a store that waits little.
+// openRegistry opens a store that waits little before it tries again.
 func openRegistry(t *testing.T, s *Server) attach.Store {
+	t.Helper()
+	return patient(t, s, 0)
+}
+
+// patient opens such a store that bears silence as long as is said.
+func patient(t *testing.T, s *Server, patience time.Duration) attach.Store {
 	t.Helper()
 	store, err := registry.New(s.Host+"/r", registry.Options{
 		Keychain: keychain{},
-		Patience: 500 * time.Millisecond,
+		Patience: patience,
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			select {
 			case <-time.After(min(d, 3*time.Millisecond)):
