@@ -137,9 +137,11 @@ func readGroups(view cosign.Image) [][]attach.ID {
 	return groups
 }
 
-// writeGroups sets the annotation of the view: of the groups, those that the
-// view shows whole, as far as the limit on annotations goes.
-func writeGroups(view *cosign.Image, groups map[string][]attach.ID) {
+// annotate sets the annotations of the view: its subject, so that the views of
+// two subjects with one SBOM are not one manifest, which who deletes one by its
+// digest would delete for both; and of the groups those that the view shows
+// whole, as far as the limit on annotations goes.
+func annotate(view *cosign.Image, subject v1.Hash, groups map[string][]attach.ID) {
 	index := make(map[attach.ID]int, len(view.Entries))
 	for i, e := range view.Entries {
 		if _, twin := index[e.ID()]; !twin {
@@ -165,15 +167,18 @@ func writeGroups(view *cosign.Image, groups map[string][]attach.ID) {
 		texts = texts[:len(texts)-1]
 		value = strings.Join(texts, ";")
 	}
-	annotations := make(map[string]string, len(view.Annotations)+1)
+	annotations := make(map[string]string, len(view.Annotations)+2)
 	for k, v := range view.Annotations {
 		annotations[k] = v
 	}
+	annotations[subjectAnnotation] = subject.String()
 	delete(annotations, groupsAnnotation)
 	if value != "" {
 		annotations[groupsAnnotation] = value
 	}
-	view.Annotations = annotations
+	if len(annotations) <= attach.MaxAnnotations {
+		view.Annotations = annotations
+	}
 }
 
 func joinInts(numbers []int) string {

@@ -15,8 +15,9 @@ import (
 // EntryType is the artifact type of journal entries that are referrers.
 const EntryType = "application/vnd.hallmark.entry.v1+json"
 
-// The annotations of a journal entry. They also see to it that no journal entry
-// is byte for byte a view: deleting a view by its digest would delete both.
+// The annotations of a journal entry. Views carry that of the subject only. Thus
+// no journal entry is byte for byte a view, nor a view that of another subject:
+// deleting one of them by its digest would delete both.
 const (
 	nameAnnotation    = "dev.hallmark.entry"
 	kindAnnotation    = "dev.hallmark.kind"

@@ -109,7 +109,7 @@ func (u *unit) merge() (cosign.Image, int) {
 		added++
 	}
 	u.left = len(missing) - added
-	writeGroups(&img, u.groups)
+	annotate(&img, u.subject.Desc.Digest, u.groups)
 	return img, added
 }
 
