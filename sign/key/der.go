@@ -45,13 +45,13 @@ func parsePKCS8(der []byte) (crypto.Signer, bool, error) {
 		}
 		return k, true, nil
 	}
-	any, err := x509.ParsePKCS8PrivateKey(der)
+	k, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	signer, ok := any.(crypto.Signer)
+	signer, ok := k.(crypto.Signer)
 	if !ok {
-		return nil, false, fmt.Errorf("keys of type %T do not sign: %w", any, ErrFormat)
+		return nil, false, fmt.Errorf("keys of type %T do not sign: %w", k, ErrFormat)
 	}
 	return signer, false, nil
 }

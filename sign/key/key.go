@@ -17,6 +17,9 @@
 //   - EC PRIVATE KEY (SEC 1, RFC 5915) and RSA PRIVATE KEY (PKCS #1, RFC 8017)
 //   - PUBLIC KEY (SubjectPublicKeyInfo, RFC 5280) and RSA PUBLIC KEY (PKCS #1)
 //
+// Importing a key is a [Load] and a [WritePair]: whatever form it had, it is
+// written in the one that is asked for.
+//
 // A key that is weak, or that is no valid key of its kind, is refused when it
 // is read: see [NewPublic].
 //
