@@ -89,6 +89,11 @@ func (x *index) encode() ([]byte, error) {
 	return marshal(fields)
 }
 
+// clone returns an index that can be changed without changing this one.
+func (x *index) clone() *index {
+	return &index{fields: x.fields, entries: slices.Clone(x.entries)}
+}
+
 // find returns the first descriptor with the tag.
 func (x *index) find(tag string) (v1.Descriptor, bool) {
 	i := slices.IndexFunc(x.entries, func(e entry) bool { return tag != "" && e.tag() == tag })

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -22,6 +23,15 @@ type medium struct {
 	// update is held while index.json is read, changed and written back. The
 	// lock keeps other processes out; this keeps out goroutines of this store.
 	update sync.Mutex
+	// last is index.json as it was last read. The file is read each time, and
+	// parsed only when its bytes are others.
+	last atomic.Pointer[snapshot]
+}
+
+// A snapshot is index.json with what was read out of it, which nobody changes.
+type snapshot struct {
+	raw   []byte
+	index *index
 }
 
 var _ journal.Medium = (*medium)(nil)
@@ -29,16 +39,20 @@ var _ journal.Medium = (*medium)(nil)
 // Lock implements journal.Medium: it waits for the lock of the layout.
 func (m *medium) Lock(ctx context.Context) (func(), error) { return m.lock.acquire(ctx) }
 
-// index reads index.json.
+// index reads index.json. The caller must not change it.
 func (m *medium) index() (*index, error) {
 	raw, err := m.dir.read(indexFile, maxIndex)
 	if err != nil {
 		return nil, err
 	}
+	if last := m.last.Load(); last != nil && bytes.Equal(last.raw, raw) {
+		return last.index, nil
+	}
 	x, err := parseIndex(raw)
 	if err != nil {
 		return nil, fmt.Errorf("read %s in %s: %w", indexFile, m.dir.name, err)
 	}
+	m.last.Store(&snapshot{raw, x})
 	return x, nil
 }
 
@@ -179,6 +193,7 @@ func (m *medium) name(ctx context.Context, d v1.Descriptor, tag string) error {
 	if err != nil {
 		return err
 	}
+	x = x.clone()
 	x.adopt(tag)
 	changed, err := x.put(d, tag)
 	if err != nil || !changed {

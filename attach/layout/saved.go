@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -63,6 +64,6 @@ func (x *index) adopt(tag string) {
 		return
 	}
 	if i := x.savedAt(tag); i >= 0 {
-		x.entries[i].desc.Annotations = with(x.entries[i].desc.Annotations, refName, tag)
+		x.entries[i].desc.Annotations = with(maps.Clone(x.entries[i].desc.Annotations), refName, tag)
 	}
 }
