@@ -257,6 +257,23 @@ func TestLinkedStore(t *testing.T) {
 	}
 }
 
+// TestOddPlaces has directories that look like steps of a path, and places
+// that lead out of the image.
+func TestOddPlaces(t *testing.T) {
+	res, _ := resolve(t, files{
+		"x./node_modules/a/package.json": `{"name":"a","version":"1","dependencies":{"b":"1","../a":"1","":"1","/":"1"}}`,
+		"x./node_modules/b/package.json": `{"name":"b","version":"1"}`,
+		"y/package-lock.json": `{"packages":{"/":{"version":"1","name":"z","dependencies":{"n":"1"}},"../../..":{"version":"1","name":"n","dependencies":{"z":"1"}},` +
+			`"node_modules/l":{"link":true,"resolved":"/"}}}`,
+	})
+	if d := cmp.Diff([]string{"a@1 -> b@1"}, edges(res)); d != "" {
+		t.Errorf("edges (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]string{"library pkg:npm/a@1", "library pkg:npm/b@1", "library pkg:npm/n@1", "library pkg:npm/z@1"}, packages(res)); d != "" {
+		t.Errorf("packages (-want +got):\n%s", d)
+	}
+}
+
 // TestAgainstNPM compares with "npm ls --all" on a tree on disk, where npm is
 // installed; the expected list written here holds everywhere.
 func TestAgainstNPM(t *testing.T) {
@@ -337,6 +354,7 @@ func FuzzResolve(f *testing.F) {
 	f.Add(app, lock3)
 	f.Add(`{"name":"a","version":"1","dependencies":{"../x":"1","":"2"},"license":[{"type":"MIT"},[[]]]}`, lock1)
 	f.Add(`{}`, `{"packages":{"../..":{"version":"1","name":"n"},"node_modules/x":{"link":true,"resolved":"../../.."},"/":{"version":"1","name":"z"}}}`)
+	f.Add(app, `{"packages":{"/":{"version":"1","name":"z","dependencies":{"y":"1"}},"..":{"version":"1","name":"y","dependencies":{"z":"1"}}}}`)
 	f.Fuzz(func(t *testing.T, manifest, lock string) {
 		for _, tree := range []files{
 			{"app/package.json": manifest, "app/package-lock.json": lock},

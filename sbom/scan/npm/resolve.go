@@ -89,7 +89,10 @@ func (r *resolver) sort(f *extract.File) {
 
 // parent returns the directory of the path, "" for the root.
 func parent(p string) string {
-	return strings.TrimSuffix(path.Dir(p), ".")
+	if i := strings.LastIndexByte(p, '/'); i >= 0 {
+		return p[:i]
+	}
+	return ""
 }
 
 // add takes in a package unless there is one in its directory.
@@ -112,12 +115,16 @@ func (r *resolver) hold(dir string) {
 	}
 }
 
+// place returns the directory that a lock file of a project means. It cannot
+// leave the root.
+func place(dir, relative string) string { return path.Join("/", dir, relative)[1:] }
+
 // list takes in the packages of a lock file beside which nothing is installed.
 func (r *resolver) list(dir string, f *extract.File) {
 	linked := make(map[string]string) // names of the members of the project
 	for _, p := range f.Record.Packages {
 		if p.Role == roleLink {
-			at, to := path.Join(dir, p.Place), path.Join(dir, p.Provides[0])
+			at, to := place(dir, p.Place), place(dir, p.Provides[0])
 			r.alias[at], linked[to] = to, nameOf(p.Place)
 			r.hold(at)
 		}
@@ -125,7 +132,7 @@ func (r *resolver) list(dir string, f *extract.File) {
 	var last *member
 	for i := range f.Record.Packages {
 		p := &f.Record.Packages[i]
-		at := path.Join(dir, p.Place)
+		at := place(dir, p.Place)
 		if p.Role == roleDev && last != nil && last.dir == at {
 			last.dev = p.Requires
 		}
@@ -146,12 +153,12 @@ func (r *resolver) list(dir string, f *extract.File) {
 func (r *resolver) enrich(dir string, f *extract.File) {
 	for _, p := range f.Record.Packages {
 		if p.Role == roleLink {
-			at, to := path.Join(dir, p.Place), path.Join(dir, p.Provides[0])
+			at, to := place(dir, p.Place), place(dir, p.Provides[0])
 			r.alias[at] = to
 			r.hold(at)
 			r.promote(to)
 		}
-		m := r.members[r.view.Real(path.Join(dir, p.Place))]
+		m := r.members[r.view.Real(place(dir, p.Place))]
 		if p.Role != "" || p.Place == "" || m == nil || m.Version != p.Version || len(m.Hashes) > 0 {
 			continue
 		}
@@ -213,14 +220,14 @@ func (r *resolver) relate() {
 func (r *resolver) find(dir, name string) *member {
 	for at := dir; ; at = parent(at) {
 		if r.holders[at] && path.Base(at) != modules {
-			place := path.Join(at, modules, name)
-			if to, ok := r.alias[place]; ok {
-				place = to
+			wanted := place(at, modules+"/"+name)
+			if to, ok := r.alias[wanted]; ok {
+				wanted = to
 			}
-			if m := r.members[place]; m != nil {
+			if m := r.members[wanted]; m != nil {
 				return m
 			}
-			if real := r.view.Real(place); real != place {
+			if real := r.view.Real(wanted); real != wanted {
 				if m := r.promote(real); m != nil {
 					return m
 				}
