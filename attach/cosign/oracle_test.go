@@ -48,22 +48,9 @@ func contents() []attach.Content {
 	}
 }
 
-// TestCosignReadsOurs puts an image of ours into the kind of layout that cosign
-// saves, and lets cosign read it.
-func TestCosignReadsOurs(t *testing.T) {
-	var img Image
-	blobs := make(map[string][]byte)
-	for _, c := range contents() {
-		img.Entries = append(img.Entries, entry(t, c))
-		rc, _ := c.Body.Open()
-		blobs[c.Body.Digest.Hex], _ = io.ReadAll(rc)
-	}
-	manifest, config, err := img.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	blobs[attach.DigestOf(config).Hex] = config
-	blobs[attach.DigestOf(manifest).Hex] = manifest
+// save writes a layout as cosign saves it, with one image of signatures.
+func save(t *testing.T, manifest []byte, blobs map[string][]byte) string {
+	t.Helper()
 	dir := t.TempDir()
 	path, err := layout.Write(dir, empty.Index)
 	if err != nil {
@@ -84,6 +71,26 @@ func TestCosignReadsOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+// TestCosignReadsOurs puts an image of ours into the kind of layout that cosign
+// saves, and lets cosign read it.
+func TestCosignReadsOurs(t *testing.T) {
+	var img Image
+	blobs := make(map[string][]byte)
+	for _, c := range contents() {
+		img.Entries = append(img.Entries, entry(t, c))
+		rc, _ := c.Body.Open()
+		blobs[c.Body.Digest.Hex], _ = io.ReadAll(rc)
+	}
+	manifest, config, err := img.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	blobs[attach.DigestOf(config).Hex] = config
+	blobs[attach.DigestOf(manifest).Hex] = manifest
+	dir := save(t, manifest, blobs)
 	index, err := clayout.SignedImageIndex(dir)
 	if err != nil {
 		t.Fatal(err)

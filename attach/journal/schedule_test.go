@@ -29,35 +29,36 @@ type outcome struct {
 	err     error
 }
 
+// run is one writer: it attaches a signature, and takes a ticket for each step.
+func run(t testing.TB, w *world, i int, tickets chan<- ticket, ends chan<- outcome, history *strings.Builder) {
+	dead := false
+	gate := func(context.Context, string) error {
+		if dead {
+			return errDied
+		}
+		tk := ticket{i, make(chan error)}
+		tickets <- tk
+		err := <-tk.grant
+		dead = err != nil
+		return err
+	}
+	note := func(what string) { history.WriteString(what + "\n") }
+	out := outcome{writer: i}
+	receipts, err := quick(port{w, gate, note}).Put(t.Context(), signature(subjectOf(0), i))
+	if out.err = err; err == nil {
+		out.receipt = receipts[0]
+	}
+	ends <- out
+}
+
 // play runs n writers that attach one signature each. Before each step, choose
 // is given the writers that can go on and the state of everything, and answers
 // with an index into the writers and whether that writer dies instead.
 func play(t testing.TB, w *world, n int, choose func(ready []int, state string) (int, bool)) []outcome {
 	histories := make([]strings.Builder, n)
-	subject := subjectOf(0)
 	tickets, ends := make(chan ticket), make(chan outcome)
 	for i := range n {
-		dead := false
-		gate := func(_ context.Context, _ string) error {
-			if dead {
-				return errDied
-			}
-			tk := ticket{i, make(chan error)}
-			tickets <- tk
-			err := <-tk.grant
-			dead = err != nil
-			return err
-		}
-		note := func(what string) { histories[i].WriteString(what + "\n") }
-		go func() {
-			var out outcome
-			receipts, err := quick(port{w, gate, note}).Put(t.Context(), signature(subject, i))
-			if err == nil {
-				out.receipt = receipts[0]
-			}
-			out.writer, out.err = i, err
-			ends <- out
-		}()
+		go run(t, w, i, tickets, ends, &histories[i])
 	}
 	outcomes := make([]outcome, n)
 	waiting := make([]*ticket, n)

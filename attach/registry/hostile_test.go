@@ -84,16 +84,17 @@ func bounded(t *testing.T, memory uint64, f func()) {
 	}
 }
 
-// TestHostileManifests resolves against servers that mean no good.
-func TestHostileManifests(t *testing.T) {
+// A hostile is an answer to a request for a manifest, and what to make of it.
+type hostile struct {
+	name, ref string
+	h         http.HandlerFunc
+	want      error
+}
+
+func hostileManifests() []hostile {
 	ok := `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[]}`
-	layers := `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[` + strings.Repeat(`{},`, 1_000_000) + `{}]}`
 	oci := string(types.OCIManifestSchema1)
-	tests := []struct {
-		name, ref string
-		h         http.HandlerFunc
-		want      error
-	}{
+	return []hostile{
 		{"endless", "v1", func(w http.ResponseWriter, _ *http.Request) { flood(w, " ") }, attach.ErrLimit},
 		{"said to be 10 GB", "v1", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "10000000000")
@@ -126,7 +127,12 @@ func TestHostileManifests(t *testing.T) {
 		{"no reference", "../../x", nil, attach.ErrMalformed},
 		{"other algorithm", "sha512:" + zeros[7:], nil, attach.ErrMalformed},
 	}
-	for _, tt := range tests {
+}
+
+// TestHostileManifests resolves against servers that mean no good.
+func TestHostileManifests(t *testing.T) {
+	layers := `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[` + strings.Repeat(`{},`, 1_000_000) + `{}]}`
+	for _, tt := range hostileManifests() {
 		t.Run(tt.name, func(t *testing.T) {
 			s := storeOn(t, serve(t, tt.h), Options{})
 			bounded(t, 64<<20, func() {
@@ -138,7 +144,7 @@ func TestHostileManifests(t *testing.T) {
 	}
 	t.Run("a million layers", func(t *testing.T) {
 		s := storeOn(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", oci)
+			w.Header().Set("Content-Type", string(types.OCIManifestSchema1))
 			io.WriteString(w, layers)
 		}), Options{})
 		bounded(t, 256<<20, func() {
