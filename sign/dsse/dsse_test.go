@@ -114,9 +114,12 @@ func TestProtocolVector(t *testing.T) {
 		t.Errorf("PAE %q, %v", pae, err)
 	}
 	number := func(s string) *big.Int { n, _ := new(big.Int).SetString(s, 10); return n }
-	pub := &ecdsa.PublicKey{Curve: elliptic.P256(),
-		X: number("46950820868899156662930047687818585632848591499744589407958293238635476079160"),
-		Y: number("5640078356564379163099075877009565129882514886557779369047442380624545832820")}
+	point := append([]byte{4}, number("46950820868899156662930047687818585632848591499744589407958293238635476079160").FillBytes(make([]byte, 32))...)
+	point = append(point, number("5640078356564379163099075877009565129882514886557779369047442380624545832820").FillBytes(make([]byte, 32))...)
+	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	if err != nil {
+		t.Fatal(err)
+	}
 	sig := e.Signatures()[0].Sig
 	sum, err := e.Sum()
 	if err != nil || !ecdsa.Verify(pub, sum[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])) {

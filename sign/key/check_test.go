@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 broken keys can only be made from raw coordinates
+
 package key_test
 
 import (

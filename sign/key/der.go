@@ -9,9 +9,7 @@ import (
 	"fmt"
 )
 
-// oidRSA and oidPSS are the two names for RSA keys: the second one says that
-// the key is for PSS only (RFC 4055, section 1.2).
-func oidRSA() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1} }
+// oidPSS names RSA keys that are for PSS only (RFC 4055, section 1.2).
 func oidPSS() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10} }
 
 func isRSA(signer crypto.Signer) bool {
