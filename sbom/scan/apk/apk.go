@@ -48,16 +48,16 @@ func (Extractor) Open(_ extract.Format, size int64) extract.Sink {
 func parse(b []byte) (extract.Record, error) {
 	var r extract.Record
 	var p extract.Package
-	bad, any := 0, false
+	bad, begun := 0, false
 	end := func() {
 		switch {
-		case !any:
+		case !begun:
 		case p.Name == "" || p.Version == "":
 			bad++
 		default:
 			r.Packages = append(r.Packages, p)
 		}
-		p, any = extract.Package{}, false
+		p, begun = extract.Package{}, false
 	}
 	for len(b) > 0 {
 		var line []byte
@@ -67,7 +67,7 @@ func parse(b []byte) (extract.Record, error) {
 			end()
 			continue
 		}
-		any = true
+		begun = true
 		if len(line) > 2 && line[1] == ':' {
 			set(&p, line[0], line[2:])
 		}
