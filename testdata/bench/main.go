@@ -45,6 +45,7 @@ type tool struct {
 type bench struct {
 	ctx    context.Context
 	dir    string
+	cache  string
 	rounds int
 	tools  []tool
 }
@@ -58,7 +59,7 @@ func run(ctx context.Context, hallmark, cache, only string, rounds int) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{ctx: ctx, dir: dir, rounds: rounds}
+	b := &bench{ctx: ctx, dir: dir, cache: cache, rounds: rounds}
 	if err := b.prepare(hallmark, cache); err != nil {
 		return err
 	}

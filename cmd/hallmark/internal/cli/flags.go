@@ -41,10 +41,14 @@ func (r *render) print(doc report.Document) error {
 }
 
 // write calls fn with the place for the answer. A file is written under a
-// temporary name and takes its place only when fn succeeded.
+// temporary name and takes its place only when fn succeeded. What exists and is
+// no regular file, such as a device or a pipe, is written to and not replaced.
 func (r *render) write(fn func(io.Writer) error) error {
 	if r.output == "-" {
 		return fn(r.app.Out)
+	}
+	if info, err := os.Stat(r.output); err == nil && !info.Mode().IsRegular() {
+		return r.writeThrough(fn)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(r.output), "."+filepath.Base(r.output)+".*")
 	if err != nil {
@@ -65,6 +69,19 @@ func (r *render) write(fn func(io.Writer) error) error {
 		return fmt.Errorf("write %s: %w", r.output, err)
 	}
 	return nil
+}
+
+// writeThrough writes to a file that must stay the file it is.
+func (r *render) writeThrough(fn func(io.Writer) error) error {
+	f, err := os.OpenFile(r.output, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", r.output, err)
+	}
+	err = fn(f)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // enum declares a flag that takes one of a few words; the first is the default.
