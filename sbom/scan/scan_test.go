@@ -1,13 +1,11 @@
 package scan_test
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sbom"
@@ -162,15 +159,19 @@ func rewrite(t testing.TB, m *memory, s attach.Subject, change func(*v1.Manifest
 	})
 }
 
-func TestRefuses(t *testing.T) {
+// A refusal is an image, changed, or limits that it goes over, and the error that must come of it.
+type refusal struct {
+	name   string
+	change func(t *testing.T, m *memory, s attach.Subject) attach.Subject
+	limits scan.Limits
+	is     error
+	says   string
+}
+
+// badImages are images with something wrong in them.
+func badImages() []refusal {
 	truncated := func(b []byte) []byte { return b[:len(b)/2] }
-	tests := []struct {
-		name   string
-		change func(t *testing.T, m *memory, s attach.Subject) attach.Subject
-		limits scan.Limits
-		is     error
-		says   string
-	}{
+	return []refusal{
 		{name: "diffID of other content", is: attach.ErrDigest, says: "diffID",
 			change: func(t *testing.T, m *memory, s attach.Subject) attach.Subject {
 				return rewrite(t, m, s, func(_ *v1.Manifest, c *v1.ConfigFile) { c.RootFS.DiffIDs[0] = c.RootFS.DiffIDs[1] })
@@ -214,6 +215,11 @@ func TestRefuses(t *testing.T) {
 					}
 				})
 			}},
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	overLimits := []refusal{
 		{name: "too many bytes", is: attach.ErrLimit, says: "uncompressed", limits: scan.Limits{Uncompressed: 4096}},
 		{name: "too many files", is: attach.ErrLimit, says: "entries", limits: scan.Limits{Files: 1}},
 		{name: "too many names", is: attach.ErrLimit, says: "file names", limits: scan.Limits{Index: 20}},
@@ -221,7 +227,7 @@ func TestRefuses(t *testing.T) {
 		{name: "too many packages", is: attach.ErrLimit, says: "package descriptions", limits: scan.Limits{Retained: 1000}},
 		{name: "too many components", is: attach.ErrLimit, says: "components", limits: scan.Limits{Components: 3}},
 	}
-	for _, tt := range tests {
+	for _, tt := range append(badImages(), overLimits...) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMemory()
 			var raw [][]byte
@@ -261,126 +267,6 @@ func TestCancelled(t *testing.T) {
 	if _, err := scan.Image(ctx, m, s, scan.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-}
-
-// zeros yields n zero bytes.
-type zeros struct{ n int64 }
-
-func (z *zeros) Read(p []byte) (int, error) {
-	if z.n == 0 {
-		return 0, io.EOF
-	}
-	n := int(min(int64(len(p)), z.n))
-	clear(p[:n])
-	z.n -= int64(n)
-	return n, nil
-}
-
-// bomb returns a gzip layer with one file of size zero bytes, and its diffID.
-func bomb(t testing.TB, name string, size int64) (packed []byte, diffID v1.Hash) {
-	t.Helper()
-	var buf bytes.Buffer
-	zw := gzip.NewWriter(&buf)
-	pr, pw := io.Pipe()
-	go func() {
-		tw := tar.NewWriter(pw)
-		err := tw.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeReg, Size: size, Mode: 0o644})
-		if err == nil {
-			_, err = io.Copy(tw, &zeros{size})
-		}
-		if err == nil {
-			err = tw.Close()
-		}
-		pw.CloseWithError(err)
-	}()
-	digest, _, err := v1.SHA256(io.TeeReader(pr, zw))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := zw.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return buf.Bytes(), digest
-}
-
-// TestMemory scans a large layer of few bytes, as a file that no one wants, and one
-// that an extractor wants whole; memory must not follow.
-func TestMemory(t *testing.T) {
-	for _, name := range []string{"data", "var/lib/dpkg/status"} {
-		m := newMemory()
-		packed, diffID := bomb(t, name, 256<<20)
-		s := imageOf(t, m, packNot, packed)
-		s = rewrite(t, m, s, func(_ *v1.Manifest, c *v1.ConfigFile) { c.RootFS.DiffIDs[0] = diffID })
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		inv, err := scan.Image(t.Context(), m, s, scan.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		runtime.ReadMemStats(&after)
-		if grown := int64(after.HeapSys) - int64(before.HeapSys); grown > 48<<20 {
-			t.Errorf("%s: the heap grew by %d MiB", name, grown>>20)
-		}
-		if want := map[string]int{"data": 0, "var/lib/dpkg/status": 1}[name]; len(inv.Unknowns) != want {
-			t.Errorf("%s: unknowns %v", name, inv.Unknowns)
-		}
-	}
-}
-
-// TestSparse scans a sparse file that claims four exbibytes and begins like a
-// program (GNU tar manual, "PAX Format, Version 1.0").
-func TestSparse(t *testing.T) {
-	const claimed = 1<<62 - 1
-	records := ""
-	for _, r := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=usr/bin/x", fmt.Sprintf("GNU.sparse.realsize=%d", claimed)} {
-		records += paxRecord(r)
-	}
-	stored := "1\n0\n512\n"
-	stored += strings.Repeat("\x00", 512-len(stored)) + "\x7fELF" + strings.Repeat("\x00", 508)
-	var buf bytes.Buffer
-	tw := tar.NewWriter(&buf)
-	for _, e := range []struct{ name, body string }{{"PaxHeaders.0/x", records}, {"GNUSparseFile.0/x", stored}} {
-		if err := tw.WriteHeader(&tar.Header{Name: e.name, Typeflag: tar.TypeReg, Size: int64(len(e.body)), Format: tar.FormatUSTAR}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(tw, e.body); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := tw.Close(); err != nil {
-		t.Fatal(err)
-	}
-	raw := buf.Bytes()
-	retype(raw[:512], tar.TypeXHeader)
-	m := newMemory()
-	inv, err := scan.Image(t.Context(), m, imageOf(t, m, packNot, raw), scan.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(inv.Unknowns) != 1 || inv.Unknowns[0].Path != "usr/bin/x" || !strings.Contains(inv.Unknowns[0].Reason, "sparse") {
-		t.Errorf("unknowns: %v", inv.Unknowns)
-	}
-}
-
-// paxRecord puts the length in front that counts its own digits.
-func paxRecord(s string) string {
-	n := len(s) + 3
-	for len(fmt.Sprintf("%d %s\n", n, s)) != n {
-		n++
-	}
-	return fmt.Sprintf("%d %s\n", n, s)
-}
-
-// retype changes the type of a tar header and makes its checksum right again.
-func retype(block []byte, kind byte) {
-	block[156] = kind
-	copy(block[148:156], "        ")
-	sum := 0
-	for _, b := range block {
-		sum += int(b)
-	}
-	copy(block[148:156], fmt.Sprintf("%06o\x00 ", sum))
 }
 
 func sorted(list []string) []string {
