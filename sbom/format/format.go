@@ -124,9 +124,16 @@ func Decode(r io.Reader) (sbom.Document, Format, error) {
 // [sbom.ErrLimit] where the fault is with the document. A document that passes
 // can also be decoded.
 func Validate(r io.Reader) (Format, error) {
+	_, f, err := Ingest(r)
+	return f, err
+}
+
+// Ingest reads a document that is to be taken in as an SBOM: it is validated
+// first, see [Validate], and then decoded.
+func Ingest(r io.Reader) (sbom.Document, Format, error) {
 	f, data, err := open(r)
 	if err != nil {
-		return f, err
+		return sbom.Document{}, f, err
 	}
 	raw := data.Bytes()
 	switch f {
@@ -136,10 +143,9 @@ func Validate(r io.Reader) (Format, error) {
 		err = cyclonedx.Validate(data)
 	}
 	if err != nil {
-		return f, err
+		return sbom.Document{}, f, err
 	}
-	_, _, err = Decode(buffer(raw))
-	return f, err
+	return Decode(buffer(raw))
 }
 
 // ErrOtherImage says that a document describes another image.

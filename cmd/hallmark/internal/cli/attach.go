@@ -80,15 +80,12 @@ type document struct {
 
 // readSBOM checks that the file is an SBOM, and none of another image.
 func readSBOM(path string, s attach.Subject) (document, error) {
-	if _, err := validateFile(path); err != nil {
-		return document{}, err
-	}
-	doc, f, err := decodeSBOM(path)
+	doc, f, err := ingest(path)
 	if err != nil {
 		return document{}, err
 	}
 	if err := format.CheckSubject(doc, s.Desc.Digest.String()); err != nil {
-		return document{}, fmt.Errorf("%s: %w: it names %v, the image is %s", path, err, doc.Subjects, s.Desc.Digest)
+		return document{}, fmt.Errorf("%s: %w", path, err)
 	}
 	body, err := attach.File(path)
 	return document{body: body, format: f}, err

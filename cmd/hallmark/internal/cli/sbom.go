@@ -105,7 +105,7 @@ func newSBOMValidateCmd(app *App) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			bad := 0
 			for _, path := range args {
-				f, err := validateFile(path)
+				_, f, err := ingest(path)
 				if err != nil {
 					bad++
 					fmt.Fprintf(app.Out, "invalid: %s\n", oneLine(err))
@@ -122,18 +122,18 @@ func newSBOMValidateCmd(app *App) *cobra.Command {
 	return cmd
 }
 
-// validateFile reports why the file is no SBOM that follows its format.
-func validateFile(path string) (format.Format, error) {
-	f, err := os.Open(path)
+// ingest reads an SBOM file that must follow its format.
+func ingest(path string) (sbom.Document, format.Format, error) {
+	file, err := os.Open(path)
 	if err != nil {
-		return "", err
+		return sbom.Document{}, "", err
 	}
-	defer f.Close()
-	found, err := format.Validate(f)
+	defer file.Close()
+	doc, f, err := format.Ingest(file)
 	if err != nil {
-		return found, fmt.Errorf("%s is no SBOM that hallmark can use: %w", path, err)
+		return doc, f, fmt.Errorf("%s is no SBOM that hallmark can use: %w", path, err)
 	}
-	return found, nil
+	return doc, f, nil
 }
 
 func newSBOMShowCmd(app *App) *cobra.Command {
