@@ -53,7 +53,9 @@ func Image(ctx context.Context, w attach.Writer, subjects []attach.Subject, sign
 				return nil, fmt.Errorf("sign %s with key %s: %w", s, p.public.Fingerprint(), err)
 			}
 			content := cosign.NewSignature(raw, sig)
-			if !opts.Again {
+			if opts.Again {
+				markAgain(content)
+			} else {
 				content.Same = sameSignature(p.public, raw)
 			}
 			parcels = append(parcels, attach.Parcel{Subject: s, Content: content})

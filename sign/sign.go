@@ -15,6 +15,7 @@ package sign
 import (
 	"context"
 	"crypto"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -87,6 +88,14 @@ func (p party) sign(ctx context.Context, open func() (io.ReadCloser, error)) ([]
 	}
 	return sig, nil
 }
+
+// AgainAnnotation is an annotation of entries that were added on purpose
+// although the same stood already: a random value. Most signatures are
+// deterministic, so that without it the new entry would be the old one.
+const AgainAnnotation = "dev.hallmark.again"
+
+// markAgain makes the content an entry of its own.
+func markAgain(c attach.Content) { c.Annotations[AgainAnnotation] = rand.Text() }
 
 // checkSubject accepts subjects that are named by a sha256 digest.
 func checkSubject(s attach.Subject) error {

@@ -67,7 +67,9 @@ func Statement(ctx context.Context, w attach.Writer, subject attach.Subject, opt
 		if err != nil {
 			return nil, fmt.Errorf("attest %s with key %s: %w", subject, p.public.Fingerprint(), err)
 		}
-		if !opts.Again {
+		if opts.Again {
+			markAgain(content)
+		} else {
 			content.Same = st.same(p.public, subject, content.Body.Digest, opts.TempDir)
 		}
 		parcels = append(parcels, attach.Parcel{Subject: subject, Content: content})
