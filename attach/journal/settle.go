@@ -19,9 +19,11 @@ import (
 func (w *writer) settle(ctx context.Context) error {
 	confirmed := false
 	for try := 0; ; try++ {
+		begin := w.now()
 		if err := w.listJournal(ctx); err != nil {
 			return err
 		}
+		step := min(max(w.now().Sub(begin), firstWait), longWait)
 		if !confirmed {
 			confirmed = true
 			native := w.isNative()
@@ -35,23 +37,42 @@ func (w *writer) settle(ctx context.Context) error {
 		if err := w.each(ctx, w.improve); err != nil {
 			return err
 		}
-		open, pause := false, false
+		open, pause, lead := false, false, false
 		for _, u := range w.units {
 			wanting := u.wrote || w.wanting(u)
 			open = open || wanting
-			pause = pause || wanting && !u.wrote
 			u.waited = wanting && !u.wrote
+			pause = pause || u.waited
+			lead = lead || u.waited && w.leads(u)
 		}
 		if !open || try == maxTries {
 			return nil
 		}
 		if pause {
-			wait := min(firstWait<<min(try, 10), longWait)
-			if err := w.sleep(ctx, time.Duration(w.random()*float64(wait))); err != nil {
+			wait := time.Duration(w.random() * float64(min(step<<min(try, 10), longWait)))
+			if !lead {
+				wait += min(followers*step, longWait)
+			}
+			if err := w.sleep(ctx, wait); err != nil {
 				return fmt.Errorf("wait for the views of %s to come to rest: %w: %w", w.repo, err, attach.ErrUnconfirmed)
 			}
 		}
 	}
+}
+
+// leads reports whether this writer is the one to complete the view before
+// others: that of the smallest name which the view does not cover. The others
+// wait longer and most of the time find it done. Nothing depends on it but the
+// number of requests.
+func (w *writer) leads(u *unit) bool {
+	covered := coveredBy(u.kind, u.view.image)
+	first := ""
+	for name := range w.names[u.subject.Desc.Digest] {
+		if kindOf(name) == u.kind && !covered[name] && (first == "" || name < first) {
+			first = name
+		}
+	}
+	return slices.ContainsFunc(u.records, func(r *written) bool { return r.name == first })
 }
 
 // improve reads the view of a unit, and completes it when it was found wanting

@@ -19,6 +19,9 @@ const (
 	maxTries  = 40
 	firstWait = 20 * time.Millisecond
 	longWait  = 2 * time.Second
+	// followers is how many requests longer those wait who leave the repair of
+	// a view to another.
+	followers = 8
 )
 
 // requests is how many requests of one Put are under way at once.
@@ -37,6 +40,7 @@ type Store struct {
 	repo   string
 	sleep  func(context.Context, time.Duration) error
 	random func() float64
+	now    func() time.Time
 	limit  int // how many requests of one Put are under way at once
 
 	mu     sync.Mutex
@@ -66,6 +70,12 @@ func WithRandom(random func() float64) Option {
 	return func(s *Store) { s.random = random }
 }
 
+// WithClock replaces the clock by which the store finds how long a request
+// takes, and from that how long to wait.
+func WithClock(now func() time.Time) Option {
+	return func(s *Store) { s.now = now }
+}
+
 // New returns the store on the medium. The repo is the repository as a reader
 // would type it; it stands in errors.
 func New(m Medium, repo string, opts ...Option) *Store {
@@ -74,6 +84,7 @@ func New(m Medium, repo string, opts ...Option) *Store {
 		repo:   repo,
 		sleep:  Sleep,
 		random: rand.Float64,
+		now:    time.Now,
 		limit:  requests,
 		blobs:  make(map[v1.Hash]*upload),
 		named:  make(map[v1.Hash]string),
