@@ -4,15 +4,22 @@
 //
 // Here a bundle is only taken apart. A key that a bundle names is a hint and
 // never trust.
+//
+// The reader is strict, because a bundle must mean the same to everyone who
+// reads it: a member that stands twice on any level, a name that another reader
+// takes for a known one (protobuf's JSON form also knows "dsse_envelope" for
+// "dsseEnvelope"), two values where the format has a choice of one, and a
+// version that is not known are refused. Members that are null count as absent,
+// as protobuf has it.
 package bundle
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
+	"slices"
+
+	"github.com/hallmark-oci/hallmark/sign/jsonscan"
 )
 
 // MediaTypePrefix begins the media type of every version of the format:
@@ -21,13 +28,17 @@ import (
 const MediaTypePrefix = "application/vnd.dev.sigstore.bundle"
 
 // MaxLogEntries and MaxTimestamps bound what one bundle may carry: each is work
-// for whoever verifies it.
+// for whoever verifies it. MaxCertificates bounds a chain, MaxHint the hint, in
+// bytes.
 const (
-	MaxLogEntries = 32
-	MaxTimestamps = 32
+	MaxLogEntries   = 32
+	MaxTimestamps   = 32
+	MaxCertificates = 16
+	MaxHint         = 4 << 10
 )
 
-// ErrMalformed says that bytes are no bundle.
+// ErrMalformed says that bytes are no bundle that is accepted, or one beyond
+// the limits.
 var ErrMalformed = errors.New("malformed bundle")
 
 // A Bundle is a Sigstore bundle in its parts.
@@ -39,88 +50,44 @@ type Bundle struct {
 	// HasCertificate says that the bundle carries a certificate.
 	HasCertificate bool
 	// Envelope is the DSSE envelope's JSON as it stands in the bundle, nil for a
-	// bundle over a plain message.
+	// bundle over a plain message. It shares the memory of what was parsed.
 	Envelope []byte
 	// LogEntries and Timestamps count what the bundle carries of each.
 	LogEntries, Timestamps int
 }
 
-type wire struct {
-	MediaType string `json:"mediaType"`
-	Material  *struct {
-		PublicKey *struct {
-			Hint string `json:"hint"`
-		} `json:"publicKey"`
-		Certificate     json.RawMessage   `json:"certificate"`
-		Chain           json.RawMessage   `json:"x509CertificateChain"`
-		LogEntries      []json.RawMessage `json:"tlogEntries"`
-		TimestampHolder *struct {
-			Timestamps []json.RawMessage `json:"rfc3161Timestamps"`
-		} `json:"timestampVerificationData"`
-	} `json:"verificationMaterial"`
-	Envelope json.RawMessage `json:"dsseEnvelope"`
-	Message  json.RawMessage `json:"messageSignature"`
+// mediaTypes returns the media types that a reader must know
+// (sigstore_bundle.proto, Bundle.media_type).
+func mediaTypes() []string {
+	return []string{
+		MediaTypePrefix + ".v0.3+json",
+		MediaTypePrefix + "+json;version=0.1",
+		MediaTypePrefix + "+json;version=0.2",
+		MediaTypePrefix + "+json;version=0.3",
+	}
 }
 
-// Parse takes a bundle apart. The caller bounds raw. Errors wrap ErrMalformed.
+// Parse takes a bundle apart. The caller bounds raw and must not change it
+// while the envelope is in use. Errors wrap [ErrMalformed].
 func Parse(raw []byte) (*Bundle, error) {
-	var w wire
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if err := dec.Decode(&w); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
+	p := parser{raw: raw, Scanner: jsonscan.New(bytes.NewReader(raw))}
+	if err := p.bundle(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: something follows the document", ErrMalformed)
-	}
-	if err := onceEach(raw); err != nil {
-		return nil, err
-	}
-	switch {
-	case !strings.HasPrefix(w.MediaType, MediaTypePrefix):
-		return nil, fmt.Errorf("%w: media type %q", ErrMalformed, w.MediaType)
-	case w.Material == nil:
-		return nil, fmt.Errorf("%w: no verification material", ErrMalformed)
-	case (w.Envelope == nil) == (w.Message == nil):
-		return nil, fmt.Errorf("%w: it must hold a DSSE envelope or a message signature, not both or none", ErrMalformed)
-	case len(w.Material.LogEntries) > MaxLogEntries:
-		return nil, fmt.Errorf("%w: more than %d log entries", ErrMalformed, MaxLogEntries)
-	}
-	b := &Bundle{MediaType: w.MediaType, Envelope: w.Envelope, LogEntries: len(w.Material.LogEntries)}
-	if w.Material.TimestampHolder != nil {
-		b.Timestamps = len(w.Material.TimestampHolder.Timestamps)
-	}
-	if b.Timestamps > MaxTimestamps {
-		return nil, fmt.Errorf("%w: more than %d timestamps", ErrMalformed, MaxTimestamps)
-	}
-	if w.Material.PublicKey != nil {
-		b.Hint = w.Material.PublicKey.Hint
-	}
-	b.HasCertificate = w.Material.Certificate != nil || w.Material.Chain != nil
-	return b, nil
+	return &p.out, nil
 }
 
-// onceEach refuses a document whose outermost keys are given twice, or in
-// another case: two readers would see two documents.
-func onceEach(raw []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("%w: %v", ErrMalformed, err)
-	}
-	seen := make(map[string]bool)
-	for dec.More() {
-		tok, err := dec.Token()
-		if err != nil {
-			return fmt.Errorf("%w: %v", ErrMalformed, err)
-		}
-		name := strings.ToLower(fmt.Sprint(tok))
-		if seen[name] {
-			return fmt.Errorf("%w: key %q is given twice", ErrMalformed, tok)
-		}
-		seen[name] = true
-		var skip json.RawMessage
-		if err := dec.Decode(&skip); err != nil {
-			return fmt.Errorf("%w: %v", ErrMalformed, err)
-		}
+// check looks at the bundle as a whole once it is read.
+func (p *parser) check() error {
+	switch {
+	case !slices.Contains(mediaTypes(), p.out.MediaType):
+		return fmt.Errorf("media type %.100q is none that is known", p.out.MediaType)
+	case p.materials == 0:
+		return errors.New("no verification material")
+	case p.contents != 1:
+		return fmt.Errorf("it must hold a DSSE envelope or a message signature, it holds %d of them", p.contents)
+	case p.keys != 1:
+		return fmt.Errorf("it must name a public key, a certificate or a chain, it names %d of them", p.keys)
 	}
 	return nil
 }
