@@ -135,15 +135,21 @@ func (app *App) context(ctx context.Context) (context.Context, context.CancelFun
 // notef prints a note for the user on stderr.
 func (app *App) notef(format string, args ...any) {
 	if !app.global.quiet {
-		fmt.Fprintf(app.Err, "hallmark: "+format+"\n", args...)
+		app.line(format, args...)
 	}
 }
 
 // tracef prints what is being done, with --verbose.
 func (app *App) tracef(format string, args ...any) {
 	if app.global.verbose {
-		fmt.Fprintf(app.Err, "hallmark: "+format+"\n", args...)
+		app.line(format, args...)
 	}
+}
+
+// line prints one line on stderr. Names that come out of images and registries
+// cannot break it.
+func (app *App) line(format string, args ...any) {
+	fmt.Fprintf(app.Err, "hallmark: %s\n", report.Clean(fmt.Sprintf(format, args...)))
 }
 
 // password finds the password of a private key: HALLMARK_PASSWORD, then

@@ -93,7 +93,7 @@ func readSBOM(path string, s attach.Subject) (document, error) {
 
 // attached turns receipts into what is printed.
 func attached(name string, s attach.Subject, receipts []attach.Receipt) report.Attached {
-	out := report.Attached{Image: name, Subject: s.Repo, Digest: s.Desc.Digest.String()}
+	out := report.Attached{Image: name, Subject: s.Repo, Digest: s.Desc.Digest.String(), Entries: []report.Receipt{}}
 	for _, r := range receipts {
 		out.Entries = append(out.Entries, report.NewReceipt(r))
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sign/key"
 )
 
@@ -110,12 +111,7 @@ func hintFor(cmd *cobra.Command, err error) string {
 // oneLine keeps an error on one line: whatever a registry or a file put into it
 // cannot start a line that looks like ours.
 func oneLine(err error) string {
-	s := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, err.Error())
+	s := report.Clean(err.Error())
 	const limit = 2000
 	if len(s) > limit {
 		s = s[:limit] + "..."

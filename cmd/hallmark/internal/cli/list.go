@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -44,7 +45,7 @@ func (j *listJob) run(ctx context.Context, arg string) error {
 	if err != nil {
 		return err
 	}
-	doc := report.Listing{Image: arg, Digest: img.subject.Desc.Digest.String(), Entries: []report.Entry{}}
+	var entries []report.Entry
 	all, errs := attach.Collect(ctx, img, img.subject)
 	for _, a := range all {
 		e := report.NewEntry(a)
@@ -53,12 +54,9 @@ func (j *listJob) run(ctx context.Context, arg string) error {
 			e.SignedBy = inner
 			errs = append(errs, more...)
 		}
-		doc.Entries = append(doc.Entries, e)
+		entries = append(entries, e)
 	}
-	for _, err := range errs {
-		doc.Errors = append(doc.Errors, oneLine(err))
-	}
-	doc.Complete = len(errs) == 0
+	doc := report.NewListing(arg, img.subject.Desc.Digest.String(), entries, errs)
 	if err := j.out.print(doc); err != nil {
 		return err
 	}
@@ -73,18 +71,23 @@ func (j *listJob) run(ctx context.Context, arg string) error {
 func (j *listJob) signatures(ctx context.Context, img image, a attach.Attachment) ([]report.Signed, []error) {
 	var out []report.Signed
 	var errs []error
+	seen := make(map[v1.Hash]bool)
 	for _, p := range a.Places {
+		if seen[p.Manifest.Digest] {
+			continue // one object, found by its tag and as a referrer
+		}
+		seen[p.Manifest.Digest] = true
 		holder := attach.Subject{Repo: img.subject.Repo, Desc: p.Manifest}
 		inner, more := attach.Collect(ctx, img, holder, attach.Signature)
 		errs = append(errs, more...)
 		if len(inner) == 0 {
 			continue
 		}
-		s := report.Signed{Subject: p.Manifest.Digest.String()}
-		for _, i := range inner {
-			s.Entries = append(s.Entries, report.NewEntry(i))
+		entries := make([]report.Entry, len(inner))
+		for i, a := range inner {
+			entries[i] = report.NewEntry(a)
 		}
-		out = append(out, s)
+		out = append(out, report.NewSigned(p.Manifest.Digest.String(), entries))
 	}
 	return out, errs
 }

@@ -87,13 +87,22 @@ func newSBOMConvertCmd(app *App) *cobra.Command {
 				return err
 			}
 			for _, l := range doc.Lost {
-				app.notef("lost: %s", l)
+				app.notef("lost: %s", lossLine(l))
 			}
 			return out.document(doc.Inventory)
 		},
 	}
 	out.bind(cmd, app, formatNames()...)
 	return cmd
+}
+
+// lossLine tells what the new format has no place for.
+func lossLine(l sbom.Loss) string {
+	line := fmt.Sprintf("%s, %d of them", l.Field, l.Count)
+	if l.Example != "" {
+		line += ", such as " + l.Example
+	}
+	return line
 }
 
 func newSBOMValidateCmd(app *App) *cobra.Command {
@@ -111,7 +120,7 @@ func newSBOMValidateCmd(app *App) *cobra.Command {
 					fmt.Fprintf(app.Out, "invalid: %s\n", oneLine(err))
 					continue
 				}
-				fmt.Fprintf(app.Out, "valid: %s is %s\n", path, f.Title())
+				fmt.Fprintf(app.Out, "valid: %s is %s\n", report.Clean(path), f.Title())
 			}
 			if bad > 0 {
 				return codeError(exitNo)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,6 +41,9 @@ func NewInventoryInfo(inv sbom.Inventory) *InventoryInfo {
 	for _, u := range inv.Unknowns {
 		info.Unknowns = append(info.Unknowns, Unknown{Path: u.Path, Reason: u.Reason})
 	}
+	slices.SortFunc(info.Unknowns, func(a, b Unknown) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Reason, b.Reason))
+	})
 	return info
 }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -17,6 +18,43 @@ type Listing struct {
 	Entries  []Entry  `json:"entries"`
 	Errors   []string `json:"errors,omitempty"`
 }
+
+// NewListing returns the listing with its entries sorted by kind, type and
+// identity. The errors are the places that could not be read.
+func NewListing(image, digest string, entries []Entry, errs []error) Listing {
+	l := Listing{Image: image, Digest: digest, Entries: entries, Complete: len(errs) == 0}
+	if l.Entries == nil {
+		l.Entries = []Entry{}
+	}
+	sortEntries(l.Entries)
+	for _, err := range errs {
+		l.Errors = append(l.Errors, Clean(err.Error()))
+	}
+	slices.Sort(l.Errors)
+	return l
+}
+
+// NewSigned returns the attachments of an attachment, sorted.
+func NewSigned(subject string, entries []Entry) Signed {
+	sortEntries(entries)
+	return Signed{Subject: subject, Entries: entries}
+}
+
+// sortEntries sorts by kind, in the order of attach.Kinds, then type, then
+// identity, and what hangs from an entry by the object that holds it.
+func sortEntries(entries []Entry) {
+	for _, e := range entries {
+		slices.SortFunc(e.SignedBy, func(a, b Signed) int { return strings.Compare(a.Subject, b.Subject) })
+	}
+	slices.SortFunc(entries, func(a, b Entry) int {
+		return cmp.Or(
+			cmp.Compare(kindRank(a.Kind), kindRank(b.Kind)),
+			strings.Compare(a.Type, b.Type), strings.Compare(a.ID, b.ID),
+		)
+	})
+}
+
+func kindRank(kind string) int { return slices.Index(attach.Kinds(), attach.Kind(kind)) }
 
 // Entry is one attachment. Nothing about it is verified.
 type Entry struct {

@@ -7,9 +7,11 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -67,24 +69,19 @@ type printer struct {
 	err error
 }
 
-// linef prints one line. Text from outside cannot break it: see clean.
+// linef prints one line. Text from outside cannot break it: see [Clean].
 func (p *printer) linef(format string, args ...any) {
 	if p.err != nil {
 		return
 	}
-	for i, a := range args {
-		switch v := a.(type) {
-		case string:
-			args[i] = clean(v)
-		case fmt.Stringer:
-			args[i] = clean(v.String())
-		}
-	}
-	_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+	_, p.err = io.WriteString(p.w, Clean(fmt.Sprintf(format, args...))+"\n")
 }
 
-// clean replaces what could move the cursor or fake a line of ours.
-func clean(s string) string {
+// Clean replaces what could move the cursor, colour the screen, turn the
+// direction of text or fake a line of ours: everything that Unicode does not
+// count as printable (control and format characters, bytes that are no UTF-8,
+// all white space but the plain space) becomes a question mark.
+func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
 			return '?'
@@ -120,12 +117,28 @@ type Place struct {
 	Tag    string `json:"tag,omitempty"`
 }
 
+// places translates places and sorts them, cosign's tag first.
 func places(list []attach.Place) []Place {
 	out := make([]Place, 0, len(list))
 	for _, p := range list {
 		out = append(out, Place{Scheme: string(p.Scheme), Digest: p.Manifest.Digest.String(), Tag: p.Tag})
 	}
+	slices.SortFunc(out, func(a, b Place) int {
+		return cmp.Or(
+			cmp.Compare(schemeRank(a.Scheme), schemeRank(b.Scheme)), strings.Compare(a.Scheme, b.Scheme),
+			strings.Compare(a.Tag, b.Tag), strings.Compare(a.Digest, b.Digest),
+		)
+	})
 	return out
+}
+
+// schemeRank orders schemes as readers look for them.
+func schemeRank(scheme string) int {
+	order := []attach.Scheme{attach.CosignTag, attach.Referrers, attach.FallbackTag, attach.Journal}
+	if i := slices.Index(order, attach.Scheme(scheme)); i >= 0 {
+		return i
+	}
+	return len(order)
 }
 
 // Version is what hallmark knows of its own build.

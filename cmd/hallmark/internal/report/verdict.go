@@ -1,6 +1,10 @@
 package report
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	"github.com/hallmark-oci/hallmark/verify"
 )
 
@@ -46,12 +50,25 @@ func NewVerdict(name string, v verify.Verdict) Verdict {
 	out := Verdict{Image: name, Digest: v.Subject.Desc.Digest.String(), Outcome: v.Outcome.String(), Checks: []Check{}}
 	for _, c := range v.Checks {
 		check := Check{Rule: c.Rule, Outcome: c.Outcome.String(), Reason: string(c.Reason), Detail: c.Detail}
-		for _, e := range c.Evidence {
+		for _, e := range sortedEvidence(c.Evidence) {
 			check.Evidence = append(check.Evidence, newEvidence(e))
 		}
 		out.Checks = append(out.Checks, check)
 	}
 	return out
+}
+
+// sortedEvidence puts what counts first. Within one outcome the order of
+// discovery, which differs from registry to registry, gives way to that of the
+// identities.
+func sortedEvidence(list []verify.Evidence) []verify.Evidence {
+	return slices.SortedFunc(slices.Values(list), func(a, b verify.Evidence) int {
+		return cmp.Or(
+			cmp.Compare(b.Outcome, a.Outcome),
+			cmp.Compare(kindRank(string(a.Attachment.Kind)), kindRank(string(b.Attachment.Kind))),
+			strings.Compare(a.Attachment.ID().String(), b.Attachment.ID().String()),
+		)
+	})
 }
 
 func newEvidence(e verify.Evidence) Evidence {
@@ -64,6 +81,7 @@ func newEvidence(e verify.Evidence) Evidence {
 	for _, id := range e.Signers {
 		out.Signers = append(out.Signers, "sha256:"+id.String())
 	}
+	slices.Sort(out.Signers)
 	return out
 }
 

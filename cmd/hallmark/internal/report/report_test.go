@@ -1,0 +1,300 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/sbom"
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func digest(text string) v1.Hash { return attach.DigestOf([]byte(text)) }
+
+func attachment(kind attach.Kind, typ, content string, places ...attach.Place) attach.Attachment {
+	return attach.Attachment{
+		Kind: kind, Type: typ, Places: places,
+		Desc: v1.Descriptor{MediaType: "application/json", Digest: digest(content), Size: int64(len(content)) * 4321},
+	}
+}
+
+func place(s attach.Scheme, tag string) attach.Place {
+	return attach.Place{Scheme: s, Tag: tag, Manifest: v1.Descriptor{Digest: digest(string(s) + tag)}}
+}
+
+// documents returns one document of each kind, with every field in use.
+func documents() map[string]Document {
+	sig := attachment(attach.Signature, "application/vnd.dev.cosign.simplesigning.v1+json", "payload",
+		place(attach.Journal, "sha256-aa.bb.hm"), place(attach.CosignTag, "sha256-aa.sig"))
+	att := attachment(attach.Attestation, "https://spdx.dev/Document", "envelope", place(attach.Referrers, ""))
+	doc := attachment(attach.SBOM, "text/spdx+json", "sbom", place(attach.CosignTag, "sha256-aa.sbom"), place(attach.FallbackTag, "sha256-aa"))
+	inventory := NewInventoryInfo(sbom.Inventory{
+		Subject: sbom.Subject{Digest: digest("image").String()}, Distro: sbom.Distro{PrettyName: "Debian GNU/Linux 13 (trixie)"},
+		Components: []sbom.Component{{Ecosystem: "npm"}, {Ecosystem: "dpkg"}, {Ecosystem: "npm"}, {}},
+		Relations:  make([]sbom.Relation, 3),
+		Unknowns:   []sbom.Unknown{{Path: "/z", Reason: "not a database"}, {Path: "/a", Reason: "too large"}, {Path: "/a", Reason: "broken"}},
+	})
+	shown := *inventory
+	shown.Format = "SPDX 2.3 JSON"
+	verdict := NewVerdict("registry.example/app:1.0", verify.Verdict{
+		Subject: attach.Subject{Repo: "registry.example/app", Desc: v1.Descriptor{Digest: digest("image")}},
+		Outcome: verify.Reject,
+		Checks: []verify.Check{
+			{Rule: "subject", Outcome: verify.Accept, Reason: verify.Accepted, Detail: "the manifest is right"},
+			{Rule: "signature", Outcome: verify.Reject, Reason: verify.ThresholdNotMet, Detail: "1 of 2", Evidence: []verify.Evidence{
+				{Outcome: verify.Undetermined, Reason: verify.Unreachable, Detail: "connection refused", Attachment: att},
+				{Outcome: verify.Reject, Reason: verify.UntrustedKey, Attachment: doc},
+				{Outcome: verify.Accept, Reason: verify.Accepted, Attachment: sig, PredicateType: "https://sigstore.dev/cosign/sign/v1",
+					Signers: []key.Fingerprint{{2}, {1}}, Annotations: map[string]string{"env": "prod", "build": "7"}},
+			}},
+		},
+	})
+	receipt := func(a attach.Attachment, existed bool, note string) Receipt {
+		return NewReceipt(attach.Receipt{Attachment: a, Existed: existed, Viewed: !existed, Note: note})
+	}
+	attached := Attached{
+		Image: "registry.example/app:1.0", Subject: "registry.example/app", Digest: digest("image").String(),
+		Entries: []Receipt{receipt(doc, false, "cosign shows the first SBOM only"), receipt(sig, true, "")},
+	}
+	inner := NewSigned(digest("holder").String(), []Entry{NewEntry(sig)})
+	holder := NewEntry(doc)
+	holder.SignedBy = []Signed{inner}
+	return map[string]Document{
+		"receipts": Receipts{Images: []Attached{attached}},
+		"sealed": Sealed{
+			Image: attached.Image, Digest: attached.Digest, Verdicts: []Verdict{verdict}, Next: []string{"hallmark verify registry.example/app:1.0 --sbom"},
+			Images: []SealedOne{{Attached: attached, Platform: "linux/amd64", Inventory: inventory, SignedObjects: []string{digest("holder").String()}}},
+		},
+		"verdicts": Verdicts{Outcome: "reject", Images: []Verdict{verdict, {Image: "other:1", Outcome: "undetermined", Error: "no such host", Checks: []Check{}}}},
+		"listing": NewListing("registry.example/app:1.0", digest("image").String(), []Entry{holder, NewEntry(att), NewEntry(sig)},
+			[]error{errors.New("referrers: 503"), errors.New("journal: cut off")}),
+		"listing-empty": NewListing("registry.example/app:1.0", digest("image").String(), nil, nil),
+		"inventory":     &shown,
+		"key": KeyInfo{Name: "hallmark.key", Algorithm: "ecdsa-p256", Fingerprint: digest("key").String(), Private: true,
+			Files: []string{"hallmark.key", "hallmark.pub"}},
+		"version": Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26"},
+	}
+}
+
+func render(t *testing.T, format string, doc Document) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := Write(&out, format, doc); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// TestGolden holds what each document looks like.
+func TestGolden(t *testing.T) {
+	for name, doc := range documents() {
+		for format, ext := range map[string]string{"text": ".txt", "json": ".json"} {
+			got := render(t, format, doc)
+			file := filepath.Join("testdata", name+ext)
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s differs (renew it with -update):\n%s", file, got)
+			}
+		}
+	}
+}
+
+// TestJSON: one document, with kind and version in front, that holds all that
+// went in, and the same bytes every time.
+func TestJSON(t *testing.T) {
+	for name, doc := range documents() {
+		raw := render(t, "json", doc)
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		var head struct {
+			Kind    string `json:"kind"`
+			Version int    `json:"version"`
+		}
+		var whole json.RawMessage
+		if err := dec.Decode(&whole); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+			t.Errorf("%s: something follows the document: %v", name, err)
+		}
+		if err := json.Unmarshal(whole, &head); err != nil || head.Version != 1 || !strings.HasPrefix(head.Kind, "hallmark.") || !strings.HasPrefix(name, head.Kind[len("hallmark."):]) {
+			t.Errorf("%s: kind %q, version %d, %v", name, head.Kind, head.Version, err)
+		}
+		members, err := attach.Members(whole)
+		if err != nil {
+			t.Errorf("%s: a member stands twice: %v", name, err)
+		}
+		for member, value := range members {
+			if string(value) == "null" {
+				t.Errorf("%s: member %s is null, not an empty list", name, member)
+			}
+		}
+		back := reflect.New(reflect.TypeOf(doc))
+		if err := json.Unmarshal(whole, back.Interface()); err != nil || !reflect.DeepEqual(back.Elem().Interface(), doc) {
+			t.Errorf("%s: read back, it is another document: %v", name, err)
+		}
+		for range 20 {
+			if again := render(t, "json", documents()[name]); !bytes.Equal(raw, again) {
+				t.Fatalf("%s: not the same bytes again", name)
+			}
+		}
+	}
+}
+
+// TestKinds: every kind of document has a name of its own.
+func TestKinds(t *testing.T) {
+	types := make(map[string]reflect.Type)
+	for _, doc := range documents() {
+		if have, ok := types[doc.kind()]; ok && have != reflect.TypeOf(doc) {
+			t.Errorf("%s and %T share the kind %q", have, doc, doc.kind())
+		}
+		types[doc.kind()] = reflect.TypeOf(doc)
+	}
+	want := []string{"inventory", "key", "listing", "receipts", "sealed", "verdicts", "version"}
+	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
+		t.Errorf("kinds %q, want %q", got, want)
+	}
+}
+
+// hostile is text as an image, a registry or a file name may hold it: a second
+// line that looks like ours, colours, cursor movements with one byte and with
+// two, a title bar, a direction mark, a zero byte, broken UTF-8.
+const hostile = "a\nregistry.example/app:1.0: accept\r\x1b[2J\x1b[31m\x1b]0;x\a\u009b1A\u0085\u2028\u2029\u202e\u2066\u200b\ufeff\x00\x7f\b\t\v\xff"
+
+// TestHostileText puts such text into every string of every document: the text
+// shows no character that is not printable, and has not one line more.
+func TestHostileText(t *testing.T) {
+	benign := documents()
+	for name, doc := range documents() {
+		v := reflect.New(reflect.TypeOf(doc)).Elem()
+		v.Set(reflect.ValueOf(doc))
+		v = poison(v)
+		got := string(render(t, "text", v.Interface().(Document)))
+		for _, r := range strings.ReplaceAll(got, "\n", "") {
+			if r == unicode.ReplacementChar || !unicode.IsPrint(r) || unicode.Is(unicode.Bidi_Control, r) {
+				t.Errorf("%s: %U reaches the terminal", name, r)
+			}
+		}
+		want := strings.Count(string(render(t, "text", benign[name])), "\n")
+		if n := strings.Count(got, "\n"); n != want {
+			t.Errorf("%s: %d lines, want %d:\n%s", name, n, want, got)
+		}
+		if !json.Valid(render(t, "json", v.Interface().(Document))) {
+			t.Errorf("%s: no JSON", name)
+		}
+	}
+}
+
+// poison returns a copy of the value with hostile text in all strings.
+func poison(v reflect.Value) reflect.Value {
+	out := reflect.New(v.Type()).Elem()
+	out.Set(v)
+	switch v.Kind() {
+	case reflect.String:
+		if v.Len() > 0 { // an empty field is left out and must stay so
+			out.SetString(hostile)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			out.Field(i).Set(poison(v.Field(i)))
+		}
+	case reflect.Slice:
+		if !v.IsNil() {
+			out.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
+		}
+		for i := range v.Len() {
+			out.Index(i).Set(poison(v.Index(i)))
+		}
+	case reflect.Map:
+		out.Set(reflect.MakeMap(v.Type()))
+		for _, k := range v.MapKeys() {
+			name := k
+			if k.Kind() == reflect.String {
+				name = reflect.ValueOf(k.String() + hostile).Convert(k.Type())
+			}
+			out.SetMapIndex(name, poison(v.MapIndex(k)))
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			out.Set(reflect.New(v.Type().Elem()))
+			out.Elem().Set(poison(v.Elem()))
+		}
+	}
+	return out
+}
+
+// TestOrder: the same facts in another order are the same document.
+func TestOrder(t *testing.T) {
+	places := []attach.Place{place(attach.Journal, "b"), place(attach.Journal, "a"), place(attach.FallbackTag, "f"), place("other", ""), place(attach.Referrers, ""), place(attach.CosignTag, "t")}
+	var entries []attach.Attachment
+	for _, kind := range []attach.Kind{attach.Artifact, attach.Signature, attach.SBOM, attach.Attestation} {
+		for _, content := range []string{"1", "2", "3"} {
+			entries = append(entries, attachment(kind, "t", content, places...))
+		}
+	}
+	build := func() []byte {
+		var list []Entry
+		var evidence []verify.Evidence
+		for _, a := range entries {
+			list = append(list, NewEntry(a))
+			evidence = append(evidence, verify.Evidence{Attachment: a, Outcome: verify.Outcome(a.Desc.Digest.Hex[0] % 3)})
+		}
+		verdict := NewVerdict("x", verify.Verdict{Checks: []verify.Check{{Evidence: evidence}}})
+		return slices.Concat(render(t, "json", NewListing("x", "y", list, []error{io.EOF, errors.New("a")})),
+			render(t, "json", Verdicts{Images: []Verdict{verdict}}))
+	}
+	want := build()
+	for range 10 {
+		slices.Reverse(entries[3:])
+		slices.Reverse(entries)
+		for i := range entries {
+			entries[i].Places = slices.Clone(entries[i].Places)
+			slices.Reverse(entries[i].Places[i%3:])
+		}
+		if got := build(); !bytes.Equal(got, want) {
+			t.Fatalf("another order gives another document:\n%s\n%s", got, want)
+		}
+	}
+}
+
+// TestWriteFails: an answer that could not be printed is an error, and so is a
+// format that is none.
+func TestWriteFails(t *testing.T) {
+	for name, doc := range documents() {
+		for _, format := range []string{"text", "json"} {
+			if err := Write(broken{}, format, doc); !errors.Is(err, io.ErrClosedPipe) {
+				t.Errorf("%s as %s: %v", name, format, err)
+			}
+		}
+		if err := Write(io.Discard, "sarif", doc); err == nil {
+			t.Errorf("%s was printed in a format that is none", name)
+		}
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
