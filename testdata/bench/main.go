@@ -19,6 +19,7 @@ import (
 )
 
 func main() {
+	lab.Main()
 	hallmark := flag.String("hallmark", "bin/hallmark", "the hallmark to measure")
 	cache := flag.String("cache", "", "folder that keeps the peers")
 	only := flag.String("only", "", "measure only rows whose name contains this")

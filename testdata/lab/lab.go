@@ -6,13 +6,12 @@ package lab
 import (
 	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -75,26 +74,34 @@ type Command struct {
 
 // Run runs the command to its end. An error is for one that cannot be started.
 func (c Command) Run(ctx context.Context, args ...string) (Result, error) {
-	cmd := exec.CommandContext(ctx, c.Path, args...)
+	self, err := os.Executable()
+	if err != nil {
+		return Result{}, err
+	}
+	into, err := os.CreateTemp("", "measured-")
+	if err != nil {
+		return Result{}, err
+	}
+	into.Close()
+	defer os.Remove(into.Name())
+	cmd := exec.CommandContext(ctx, self, append([]string{measureFlag, into.Name(), c.Path}, args...)...)
 	cmd.Dir = c.Dir
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}, c.Env...)
 	cmd.Stdin = strings.NewReader(c.Stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	start := time.Now()
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if err := cmd.Run(); err != nil {
+		return Result{}, fmt.Errorf("%w: %s", err, tail(errs.String(), 500))
+	}
+	raw, err := os.ReadFile(into.Name())
+	if err != nil {
 		return Result{}, err
 	}
-	r := Result{
-		Code: cmd.ProcessState.ExitCode(), Out: out.String(), Err: errs.String(),
-		Wall: time.Since(start), CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
+	var m measured
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return Result{}, err
 	}
-	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.RSS = int64(u.Maxrss) * 1024
-	}
-	return r, nil
+	return Result{Code: m.Code, Out: out.String(), Err: errs.String(), CPU: m.CPU, Wall: m.Wall, RSS: m.RSS}, nil
 }
 
 // Must runs the command and returns an error unless it ends with exit code 0.

@@ -33,6 +33,7 @@ import (
 )
 
 func main() {
+	lab.Main()
 	hallmark := flag.String("hallmark", "bin/hallmark", "the hallmark to test")
 	cache := flag.String("cache", "", "folder that keeps the root file system")
 	flag.Parse()
