@@ -171,6 +171,8 @@ func (w *writer) receipt(u *unit, it *item) attach.Receipt {
 		r.Note = fmt.Sprintf("the tag %s did not come to rest: cosign sees %d of %d entries until the next write", u.tag, shown, all)
 	case w.blind != nil:
 		r.Note = fmt.Sprintf("the tags of %s cannot be listed (%v): whether %s shows the entries of all others is not known", w.repo, w.blind, u.tag)
+	case u.kind == attach.SBOM && shown > 1:
+		r.Note = fmt.Sprintf("the tag %s holds %d SBOMs: hallmark reads them all, 'cosign download sbom' reads an object of one; cosign reads each as an attestation", u.tag, shown)
 	}
 	return r
 }
