@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
@@ -19,6 +20,9 @@ type target struct {
 	insecure   bool
 	attachRepo string
 	platform   string
+
+	mu     sync.Mutex
+	stores map[string]*registry.Store // by repository: one ping and one token for all its images
 }
 
 // bind declares the flags.
@@ -90,16 +94,34 @@ func (t *target) store(arg string) (attach.Store, string, error) {
 	if err != nil {
 		return nil, "", usagef("image %q: %v", arg, err)
 	}
-	store, err := registry.New(repo, registry.Options{
+	store, err := t.registry(repo)
+	if err != nil {
+		return nil, "", usagef("image %q: %v", arg, err)
+	}
+	return store, ref, nil
+}
+
+// registry returns the store of a repository, the same for all its images.
+func (t *target) registry(repo string) (*registry.Store, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.stores[repo]; s != nil {
+		return s, nil
+	}
+	s, err := registry.New(repo, registry.Options{
 		Insecure:       t.insecure,
 		AttachmentRepo: t.attachments(),
 		Transport:      t.app.Transport,
 		UserAgent:      "hallmark/" + t.app.Version.Version,
 	})
 	if err != nil {
-		return nil, "", usagef("image %q: %v", arg, err)
+		return nil, err
 	}
-	return store, ref, nil
+	if t.stores == nil {
+		t.stores = make(map[string]*registry.Store)
+	}
+	t.stores[repo] = s
+	return s, nil
 }
 
 // layoutPrefix marks an image in an OCI layout directory.
