@@ -48,23 +48,42 @@ func (e codeError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // errors to exit codes and hints.
 func (app *App) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	var code codeError
+	answered := errors.As(err, &code)
+	interrupted := errors.Is(context.Cause(ctx), errInterrupted)
 	switch {
 	case err == nil:
 		return exitYes
-	case errors.As(err, &code):
+	case answered && (code != exitUndetermined || !interrupted):
 		return int(code)
-	case errors.Is(context.Cause(ctx), errInterrupted):
-		fmt.Fprintln(app.Err, "hallmark: interrupted; run the same command again to complete what was begun")
-		return exitInterrupted
 	}
-	fmt.Fprintf(app.Err, "hallmark: error: %s\n", oneLine(err))
-	if hint := hintFor(cmd, err); hint != "" {
-		fmt.Fprintf(app.Err, "hallmark: hint: %s\n", hint)
+	f := report.Failure{Error: oneLine(err), Hint: hintFor(cmd, err), ExitCode: exitUndetermined}
+	switch {
+	case interrupted:
+		f = report.Failure{Error: "interrupted", Hint: "run the same command again to complete what was begun", ExitCode: exitInterrupted}
+	case errors.Is(err, errUsage) || isCobraUsage(err):
+		f.ExitCode = exitUsage
 	}
-	if errors.Is(err, errUsage) || isCobraUsage(err) {
-		return exitUsage
+	return app.fail(cmd, f, answered)
+}
+
+// fail prints the failure on stderr, and as a document on stdout where one was
+// asked for and none was printed yet.
+func (app *App) fail(cmd *cobra.Command, f report.Failure, answered bool) int {
+	// Where nobody listens the exit code, which is never 0 here, still tells.
+	_ = report.Write(app.Err, "text", f)
+	if !answered && wantsJSON(cmd) {
+		_ = report.Write(app.Out, "json", f)
 	}
-	return exitUndetermined
+	return f.ExitCode
+}
+
+// wantsJSON reports whether the command was to print a JSON document on stdout.
+func wantsJSON(cmd *cobra.Command) bool {
+	if cmd == nil {
+		return false
+	}
+	format, output := cmd.Flags().Lookup("format"), cmd.Flags().Lookup("output")
+	return format != nil && format.Value.String() == "json" && output != nil && output.Value.String() == "-"
 }
 
 // errInterrupted is the cause of a context that a signal ended.
