@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,14 +20,21 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hallmark-oci/hallmark/attach/storetest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"hallmark": main})
+	testscript.Main(m, map[string]func(){"hallmark": measured})
 }
 
+// scriptPassword is what private keys of the scripts are encrypted with. No
+// command may print it.
+const scriptPassword = "correct-horse-battery-9d1f"
+
 // TestScript runs the end-to-end scripts. Each has a registry of its own at
-// $REGISTRY, without the referrers API, and one with it at $REFERRERS.
+// $REGISTRY, without the referrers API, one with it at $REFERRERS, and one that
+// misbehaves when told to at $FAULTY.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("..", "..", "testdata", "script"),
@@ -40,20 +48,35 @@ func TestScript(t *testing.T) {
 				env.Defer(s.Close)
 				env.Setenv(variable, strings.TrimPrefix(s.URL, "http://"))
 			}
-			env.Setenv("HALLMARK_PASSWORD", "script")
+			faulty := storetest.Start()
+			env.Defer(faulty.Close)
+			env.Values[faultyKey{}] = faulty
+			env.Setenv("FAULTY", faulty.Host)
+			env.Setenv("HALLMARK_PASSWORD", scriptPassword)
+			env.Setenv("PASSWORD", scriptPassword)
+			env.Setenv(peakFile, filepath.Join(env.WorkDir, ".peak"))
 			env.Setenv("HOME", env.WorkDir)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"image": pushImage,
-			"index": pushIndex,
-			"move":  moveTag,
+			"asked":     asked,
+			"copy":      copyImage,
+			"elsewhere": elsewhere,
+			"exits":     exits,
+			"faulty":    setFaults,
+			"image":     pushImage,
+			"index":     pushIndex,
+			"login":     login,
+			"move":      moveTag,
+			"peak":      peak,
+			"plant":     plant,
+			"quick":     quick,
 		},
 	})
 }
 
-// exits runs a command and expects its exit code: exits CODE COMMAND...
+// exits runs a command and expects its exit code: exits CODE COMMAND... What it
+// prints may hold no secret, and with -f json it must be one document.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
@@ -69,6 +92,10 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, not %d", got, want)
+	}
+	noSecrets(ts)
+	if slices.Contains(args, "json") {
+		oneDocument(ts)
 	}
 }
 
