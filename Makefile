@@ -51,8 +51,8 @@ golden: ## renew the golden sections of the end-to-end scripts
 interop: build ## exchange everything with the real cosign 2 and 3, on two registries
 	$(GO) run ./testdata/interop -hallmark bin/hallmark -cache $(CACHE)
 
-bench: build ## measure hallmark beside cosign 2 and 3 and print the table
-	$(GO) run ./testdata/bench -hallmark bin/hallmark -cache $(CACHE)
+bench: build ## measure hallmark beside cosign 2 and 3 and write BENCHMARKS.md
+	$(GO) run ./testdata/bench -hallmark bin/hallmark -cache $(CACHE) -o BENCHMARKS.md
 
 rootfs: build ## seal a real Debian root file system and compare with dpkg, go and npm (needs root and mmdebstrap)
 	$(GO) run ./testdata/rootfs -hallmark bin/hallmark -cache $(CACHE)
