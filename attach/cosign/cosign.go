@@ -19,25 +19,26 @@ import (
 	"encoding/base64"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/sigstore/cosign/v2/pkg/oci/static"
 	ctypes "github.com/sigstore/cosign/v2/pkg/types"
 
 	"github.com/hallmark-oci/hallmark/attach"
 )
 
-// The annotations that layers carry.
+// The annotations that layers carry. They are written out here because the
+// package of cosign's that names them draws in the models of the transparency
+// log, which double the program; a test holds them against cosign's.
 const (
 	// SignatureAnnotation holds the base64 of the signature over the layer. On
 	// attestations it is present and empty.
-	SignatureAnnotation = static.SignatureAnnotationKey
+	SignatureAnnotation = "dev.cosignproject.cosign/signature"
 	// CertificateAnnotation holds the signer's certificate in PEM.
-	CertificateAnnotation = static.CertificateAnnotationKey
+	CertificateAnnotation = "dev.sigstore.cosign/certificate"
 	// ChainAnnotation holds the certificates above it in PEM, the root last.
-	ChainAnnotation = static.ChainAnnotationKey
+	ChainAnnotation = "dev.sigstore.cosign/chain"
 	// BundleAnnotation holds the transparency log's promise in JSON.
-	BundleAnnotation = static.BundleAnnotationKey
+	BundleAnnotation = "dev.sigstore.cosign/bundle"
 	// TimestampAnnotation holds an RFC 3161 timestamp over the signature in JSON.
-	TimestampAnnotation = static.RFC3161TimestampAnnotationKey
+	TimestampAnnotation = "dev.sigstore.cosign/rfc3161timestamp"
 	// PredicateTypeAnnotation holds the predicate type that an attestation
 	// claims; nothing vouches for it.
 	PredicateTypeAnnotation = "predicateType"
