@@ -36,6 +36,7 @@ soon as it answers.`,
 	flags.StringVar(&job.addr, "addr", "127.0.0.1:5000", "address to listen on; port 0 takes a free one")
 	flags.StringVar(&job.opts.Dir, "dir", "", "directory that keeps what is pushed; without it everything is in memory")
 	flags.BoolVar(&job.opts.Referrers, "referrers", true, "serve the referrers API of OCI 1.1")
+	flags.Int64Var(&job.opts.MaxBlob, "max-blob", serve.MaxBlob, "size of the largest blob that is taken, in bytes")
 	flags.BoolVar(&job.log, "log-requests", false, "print each request on stderr")
 	return cmd
 }
@@ -48,6 +49,9 @@ type serveJob struct {
 }
 
 func (j *serveJob) run(ctx context.Context) error {
+	if j.opts.MaxBlob <= 0 {
+		return usagef("--max-blob %d: no blob would fit", j.opts.MaxBlob)
+	}
 	if j.log {
 		j.opts.Log = j.app.Err
 	}

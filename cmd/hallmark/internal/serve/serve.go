@@ -1,42 +1,52 @@
 // Package serve runs a small OCI registry: for demonstrations, for tests, and
-// for places that have none. Storage and protocol are go-containerregistry's;
-// this package bounds what comes in and keeps the manifests over a restart.
+// for places that have none. Storage of blobs and protocol are
+// go-containerregistry's; this package bounds what comes in, refuses manifests
+// that are not what their digest says, and keeps the manifests over a restart.
 package serve
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log"
+	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/hallmark-oci/hallmark/attach"
 )
 
+// MaxBlob is the size of the largest blob that is taken where the options say
+// nothing else, in bytes.
+const MaxBlob = 20 << 30
+
 // Options say how the registry behaves.
 type Options struct {
-	// Dir keeps blobs and manifests; empty means memory only.
+	// Dir keeps blobs and manifests; empty means memory only. One registry at a
+	// time may use it.
 	Dir string
 	// Referrers switches the referrers API of OCI 1.1 on.
 	Referrers bool
+	// MaxBlob is the size of the largest blob that is taken, in bytes; 0 means
+	// [MaxBlob]. A blob that is uploaded in pieces is held in memory until it is
+	// complete, so where strangers may push, memory is what to choose it by.
+	MaxBlob int64
 	// Log receives one line for each request; nil means none.
 	Log io.Writer
 }
 
 // New returns the registry. With Options.Dir, what an earlier run kept is
-// served again; a directory that cannot be read is an error.
+// served again; a directory that cannot be read is an error. Manifests above
+// attach.MaxManifest, the size that the distribution specification asks a
+// registry to take, are refused.
 func New(opts Options) (http.Handler, error) {
 	out := opts.Log
 	if out == nil {
@@ -46,161 +56,195 @@ func New(opts Options) (http.Handler, error) {
 		registry.Logger(log.New(out, "", 0)),
 		registry.WithReferrersSupport(opts.Referrers),
 	}
+	s := &server{maxBlob: opts.MaxBlob, uploads: make(map[string]int64)}
+	if s.maxBlob <= 0 {
+		s.maxBlob = MaxBlob
+	}
 	if opts.Dir == "" {
-		return bounded(registry.New(with...)), nil
+		s.inner = registry.New(with...)
+		return s, nil
 	}
 	blobs := filepath.Join(opts.Dir, "blobs")
-	s := &server{manifests: filepath.Join(opts.Dir, "manifests")}
-	for _, d := range []string{blobs, s.manifests} {
+	s.kept = &shelf{dir: filepath.Join(opts.Dir, "manifests")}
+	for _, d := range []string{blobs, s.kept.dir} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err
 		}
 	}
-	with = append(with, registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)))
-	s.inner = registry.New(with...)
-	if err := s.replay(); err != nil {
+	// What a run that was killed left half-written is nobody's.
+	if err := errors.Join(removeAll(blobs, "upload-*"), removeAll(s.kept.dir, unfinished)); err != nil {
 		return nil, err
 	}
-	return bounded(s), nil
+	s.inner = registry.New(append(with, registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)))...)
+	records, err := s.kept.read()
+	if err != nil {
+		return nil, err
+	}
+	return s, s.replay(records)
 }
 
-// bounded refuses manifests above the size that the distribution specification
-// asks a registry to take.
-func bounded(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPut && manifestPath.MatchString(r.URL.Path) {
-			r.Body = http.MaxBytesReader(w, r.Body, attach.MaxManifest)
-		}
-		h.ServeHTTP(w, r)
-	})
+func removeAll(dir, pattern string) error {
+	files, err := filepath.Glob(filepath.Join(dir, pattern))
+	for _, f := range files {
+		err = errors.Join(err, os.Remove(f))
+	}
+	return err
 }
 
-var manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/([^/]+)$`)
+var (
+	manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/([^/]+)$`)
+	uploadPath   = regexp.MustCompile(`^/v2/.+/blobs/uploads(/[^/]*)?$`)
+)
 
-// A server keeps each manifest that the registry accepted in a file.
+// A server stands before the registry proper.
 type server struct {
-	inner     http.Handler
-	manifests string
+	inner   http.Handler
+	kept    *shelf // nil where everything is in memory
+	maxBlob int64
+
+	// writing makes a change of the registry and its record one step.
+	writing sync.Mutex
+	// counting guards uploads, the bytes that came in by upload.
+	counting sync.Mutex
+	uploads  map[string]int64
 }
 
-// A record is one kept manifest.
-type record struct {
-	Path        string `json:"path"` // of the request
-	ContentType string `json:"contentType"`
-	Body        []byte `json:"body"`
-}
-
-// ServeHTTP implements http.Handler. A manifest is kept before the client
-// hears that it was accepted.
+// ServeHTTP implements http.Handler.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !manifestPath.MatchString(r.URL.Path) || (r.Method != http.MethodPut && r.Method != http.MethodDelete) {
+	write := r.Method == http.MethodPut || r.Method == http.MethodDelete
+	switch {
+	case write && manifestPath.MatchString(r.URL.Path):
+		s.manifest(w, r)
+	case r.Method != http.MethodGet && uploadPath.MatchString(r.URL.Path):
+		s.upload(w, r)
+	default:
 		s.inner.ServeHTTP(w, r)
+	}
+}
+
+// manifest takes or deletes a manifest. It is kept before the client hears that
+// it was accepted.
+func (s *server) manifest(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, attach.MaxManifest))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		refuse(w, http.StatusRequestEntityTooLarge, "SIZE_INVALID", fmt.Sprintf("a manifest has at most %d bytes", large.Limit))
+		return
+	case err != nil:
+		refuse(w, http.StatusBadRequest, "MANIFEST_INVALID", "the manifest did not arrive whole")
 		return
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		http.Error(w, "manifest too large or not readable", http.StatusRequestEntityTooLarge)
+	target := manifestPath.FindStringSubmatch(r.URL.Path)[2]
+	digest := attach.DigestOf(body).String()
+	if r.Method == http.MethodPut && strings.Contains(target, ":") && target != digest {
+		refuse(w, http.StatusBadRequest, "DIGEST_INVALID", fmt.Sprintf("the manifest has digest %s, not %s", digest, target))
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	answer := httptest.NewRecorder()
-	s.inner.ServeHTTP(answer, r)
-	if answer.Code/100 == 2 {
-		if err := s.keep(r, body); err != nil {
-			http.Error(w, fmt.Sprintf("keep the manifest: %v", err), http.StatusInsufficientStorage)
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	a := newAnswer()
+	s.inner.ServeHTTP(a, r)
+	if a.good() && s.kept != nil {
+		if err := s.keep(r, body, digest); err != nil {
+			refuse(w, http.StatusInsufficientStorage, "UNKNOWN", fmt.Sprintf("keep the manifest: %v", err))
 			return
 		}
 	}
-	for k, v := range answer.Header() {
-		w.Header()[k] = v
-	}
-	w.WriteHeader(answer.Code)
-	_, _ = w.Write(answer.Body.Bytes()) // the client is gone where this fails
+	a.copyTo(w)
 }
 
-// keep writes or removes the file of a manifest.
-func (s *server) keep(r *http.Request, body []byte) error {
-	sum := sha256.Sum256([]byte(r.URL.Path))
-	file := filepath.Join(s.manifests, hex.EncodeToString(sum[:])+".json")
+// keep records what became of the manifest. A manifest that a tag names is
+// recorded under its digest too, first: it stays when the tag moves on.
+func (s *server) keep(r *http.Request, body []byte, digest string) error {
 	if r.Method == http.MethodDelete {
-		err := os.Remove(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
+		return s.kept.remove(r.URL.Path)
+	}
+	byDigest := siblingPath(r.URL.Path, digest)
+	rec := record{Path: byDigest, ContentType: r.Header.Get("Content-Type"), Body: body}
+	if err := s.kept.put(rec); err != nil || r.URL.Path == byDigest {
 		return err
 	}
-	raw, err := json.Marshal(record{Path: r.URL.Path, ContentType: r.Header.Get("Content-Type"), Body: body})
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(s.manifests, "new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(raw)
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), file)
+	rec.Path = r.URL.Path
+	return s.kept.put(rec)
 }
 
-// replay puts the kept manifests back: images first, since an index is refused
-// while a manifest that it lists is missing.
-func (s *server) replay() error {
-	files, err := filepath.Glob(filepath.Join(s.manifests, "*.json"))
-	if err != nil {
-		return err
-	}
-	var indexes []record
-	for _, f := range files {
-		raw, err := os.ReadFile(f)
-		if err != nil {
-			return err
-		}
-		var r record
-		if err := json.Unmarshal(raw, &r); err != nil {
-			return fmt.Errorf("kept manifest %s: %w", f, err)
-		}
-		if strings.Contains(r.ContentType, "index") || strings.Contains(r.ContentType, "list") {
-			indexes = append(indexes, r)
-			continue
-		}
-		if err := s.put(r); err != nil {
-			return err
-		}
-	}
-	return s.replayIndexes(indexes)
+// siblingPath returns the path of another manifest of the same repository.
+func siblingPath(path, target string) string {
+	return path[:strings.LastIndex(path, "/")+1] + target
 }
 
-// replayIndexes puts indexes until no more can be put: they may be nested.
-func (s *server) replayIndexes(left []record) error {
-	for len(left) > 0 {
-		var again []record
-		var last error
-		for _, r := range left {
-			if err := s.put(r); err != nil {
-				again, last = append(again, r), err
-			}
-		}
-		if len(again) == len(left) {
-			return last
-		}
-		left = again
+// upload lets a part of a blob through, as long as all parts together are
+// within the limit.
+func (s *server) upload(w http.ResponseWriter, r *http.Request) {
+	s.counting.Lock()
+	before := s.uploads[r.URL.Path]
+	s.counting.Unlock()
+	left := s.maxBlob - before
+	if left < 0 || r.ContentLength > left {
+		refuse(w, http.StatusRequestEntityTooLarge, "SIZE_INVALID", fmt.Sprintf("a blob has at most %d bytes", s.maxBlob))
+		return
 	}
-	return nil
+	counted := &counter{ReadCloser: http.MaxBytesReader(w, r.Body, left)}
+	r.Body = counted
+	s.inner.ServeHTTP(w, r)
+	s.counting.Lock()
+	defer s.counting.Unlock()
+	if r.Method == http.MethodPatch {
+		s.uploads[r.URL.Path] = before + counted.n
+	} else {
+		delete(s.uploads, r.URL.Path)
+	}
 }
 
-func (s *server) put(rec record) error {
-	r := httptest.NewRequest(http.MethodPut, rec.Path, bytes.NewReader(rec.Body))
-	r.Header.Set("Content-Type", rec.ContentType)
-	answer := httptest.NewRecorder()
-	s.inner.ServeHTTP(answer, r)
-	if answer.Code/100 != 2 {
-		return fmt.Errorf("serve kept manifest %s again: %s", rec.Path, strings.TrimSpace(answer.Body.String()))
+// A counter counts what is read.
+type counter struct {
+	io.ReadCloser
+	n int64
+}
+
+// Read implements io.Reader.
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// An answer holds what a handler answers.
+type answer struct {
+	code   int
+	header http.Header
+	body   bytes.Buffer
+}
+
+func newAnswer() *answer { return &answer{code: http.StatusOK, header: make(http.Header)} }
+
+// Header implements http.ResponseWriter.
+func (a *answer) Header() http.Header { return a.header }
+
+// Write implements http.ResponseWriter.
+func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(code int) { a.code = code }
+
+func (a *answer) good() bool { return a.code/100 == 2 }
+
+func (a *answer) copyTo(w http.ResponseWriter) {
+	maps.Copy(w.Header(), a.header)
+	w.WriteHeader(a.code)
+	_, _ = w.Write(a.body.Bytes()) // the client is gone where this fails
+}
+
+// refuse answers with an error in the form that the distribution specification
+// gives them.
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	type item struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
 	}
-	return nil
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string][]item{"errors": {{code, message}}}) // the client is gone where this fails
 }
