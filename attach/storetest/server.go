@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"io"
 	"log"
 	"net/http"
@@ -48,7 +49,7 @@ func Start(quirks ...Quirk) *Server {
 	s := &Server{
 		Log:       &Log{},
 		Elsewhere: &Log{},
-		base:      registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)),
+		base:      whole(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true))),
 	}
 	s.main = httptest.NewUnstartedServer(s)
 	s.other = httptest.NewUnstartedServer(s.Elsewhere.around(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -61,6 +62,22 @@ func Start(quirks ...Quirk) *Server {
 	s.other.Start()
 	s.Host = strings.TrimPrefix(s.main.URL, "http://")
 	return s
+}
+
+// whole hands on manifests only when all of them arrived. The registry behind
+// would keep what came before a client went away.
+func whole(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut && route(r).part == "manifests" {
+			raw, err := io.ReadAll(r.Body)
+			if err != nil {
+				refuse(w, http.StatusBadRequest, "MANIFEST_INVALID", "the manifest broke off")
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(raw))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Set replaces all quirks. What the registry holds stays.
