@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,8 @@ type globalFlags struct {
 func (app *App) Run(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
-			fmt.Fprintf(app.Err, "hallmark: internal error: %v\nhallmark: hint: this is a fault in hallmark; nothing can be said about the image\n", r)
+			app.line("internal error: %v", r)
+			app.line("hint: this is a fault in hallmark; nothing can be said about the image")
 			code = exitUndetermined
 		}
 	}()
@@ -96,7 +98,41 @@ anywhere. It works on any registry and on OCI layout directories.`,
 	)
 	root.SetHelpCommandGroupID(groupTools)
 	root.SetCompletionCommandGroupID(groupTools)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	strictArgs(root)
 	return root
+}
+
+// strictArgs makes the wrong arguments of every command a usage error, also
+// those of the commands that cobra brings along.
+func strictArgs(cmd *cobra.Command) {
+	check := cmd.Args
+	if cmd.Name() == "help" {
+		check = helpTopic
+	}
+	if !cmd.Runnable() { // cobra would print help and call that success
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	if check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usagef("%v", err)
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		strictArgs(sub)
+	}
+}
+
+// helpTopic accepts the names of commands, which cobra's own help does not check.
+func helpTopic(cmd *cobra.Command, args []string) error {
+	if _, rest, err := cmd.Root().Find(args); err != nil || len(rest) > 0 {
+		return usagef("there is no command %q", strings.Join(args, " "))
+	}
+	return nil
 }
 
 // The groups of commands in the help page.
@@ -109,11 +145,16 @@ const (
 // group is a command that only holds others: called alone it prints its help,
 // and an unknown name below it is a usage error.
 func group(use, short, id string, subs ...*cobra.Command) *cobra.Command {
+	var examples []string
+	for _, sub := range subs {
+		first, _, _ := strings.Cut(sub.Example, "\n")
+		examples = append(examples, first)
+	}
 	cmd := &cobra.Command{
-		Use: use, Short: short, GroupID: id,
+		Use: use, Short: short, GroupID: id, Example: strings.Join(examples, "\n"),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("unknown command %q for %q; see '%s --help'", args[0], cmd.CommandPath(), cmd.CommandPath())
+				return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
 			}
 			return nil
 		},

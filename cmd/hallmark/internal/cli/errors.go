@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +59,7 @@ func (app *App) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	switch {
 	case interrupted:
 		f = report.Failure{Error: "interrupted", Hint: "run the same command again to complete what was begun", ExitCode: exitInterrupted}
-	case errors.Is(err, errUsage) || isCobraUsage(err):
+	case errors.Is(err, errUsage):
 		f.ExitCode = exitUsage
 	}
 	return app.fail(cmd, f, answered)
@@ -92,22 +91,10 @@ var errInterrupted = errors.New("interrupted")
 // Interrupted is the cause that main gives a context when a signal ends it.
 func Interrupted() error { return errInterrupted }
 
-// isCobraUsage recognises the errors that cobra makes for unknown commands and
-// wrong numbers of arguments; it has no type for them.
-func isCobraUsage(err error) bool {
-	s := err.Error()
-	for _, prefix := range []string{"unknown command", "accepts ", "requires at least", "unknown flag", "required flag"} {
-		if strings.HasPrefix(s, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
 // hintFor says what to do next.
 func hintFor(cmd *cobra.Command, err error) string {
 	switch {
-	case errors.Is(err, errUsage) || isCobraUsage(err):
+	case errors.Is(err, errUsage):
 		if cmd != nil {
 			return fmt.Sprintf("see '%s --help'", cmd.CommandPath())
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +39,12 @@ type getJob struct {
 func (j *getJob) bind(cmd *cobra.Command, app *App) *cobra.Command {
 	j.app = app
 	cmd.Args = cobra.ExactArgs(1)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return j.run(cmd.Context(), args[0]) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := j.contradiction(cmd.Flags().Changed); err != nil {
+			return err
+		}
+		return j.run(cmd.Context(), args[0])
+	}
 	j.target.bind(cmd, app)
 	j.target.bindPlatform(cmd)
 	j.trust.bind(cmd, app)
@@ -47,6 +53,19 @@ func (j *getJob) bind(cmd *cobra.Command, app *App) *cobra.Command {
 	flags.BoolVar(&j.unverified, "unverified", false, "hand it out although nobody checked it")
 	flags.StringVar(&j.digest, "digest", "", "with --unverified: the one with this content digest")
 	return cmd
+}
+
+// contradiction refuses flags that would have no effect together.
+func (j *getJob) contradiction(changed func(flag string) bool) error {
+	switch {
+	case j.digest != "" && !j.unverified:
+		return usagef("--digest chooses among what nobody checked; it goes with --unverified")
+	case j.unverified && (changed("key") || changed("threshold")):
+		return usagef("--unverified asks nobody's key; leave --key and --threshold away, or --unverified")
+	case j.unverified && j.kind == attach.SBOM && changed("type"):
+		return usagef("--type chooses among attested SBOMs; with --unverified choose by --digest")
+	}
+	return nil
 }
 
 func newGetSBOMCmd(app *App) *cobra.Command {
@@ -90,9 +109,6 @@ func newGetSignatureCmd(app *App) *cobra.Command {
 func (j *getJob) run(ctx context.Context, arg string) error {
 	ctx, cancel := j.app.context(ctx)
 	defer cancel()
-	if j.digest != "" && !j.unverified {
-		return usagef("--digest chooses among what nobody checked; it goes with --unverified")
-	}
 	if j.unverified {
 		return j.raw(ctx, arg)
 	}
@@ -242,6 +258,10 @@ func (j *getJob) refuse(arg string, v verify.Verdict) error {
 
 // raw hands out what nobody checked.
 func (j *getJob) raw(ctx context.Context, arg string) error {
+	rule, err := j.rule()
+	if err != nil {
+		return err
+	}
 	img, err := j.target.open(ctx, arg)
 	if err != nil {
 		return err
@@ -249,7 +269,8 @@ func (j *getJob) raw(ctx context.Context, arg string) error {
 	all, errs := attach.Collect(ctx, img, img.subject, j.kind)
 	var chosen []attach.Attachment
 	for _, a := range all {
-		if j.digest == "" || a.Desc.Digest.String() == j.digest {
+		wanted := j.kind != attach.Attestation || len(j.types) == 0 || slices.Contains(rule.PredicateTypes, a.Type)
+		if wanted && (j.digest == "" || a.Desc.Digest.String() == j.digest) {
 			chosen = append(chosen, a)
 		}
 	}

@@ -106,29 +106,42 @@ func lossLine(l sbom.Loss) string {
 }
 
 func newSBOMValidateCmd(app *App) *cobra.Command {
+	var out render
 	cmd := &cobra.Command{
-		Use:     "validate FILE...",
-		Short:   "Say whether files are SBOMs that follow their format",
-		Example: `  hallmark sbom validate app.spdx.json app.cdx.json`,
-		Args:    cobra.MinimumNArgs(1),
+		Use:   "validate [flags] FILE...",
+		Short: "Say whether files are SBOMs that follow their format",
+		Example: `  hallmark sbom validate app.spdx.json app.cdx.json
+  hallmark sbom validate app.spdx.json -f json`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			bad := 0
-			for _, path := range args {
-				_, f, err := ingest(path)
-				if err != nil {
-					bad++
-					fmt.Fprintf(app.Out, "invalid: %s\n", oneLine(err))
-					continue
-				}
-				fmt.Fprintf(app.Out, "valid: %s is %s\n", report.Clean(path), f.Title())
+			doc := validation(args)
+			if err := out.print(doc); err != nil {
+				return err
 			}
-			if bad > 0 {
+			if !doc.Valid {
 				return codeError(exitNo)
 			}
 			return nil
 		},
 	}
+	out.bind(cmd, app, "text", "json")
 	return cmd
+}
+
+// validation tells of each file whether it is an SBOM.
+func validation(paths []string) report.Validation {
+	doc := report.Validation{Valid: true}
+	for _, path := range paths {
+		file := report.ValidatedFile{File: path, Valid: true}
+		_, f, err := ingest(path)
+		if err != nil {
+			file.Valid, file.Error, doc.Valid = false, oneLine(err), false
+		} else {
+			file.Format = f.Title()
+		}
+		doc.Files = append(doc.Files, file)
+	}
+	return doc
 }
 
 // ingest reads an SBOM file that must follow its format.

@@ -34,7 +34,12 @@ index is signed; --platform seals one image alone.`,
   hallmark seal oci:./layout:1.0 --key hallmark.key --sbom-format cyclonedx-json
   hallmark seal registry.example/app:1.0 --key hallmark.key --sbom app.spdx.json`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if job.sbom != "" && cmd.Flags().Changed("sbom-format") {
+				return usagef("--sbom-format is for an SBOM that is made; --sbom brings its own (see 'hallmark sbom convert')")
+			}
+			return job.run(cmd.Context(), args[0])
+		},
 	}
 	job.target.bind(cmd, app)
 	job.target.bindPlatform(cmd)

@@ -6,6 +6,8 @@ func newVersionCmd(app *App) *cobra.Command {
 	var out render
 	cmd := &cobra.Command{
 		Use: "version", Short: "Print the version of hallmark", GroupID: groupTools,
+		Example: `  hallmark version
+  hallmark version -f json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return out.print(app.Version) },
 	}

@@ -84,6 +84,32 @@ func (i *InventoryInfo) text(p *printer) {
 	}
 }
 
+// Validation is the answer of sbom validate.
+type Validation struct {
+	Valid bool            `json:"valid"` // all of them
+	Files []ValidatedFile `json:"files"`
+}
+
+// ValidatedFile tells whether one file is an SBOM that follows its format.
+type ValidatedFile struct {
+	File   string `json:"file"`
+	Valid  bool   `json:"valid"`
+	Format string `json:"format,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+func (Validation) kind() string { return "validation" }
+
+func (v Validation) text(p *printer) {
+	for _, f := range v.Files {
+		if f.Valid {
+			p.linef("valid: %s is %s", f.File, f.Format)
+		} else {
+			p.linef("invalid: %s", f.Error)
+		}
+	}
+}
+
 // KeyInfo describes a key.
 type KeyInfo struct {
 	Name        string   `json:"name"`
