@@ -17,13 +17,14 @@ const module = "github.com/hallmark-oci/hallmark"
 // rows above its own row in this list. A trailing /* stands for all packages
 // directly below.
 var layers = [][]string{
-	{"sign/jsonscan"},
+	{"sign/jsonscan", "verify/policy/doc"},
 	{"sbom/purl", "attach", "sign/jsonscan", "cmd/hallmark/internal/term"},
 	{"sbom", "attach/cosign", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
 	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "sign"},
 	{"verify", "sbom/scan", "attach/storetest"},
-	{"cmd/hallmark/internal/seal", "cmd/hallmark/internal/serve"},
+	{"verify/policy", "cmd/hallmark/internal/seal", "cmd/hallmark/internal/serve"},
+	{"verify/admit"},
 	{"cmd/hallmark/internal/report"},
 	{"cmd/hallmark/internal/cli"},
 	{"cmd/hallmark"},
@@ -40,6 +41,7 @@ var owners = map[string][]string{
 	"github.com/CycloneDX/cyclonedx-go":                    {"sbom/cyclonedx"},
 	"github.com/spf13/cobra":                               {"cmd/hallmark/internal/cli"},
 	"golang.org/x/term":                                    {"cmd/hallmark/internal/term"},
+	"go.yaml.in/yaml/v3":                                   {"verify/policy/doc"},
 	"github.com/klauspost/compress":                        {"sbom/scan"},
 	"github.com/google/go-containerregistry/pkg/v1/remote": {"attach/registry"},
 	"github.com/google/go-containerregistry/pkg/authn":     {"attach/registry"},
