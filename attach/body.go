@@ -61,19 +61,30 @@ func DigestOf(b []byte) v1.Hash {
 // wraps [ErrDigest] in place of io.EOF. A connection that broke keeps its own
 // error. Only sha256 digests are accepted.
 func Check(rc io.ReadCloser, d v1.Descriptor) (io.ReadCloser, error) {
+	return check(rc, d.Digest.String(), d)
+}
+
+// CheckIn is like [Check] and names the repository in all errors, those of the
+// connection included, which stay what they are for errors.Is.
+func CheckIn(repo string, rc io.ReadCloser, d v1.Descriptor) (io.ReadCloser, error) {
+	return check(rc, repo+"@"+d.Digest.String(), d)
+}
+
+func check(rc io.ReadCloser, name string, d v1.Descriptor) (io.ReadCloser, error) {
 	if d.Digest.Algorithm != "sha256" || len(d.Digest.Hex) != 2*sha256.Size {
 		rc.Close()
-		return nil, fmt.Errorf("digest %q: only sha256 is supported: %w", d.Digest, ErrMalformed)
+		return nil, fmt.Errorf("digest %q: only sha256 is supported: %w", name, ErrMalformed)
 	}
 	if d.Size < 0 {
 		rc.Close()
-		return nil, fmt.Errorf("size %d of %s: %w", d.Size, d.Digest, ErrMalformed)
+		return nil, fmt.Errorf("size %d of %s: %w", d.Size, name, ErrMalformed)
 	}
-	return &checked{rc: rc, want: d, hash: sha256.New()}, nil
+	return &checked{rc: rc, name: name, want: d, hash: sha256.New()}, nil
 }
 
 type checked struct {
 	rc   io.ReadCloser
+	name string // of the content, for errors
 	want v1.Descriptor
 	hash hash.Hash
 	n    int64
@@ -98,11 +109,11 @@ func (c *checked) Read(p []byte) (int, error) {
 	c.n += int64(n)
 	switch {
 	case errors.Is(err, io.EOF) && c.n < c.want.Size:
-		c.err = fmt.Errorf("content of %s ends after %d of %d bytes: %w", c.want.Digest, c.n, c.want.Size, ErrDigest)
+		c.err = fmt.Errorf("content of %s ends after %d of %d bytes: %w", c.name, c.n, c.want.Size, ErrDigest)
 	case errors.Is(err, io.EOF):
 		return n, c.sum()
 	case err != nil:
-		c.err = err
+		c.err = c.broken(err)
 	}
 	return n, c.err
 }
@@ -112,20 +123,25 @@ func (c *checked) end() error {
 	var one [1]byte
 	n, err := io.ReadFull(c.rc, one[:])
 	if n > 0 {
-		c.err = fmt.Errorf("content of %s is longer than %d bytes: %w", c.want.Digest, c.want.Size, ErrDigest)
+		c.err = fmt.Errorf("content of %s is longer than %d bytes: %w", c.name, c.want.Size, ErrDigest)
 		return c.err
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		c.err = err
-		return err
+		c.err = c.broken(err)
+		return c.err
 	}
 	return c.sum()
+}
+
+// broken says of what content a read failed, and how far it came.
+func (c *checked) broken(err error) error {
+	return fmt.Errorf("read %s: after %d of %d bytes: %w", c.name, c.n, c.want.Size, err)
 }
 
 func (c *checked) sum() error {
 	c.err = io.EOF
 	if got := hex.EncodeToString(c.hash.Sum(nil)); got != c.want.Digest.Hex {
-		c.err = fmt.Errorf("content has digest sha256:%s, not %s: %w", got, c.want.Digest, ErrDigest)
+		c.err = fmt.Errorf("content of %s has digest sha256:%s: %w", c.name, got, ErrDigest)
 	}
 	return c.err
 }

@@ -3,6 +3,7 @@ package attach
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -20,6 +21,20 @@ type Child struct {
 // specification 1.1, image-index.md). One that is malformed spoils the whole
 // index, as does one more than limit.
 func ParseIndex(raw []byte, limit int) ([]v1.Descriptor, error) {
+	all, err := ParseReferrers(raw, limit)
+	var bad Spoiled
+	if errors.As(err, &bad) {
+		return nil, fmt.Errorf("index: %w", bad[0])
+	}
+	return all, err
+}
+
+// ParseReferrers returns the descriptors in a list of referrers, which is an
+// image index too. Unlike the manifests of an image they have nothing to do
+// with each other: a malformed one spoils only itself. The good ones are then
+// returned with an error of type [Spoiled]. More than limit, good or bad, spoil
+// the whole list.
+func ParseReferrers(raw []byte, limit int) ([]v1.Descriptor, error) {
 	m, err := Members(raw)
 	if err != nil {
 		return nil, fmt.Errorf("index: %w", err)
@@ -28,22 +43,35 @@ func ParseIndex(raw []byte, limit int) ([]v1.Descriptor, error) {
 		return nil, fmt.Errorf("index lists no manifests: %w", ErrMalformed)
 	}
 	var all []v1.Descriptor
-	var bad error
+	var bad Spoiled
 	err = Elements(m["manifests"], limit, func(e json.RawMessage) {
 		d, err := ParseDescriptor(e)
-		if err != nil && bad == nil {
-			bad = err
+		if err != nil {
+			bad = append(bad, err)
+			return
 		}
 		all = append(all, d)
 	})
-	if err == nil {
-		err = bad
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("index: %w", err)
+	case bad != nil:
+		return all, bad
 	}
 	return all, nil
 }
+
+// Spoiled are the errors of the malformed entries of a list whose other entries
+// are good. It is [Judged] by what its errors are.
+type Spoiled []error
+
+// Error implements error.
+func (s Spoiled) Error() string {
+	return fmt.Sprintf("%d entries of the list are bad, the first: %v", len(s), s[0])
+}
+
+// Unwrap returns the errors.
+func (s Spoiled) Unwrap() []error { return s }
 
 // Children returns the manifests that the subject lists when it is an index, in
 // the order of the index, each digest once; none when it is an image. It does

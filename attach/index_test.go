@@ -97,6 +97,20 @@ func TestParseIndexRefuses(t *testing.T) {
 	}
 }
 
+// TestParseReferrers sees that a malformed entry spoils only itself.
+func TestParseReferrers(t *testing.T) {
+	good := `{"mediaType":"m","size":1,"digest":"sha256:` + strings.Repeat("0", 64) + `"}`
+	list, err := ParseReferrers([]byte(`{"manifests":[{},`+good+`,"x",`+good+`]}`), 4)
+	var bad Spoiled
+	if len(list) != 2 || !errors.As(err, &bad) || len(bad) != 2 || !Judged(err) {
+		t.Errorf("%v, %v", list, err)
+	}
+	list, err = ParseReferrers([]byte(`{"manifests":[{},{},`+good+`]}`), 2)
+	if list != nil || !errors.Is(err, ErrLimit) || errors.As(err, &bad) {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
 // FuzzMembers looks for panics and for members named twice that are let through.
 func FuzzMembers(f *testing.F) {
 	f.Add([]byte(`{"a":1,"b":{"a":[{"x":"\"a\":"}]},"\u0061b":"{"}`))

@@ -53,6 +53,22 @@ func (l *lister) fail(err error) bool {
 	return l.yield(attach.Attachment{}, err)
 }
 
+// failed yields the error, if any; of a list with malformed entries the error of
+// each.
+func (l *lister) failed(what string, err error) bool {
+	errs := []error{err}
+	var bad attach.Spoiled
+	if errors.As(err, &bad) {
+		errs = bad
+	}
+	for _, err := range errs {
+		if err != nil && !l.fail(fmt.Errorf("%s %s: %w", what, l.subject, err)) {
+			return false
+		}
+	}
+	return true
+}
+
 // entries yields the entries of one manifest.
 func (l *lister) entries(k attach.Kind, img cosign.Image, p attach.Place) bool {
 	for _, e := range img.Entries {
@@ -98,14 +114,14 @@ func (l *lister) views() bool {
 
 func (l *lister) referrers() bool {
 	list, native, err := l.medium.Referrers(l.ctx, l.subject.Desc.Digest)
-	if err != nil {
-		return l.fail(fmt.Errorf("list the referrers of %s: %w", l.subject, err))
+	if !l.failed("list the referrers of", err) {
+		return false
 	}
 	scheme := attach.Referrers
 	if !native {
 		scheme = attach.FallbackTag
-		if list, err = l.fallback(); err != nil {
-			return l.fail(err)
+		if list, err = l.fallback(); !l.failed("list by the referrers tag the referrers of", err) {
+			return false
 		}
 	}
 	if len(list) > attach.MaxReferrers {
@@ -134,13 +150,9 @@ func (l *lister) fallback() ([]v1.Descriptor, error) {
 	case errors.Is(err, attach.ErrNotFound), err == nil && m.Desc.Digest == digest:
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("read %s:%s: %w", l.repo, tag, err)
+		return nil, err
 	}
-	list, err := attach.ParseIndex(m.Raw, attach.MaxReferrers)
-	if err != nil {
-		return nil, fmt.Errorf("read %s:%s: %w", l.repo, tag, err)
-	}
-	return list, nil
+	return attach.ParseReferrers(m.Raw, attach.MaxReferrers)
 }
 
 // referrer yields what one referrer holds: the entries of a journal entry, or

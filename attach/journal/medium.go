@@ -35,12 +35,20 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/hallmark-oci/hallmark/attach"
 )
+
+// ErrOddReferrers says that what answers for the referrers API is neither a list
+// nor a plain no: a proxy that forbids it, a redirect to nowhere, a web page. A
+// writer takes it for a no and keeps its journal under tags, which is safe
+// wherever tags are. A reader that finds nothing elsewhere cannot tell whether
+// there is something.
+var ErrOddReferrers = errors.New("odd answer of the referrers API")
 
 // A Medium is what the protocol needs of the thing that stores: a repository of
 // a registry, or an OCI layout directory. Each method is one atomic step that
@@ -65,7 +73,10 @@ type Medium interface {
 	// A repository that does not exist has no tags.
 	Tags(ctx context.Context, prefix string) ([]string, error)
 	// Referrers lists the manifests whose subject is the digest. A medium that
-	// has no referrers API answers native == false and no error.
+	// has no referrers API answers native == false and no error, or, where it
+	// answers in a way that no registry without that API should, an error that
+	// wraps [ErrOddReferrers]. Malformed entries of the list come as an error of
+	// type [attach.Spoiled] beside the others.
 	Referrers(ctx context.Context, digest v1.Hash) (list []v1.Descriptor, native bool, err error)
 	// Lock excludes other writers for the length of one Put. A medium that
 	// cannot lock, such as a registry, returns a function that does nothing.

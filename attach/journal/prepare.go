@@ -105,7 +105,7 @@ func (w *writer) referrersOf(ctx context.Context, subject v1.Hash) ([]v1.Descrip
 	if list, ok := w.probed[subject]; ok || !w.isNative() {
 		return list, nil
 	}
-	list, _, err := w.medium.Referrers(ctx, subject)
+	list, _, err := w.askReferrers(ctx, subject)
 	return list, err
 }
 

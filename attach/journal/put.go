@@ -188,7 +188,7 @@ func (w *writer) probe(ctx context.Context) error {
 		return nil
 	}
 	digest := w.subjects[0].Desc.Digest
-	list, native, err := w.medium.Referrers(ctx, digest)
+	list, native, err := w.askReferrers(ctx, digest)
 	if err != nil {
 		return fmt.Errorf("ask %s for referrers: %w", w.repo, err)
 	}
@@ -197,6 +197,20 @@ func (w *writer) probe(ctx context.Context) error {
 		w.probed[digest] = list
 	}
 	return nil
+}
+
+// askReferrers lists referrers as a writer needs it: malformed ones are none of
+// its own, and an odd answer is a no.
+func (s *Store) askReferrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, bool, error) {
+	list, native, err := s.medium.Referrers(ctx, digest)
+	var bad attach.Spoiled
+	switch {
+	case errors.Is(err, ErrOddReferrers):
+		return nil, false, nil
+	case errors.As(err, &bad):
+		return list, native, nil
+	}
+	return list, native, err
 }
 
 func (s *Store) setNative(native bool) {

@@ -235,7 +235,7 @@ func tagNames(subject v1.Hash, tags []string) map[string]string {
 }
 
 func (w *writer) nativeNames(ctx context.Context, subject v1.Hash) (map[string]string, error) {
-	list, native, err := w.medium.Referrers(ctx, subject)
+	list, native, err := w.askReferrers(ctx, subject)
 	if err != nil {
 		return nil, err
 	}

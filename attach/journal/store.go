@@ -123,9 +123,9 @@ func (s *Store) Manifest(ctx context.Context, _ attach.Subject, digest v1.Hash) 
 func (s *Store) Blob(ctx context.Context, _ attach.Subject, d v1.Descriptor) (io.ReadCloser, error) {
 	rc, err := s.medium.OpenBlob(ctx, d)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read %s@%s: %w", s.repo, d.Digest, err)
 	}
-	return attach.Check(rc, d)
+	return attach.CheckIn(s.repo, rc, d)
 }
 
 // Open implements [attach.Reader]. Content that the descriptor carries is not

@@ -34,8 +34,9 @@ type client struct {
 
 // A profile is what was learned of the registry.
 type profile struct {
-	twoStep     bool // it takes no blob in one request
-	noReferrers bool // it has no referrers API
+	twoStep      bool  // it takes no blob in one request
+	noReferrers  bool  // it has no referrers API
+	oddReferrers error // what it answers in place of a plain no
 }
 
 func newClient(repo string, o Options) (*client, error) {

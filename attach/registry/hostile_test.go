@@ -123,7 +123,7 @@ func hostileManifests() []hostile {
 		}, attach.ErrDenied},
 		{"sent in circles", "v1", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path, http.StatusFound)
-		}, attach.ErrMalformed},
+		}, errRedirect},
 		{"no reference", "../../x", nil, attach.ErrMalformed},
 		{"other algorithm", "sha512:" + zeros[7:], nil, attach.ErrMalformed},
 	}

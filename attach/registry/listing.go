@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/journal"
 )
 
 // maxPage is the size of the largest page of tags that is read. There are
@@ -65,7 +66,7 @@ func (m medium) tags(ctx context.Context, start, prefix string) ([]string, error
 		if page == attach.MaxPages {
 			return nil, fmt.Errorf("tags of %s: more than %d pages: %w", m.repo, attach.MaxPages, attach.ErrLimit)
 		}
-		resp, tags, err := m.tagPage(ctx, next)
+		resp, tags, sent, err := m.tagPage(ctx, next)
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +91,10 @@ func (m medium) tags(ctx context.Context, start, prefix string) ([]string, error
 		}
 		// A full page without a link may have another behind it. One that
 		// brought nothing new has not.
-		if next == nil && fresh && len(tags) >= m.options.PageSize {
+		if next == nil && len(tags) == 0 && sent >= m.options.PageSize {
+			return nil, fmt.Errorf("tags of %s: no valid tag on a full page: %w", m.repo, attach.ErrMalformed)
+		}
+		if next == nil && fresh && sent >= m.options.PageSize {
 			query.Set("last", tags[len(tags)-1])
 			next = m.url("tags/list", query)
 		}
@@ -103,20 +107,32 @@ func behind(tag, prefix string) bool {
 	return tag > prefix && !strings.HasPrefix(tag, prefix)
 }
 
-func (m medium) tagPage(ctx context.Context, u *url.URL) (*http.Response, []string, error) {
+// tagPage reads one page and returns its tags and how many elements it has. What
+// is no tag is left out: it cannot be one that is sought.
+func (m medium) tagPage(ctx context.Context, u *url.URL) (resp *http.Response, tags []string, sent int, err error) {
 	resp, raw, err := m.bytes(ctx, request{
 		method: http.MethodGet, url: u, header: http.Header{"Accept": {"application/json"}},
 	}, maxPage)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	var page struct {
-		Tags []string `json:"tags"`
+		Tags json.RawMessage `json:"tags"`
 	}
 	if err := json.Unmarshal(raw, &page); err != nil {
-		return nil, nil, fmt.Errorf("GET %s: %v: %w", u.Redacted(), err, attach.ErrMalformed)
+		return nil, nil, 0, fmt.Errorf("GET %s: %v: %w", u.Redacted(), err, attach.ErrMalformed)
 	}
-	return resp, page.Tags, nil
+	err = attach.Elements(page.Tags, attach.MaxTags, func(e json.RawMessage) {
+		sent++
+		var tag string
+		if json.Unmarshal(e, &tag) == nil && isTag(tag) {
+			tags = append(tags, tag)
+		}
+	})
+	if err != nil {
+		return nil, nil, 0, fmt.Errorf("GET %s: %w", u.Redacted(), err)
+	}
+	return resp, tags, sent, nil
 }
 
 // nextPage returns the address in the Link header (RFC 8288) of the next page,
@@ -140,58 +156,73 @@ func (c *client) nextPage(from *url.URL, h http.Header) (*url.URL, error) {
 	return nil, nil
 }
 
-// Referrers implements [journal.Medium]. Whatever is not a 200 with an OCI index
-// means that the registry has no referrers API, save answers that leave the
-// question open: 401, 429 and 5xx, and connections that break. That there is
-// none is remembered.
+// Referrers implements [journal.Medium]. A 200 with an OCI index is a list; 400,
+// 404, 405 and 501 say that the registry has no referrers API; 401, 429 and 5xx,
+// and connections that break, leave the question open and fail. All else is
+// [journal.ErrOddReferrers]. What is not open is remembered.
 func (m medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, bool, error) {
 	m.mu.Lock()
-	none := m.profile.noReferrers
+	none, odd := m.profile.noReferrers, m.profile.oddReferrers
 	m.mu.Unlock()
 	if none {
-		return nil, false, nil
+		return nil, false, odd
 	}
 	var list []v1.Descriptor
+	var spoiled attach.Spoiled
 	next := m.url("referrers/"+digest.String(), nil)
 	for page := 0; next != nil; page++ {
-		if page == attach.MaxPages || len(list) > attach.MaxReferrers {
+		if page == attach.MaxPages || len(list)+len(spoiled) > attach.MaxReferrers {
 			return nil, false, fmt.Errorf("referrers of %s: more than %d pages or %d entries: %w",
 				digest, attach.MaxPages, attach.MaxReferrers, attach.ErrLimit)
 		}
 		resp, raw, err := m.bytes(ctx, request{
 			method: http.MethodGet, url: next, header: http.Header{"Accept": {string(types.OCIImageIndex)}},
 		}, attach.MaxManifest)
-		if page == 0 && noReferrers(resp, err) {
+		if none, odd := noReferrers(resp, err); none && page == 0 {
 			m.mu.Lock()
-			m.profile.noReferrers = true
-			m.mu.Unlock()
-			return nil, false, nil
+			defer m.mu.Unlock()
+			m.profile.noReferrers, m.profile.oddReferrers = true, odd
+			return nil, false, odd
 		}
 		if err != nil {
 			return nil, false, fmt.Errorf("list referrers: %w", err)
 		}
-		more, err := attach.ParseIndex(raw, attach.MaxReferrers)
-		if err != nil {
+		more, err := attach.ParseReferrers(raw, attach.MaxReferrers)
+		var bad attach.Spoiled
+		if err != nil && !errors.As(err, &bad) {
 			return nil, false, fmt.Errorf("list referrers of %s: %w", digest, err)
 		}
-		list = append(list, more...)
+		list, spoiled = append(list, more...), append(spoiled, bad...)
 		if next, err = m.nextPage(next, resp.Header); err != nil {
 			return nil, false, err
 		}
 	}
+	if spoiled != nil {
+		return list, true, spoiled
+	}
 	return list, true, nil
 }
 
-// noReferrers reports whether the answer means that there is no referrers API.
-func noReferrers(resp *http.Response, err error) bool {
+// noReferrers reports whether the answer means that there is no referrers API,
+// and what is odd about it.
+func noReferrers(resp *http.Response, err error) (none bool, odd error) {
 	var se *statusError
 	switch {
 	case errors.Is(err, errRedirect):
-		return true
+		return true, fmt.Errorf("%w: %w", journal.ErrOddReferrers, err)
 	case errors.As(err, &se):
-		return se.status != http.StatusUnauthorized && !retryable(se.status)
+		switch se.status {
+		case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+			return true, nil
+		case http.StatusUnauthorized:
+			return false, nil
+		}
+		return !retryable(se.status), fmt.Errorf("%w: %w", journal.ErrOddReferrers, err)
 	case err != nil:
-		return false
+		return false, nil
 	}
-	return mediaType(resp.Header) != types.OCIImageIndex
+	if t := mediaType(resp.Header); t != types.OCIImageIndex {
+		return true, fmt.Errorf("%w: media type %q", journal.ErrOddReferrers, t)
+	}
+	return false, nil
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -57,13 +56,32 @@ func acceptManifests() string {
 	}, ", ")
 }
 
-// checkRef refuses what is neither a tag (distribution specification 1.1,
-// "Pulling manifests") nor a sha256 digest.
-func checkRef(ref string) error {
-	if ok, _ := regexp.MatchString(`^([a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}|sha256:[a-f0-9]{64})$`, ref); !ok {
-		return fmt.Errorf("reference %q is neither a tag nor a sha256 digest: %w", ref, attach.ErrMalformed)
+// maxTag is the length of the longest tag.
+const maxTag = 128
+
+// isTag reports whether the text is a tag: [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}
+// (distribution specification 1.1, "Pulling manifests").
+func isTag(s string) bool {
+	if s == "" || len(s) > maxTag || s[0] == '.' || s[0] == '-' {
+		return false
 	}
-	return nil
+	for i := range len(s) {
+		c := s[i]
+		word := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
+		if !word && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// checkRef refuses what is neither a tag nor a sha256 digest.
+func checkRef(ref string) error {
+	hex, isDigest := strings.CutPrefix(ref, "sha256:")
+	if isDigest && len(hex) == 64 && strings.Trim(hex, "0123456789abcdef") == "" || isTag(ref) {
+		return nil
+	}
+	return fmt.Errorf("reference %q is neither a tag nor a sha256 digest: %w", ref, attach.ErrMalformed)
 }
 
 // Manifest implements [journal.Medium].

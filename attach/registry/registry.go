@@ -155,14 +155,16 @@ func (s *Store) Manifest(ctx context.Context, _ attach.Subject, digest v1.Hash) 
 
 // Blob implements [attach.Reader]. It looks where Manifest looks.
 func (s *Store) Blob(ctx context.Context, _ attach.Subject, d v1.Descriptor) (io.ReadCloser, error) {
-	rc, err := s.subjects.openBlob(ctx, d)
+	from := s.subjects
+	rc, err := from.openBlob(ctx, d)
 	if errors.Is(err, attach.ErrNotFound) && s.attachments != s.subjects {
-		rc, err = s.attachments.openBlob(ctx, d)
+		from = s.attachments
+		rc, err = from.openBlob(ctx, d)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read %s: %w", from.refName(d.Digest.String()), err)
 	}
-	return attach.Check(rc, d)
+	return attach.CheckIn(from.repo.Name(), rc, d)
 }
 
 // refName returns the reference with its repository, for messages.

@@ -59,7 +59,8 @@ func (c *client) do(ctx context.Context, r request) (*http.Response, error) {
 
 // again reports whether there is hope in a further try.
 func again(ctx context.Context, resp *http.Response, err error) bool {
-	if ctx.Err() != nil || errors.Is(err, attach.ErrDenied) || errors.Is(err, errStalled) || errors.Is(err, attach.ErrMalformed) {
+	if ctx.Err() != nil || errors.Is(err, attach.ErrDenied) || errors.Is(err, errStalled) ||
+		errors.Is(err, errRedirect) || errors.Is(err, attach.ErrMalformed) {
 		return false
 	}
 	var se *statusError
@@ -128,7 +129,7 @@ func (c *client) hops(ctx context.Context, guard *watchdog, r request) (*http.Re
 		}
 		u = next
 	}
-	return nil, fmt.Errorf("more than %d redirects: %w", maxRedirects, attach.ErrMalformed)
+	return nil, fmt.Errorf("more than %d redirects: %w", maxRedirects, errRedirect)
 }
 
 // send sends the request to one address: with credentials to the registry,
@@ -179,15 +180,16 @@ func redirects(r request, resp *http.Response) bool {
 	return false
 }
 
-// errRedirect says that a registry sends on to another host what must be
-// answered by itself.
-var errRedirect = errors.New("redirected to another host")
+// errRedirect says that a registry sends on to where a client does not go: to
+// another host what must be answered by itself, in circles, or nowhere.
+var errRedirect = errors.New("redirect that cannot be followed")
 
 // target returns the address that a redirect leads to.
 func (c *client) target(r request, from *url.URL, resp *http.Response) (*url.URL, error) {
-	to, err := from.Parse(resp.Header.Get("Location"))
-	if err != nil {
-		return nil, fmt.Errorf("redirect to %q: %w", resp.Header.Get("Location"), attach.ErrMalformed)
+	location := resp.Header.Get("Location")
+	to, err := from.Parse(location)
+	if err != nil || location == "" {
+		return nil, fmt.Errorf("%d to %q: %w", resp.StatusCode, location, errRedirect)
 	}
 	switch {
 	case c.home(to):
@@ -195,7 +197,7 @@ func (c *client) target(r request, from *url.URL, resp *http.Response) (*url.URL
 	case !r.follow:
 		return nil, fmt.Errorf("the registry %s sends on to %s: %w: %w", c.repo.RegistryStr(), to.Host, errRedirect, attach.ErrDenied)
 	case !c.mayUse(to):
-		return nil, fmt.Errorf("the registry %s sends on to %s by %s: %w", c.repo.RegistryStr(), to.Host, to.Scheme, attach.ErrDenied)
+		return nil, fmt.Errorf("the registry %s sends on to %s by %s: %w: %w", c.repo.RegistryStr(), to.Host, to.Scheme, errRedirect, attach.ErrDenied)
 	}
 	return to, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
+	"github.com/hallmark-oci/hallmark/attach/journal"
 )
 
 // An ordeal is a registry with a quirk that the registry store meets half-way
@@ -51,9 +52,10 @@ func ordeals() []ordeal {
 	denied := trouble{attach.ErrDenied, ""}
 	fails := func(text string) trouble { return trouble{nil, text} }
 	var all []ordeal
-	for _, status := range []int{400, 403, 404, 405, 501} {
+	for _, status := range []int{400, 404, 405, 501} {
 		all = append(all, ordeal{quirks: []Quirk{ReferrersStatus(status)}})
 	}
+	odd := trouble{journal.ErrOddReferrers, ""}
 	for _, status := range []int{429, 500} { // maybe there, maybe not
 		text := fmt.Sprint(status)
 		all = append(all, ordeal{quirks: []Quirk{ReferrersStatus(status)}, put: fails(text), list: fails(text)})
@@ -67,9 +69,10 @@ func ordeals() []ordeal {
 	}
 	return append(all,
 		ordeal{quirks: nil, native: true},
-		ordeal{quirks: []Quirk{ReferrersRedirect()}},
-		ordeal{quirks: []Quirk{ReferrersType("application/json")}},
-		ordeal{quirks: []Quirk{ReferrersType("text/html")}},
+		ordeal{quirks: []Quirk{ReferrersStatus(403)}, list: odd},
+		ordeal{quirks: []Quirk{ReferrersRedirect()}, list: odd},
+		ordeal{quirks: []Quirk{ReferrersType("application/json")}, list: odd},
+		ordeal{quirks: []Quirk{ReferrersType("text/html")}, list: odd},
 		ordeal{quirks: []Quirk{ReferrersEmpty()}},
 		ordeal{quirks: []Quirk{SubjectLie()}},
 		ordeal{quirks: []Quirk{FallbackIsSubject()}},

@@ -71,6 +71,11 @@ func Status(status int, code string) Quirk {
 	})
 }
 
+// Answer answers everything as the handler does. It is meant for use with [Only].
+func Answer(name string, h http.HandlerFunc) Quirk {
+	return quirk(name, func(w http.ResponseWriter, r *http.Request, _ http.Handler) { h(w, r) })
+}
+
 // Delay waits before each request is looked at.
 func Delay(d time.Duration) Quirk {
 	return quirk(fmt.Sprintf("%v per request", d), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -83,11 +88,15 @@ func Delay(d time.Duration) Quirk {
 }
 
 // Flap answers every nth request with the status, a 5xx for instance, and
-// leaves what was asked undone.
+// leaves what was asked undone. Unless it is to answer all requests so, it does
+// not do so twice to the same request.
 func Flap(nth int, status int) Quirk {
 	var count atomic.Int64
+	var done sync.Map
 	return quirk(fmt.Sprintf("every %dth request answered %d", nth, status), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		if count.Add(1)%int64(nth) == 0 {
+		_, twice := done.Load(r.Method + r.URL.String())
+		if count.Add(1)%int64(nth) == 0 && (nth == 1 || !twice) {
+			done.Store(r.Method+r.URL.String(), true)
 			refuse(w, status, "UNKNOWN", "try again")
 			return
 		}
