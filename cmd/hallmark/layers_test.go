@@ -18,12 +18,12 @@ const module = "github.com/hallmark-oci/hallmark"
 // directly below.
 var layers = [][]string{
 	{"sign/jsonscan", "verify/policy/doc"},
-	{"sbom/purl", "attach", "sign/jsonscan", "cmd/hallmark/internal/term"},
+	{"sbom/purl", "attach", "sign/jsonscan", "verify/version", "verify/advisory", "cmd/hallmark/internal/term"},
 	{"sbom", "attach/cosign", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
 	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal"},
-	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "sign"},
+	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "sign", "verify/advisory/osv", "verify/match"},
 	{"verify", "sbom/scan", "attach/storetest"},
-	{"verify/policy", "cmd/hallmark/internal/seal", "cmd/hallmark/internal/serve"},
+	{"verify/policy", "verify/check", "cmd/hallmark/internal/seal", "cmd/hallmark/internal/serve"},
 	{"verify/admit"},
 	{"cmd/hallmark/internal/report"},
 	{"cmd/hallmark/internal/cli"},
@@ -40,6 +40,7 @@ var owners = map[string][]string{
 	"github.com/spdx/tools-golang":                         {"sbom/spdx"},
 	"github.com/CycloneDX/cyclonedx-go":                    {"sbom/cyclonedx"},
 	"github.com/spf13/cobra":                               {"cmd/hallmark/internal/cli"},
+	"github.com/google/osv-scalibr":                        {"verify/version"},
 	"golang.org/x/term":                                    {"cmd/hallmark/internal/term"},
 	"go.yaml.in/yaml/v3":                                   {"verify/policy/doc"},
 	"github.com/klauspost/compress":                        {"sbom/scan"},
