@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -249,4 +250,27 @@ func FuzzCheckJSON(f *testing.F) {
 			t.Errorf("%q: %d members, %d distinct, %v", data, n, len(m), err)
 		}
 	})
+}
+
+// TestSortManyAlike merges many entries of one package: the memory that takes
+// grows with their number, not with its square.
+func TestSortManyAlike(t *testing.T) {
+	const n = 20_000
+	var v sbom.Inventory
+	for i := range n {
+		v.Components = append(v.Components, sbom.Component{
+			Type: sbom.Library, Name: "a", Version: "1", ID: "a",
+			Licenses: []string{fmt.Sprintf("LicenseRef-%d", i)}, Locations: []sbom.Location{{Path: fmt.Sprint(i)}},
+		})
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	v.Sort()
+	runtime.ReadMemStats(&after)
+	if len(v.Components) != 1 || len(v.Components[0].Locations) != n || len(v.Components[0].Licenses) != n {
+		t.Fatalf("%d components", len(v.Components))
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 200<<20 {
+		t.Errorf("%d bytes for %d entries", took, n)
+	}
 }

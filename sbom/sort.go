@@ -120,21 +120,27 @@ func (c *Component) same(d *Component) bool {
 // first that sets them.
 func mergeSame(list []Component) []Component {
 	out := list[:0]
+	merged := false // whether the last one took others in
 	for _, c := range list {
 		if len(out) == 0 || out[len(out)-1].ID != c.ID || !out[len(out)-1].same(&c) {
 			out = append(out, c)
+			merged = false
 			continue
 		}
 		m := &out[len(out)-1]
+		if !merged { // once, or many of one package would be copied over and over
+			m.Licenses, m.Hashes, m.Locations = slices.Clip(m.Licenses), slices.Clip(m.Hashes), slices.Clip(m.Locations)
+			merged = true
+		}
 		m.Version = cmp.Or(m.Version, c.Version)
 		m.Ecosystem = cmp.Or(m.Ecosystem, c.Ecosystem)
 		m.Supplier = cmp.Or(m.Supplier, c.Supplier)
 		if m.SourceName == "" {
 			m.SourceName, m.SourceVersion = c.SourceName, c.SourceVersion
 		}
-		m.Licenses = append(slices.Clip(m.Licenses), c.Licenses...)
-		m.Hashes = append(slices.Clip(m.Hashes), c.Hashes...)
-		m.Locations = append(slices.Clip(m.Locations), c.Locations...)
+		m.Licenses = append(m.Licenses, c.Licenses...)
+		m.Hashes = append(m.Hashes, c.Hashes...)
+		m.Locations = append(m.Locations, c.Locations...)
 	}
 	clear(list[len(out):])
 	for i := range out {
