@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -67,6 +68,7 @@ func TestScript(t *testing.T) {
 			"faulty":    setFaults,
 			"image":     pushImage,
 			"index":     pushIndex,
+			"layout":    pushLayout,
 			"login":     login,
 			"move":      moveTag,
 			"peak":      peak,
@@ -113,6 +115,19 @@ func pushImage(ts *testscript.TestScript, neg bool, args []string) {
 	digest, err := img.Digest()
 	ts.Check(err)
 	ts.Setenv("DIGEST", digest.String())
+}
+
+// pushLayout puts a small random image into a new OCI layout: layout DIR:TAG
+func pushLayout(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: layout DIR:TAG")
+	}
+	dir, tag, _ := strings.Cut(args[0], ":")
+	img, err := random.Image(256, 2)
+	ts.Check(err)
+	path, err := layout.Write(ts.MkAbs(dir), empty.Index)
+	ts.Check(err)
+	ts.Check(path.AppendImage(img, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": tag})))
 }
 
 // pushIndex pushes an index of small random images for linux/arch0, linux/arch1 and so on: index REF N
