@@ -10,6 +10,18 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/cosign"
 )
 
+// confirmAll confirms all units. The names of all journal entries are needed
+// only to find those of items that existed.
+func (w *writer) confirmAll(ctx context.Context) error {
+	err := w.nameAll(ctx, func(u *unit) bool {
+		return slices.ContainsFunc(u.items, func(it *item) bool { return it.place.Scheme == "" })
+	})
+	if err != nil {
+		return err
+	}
+	return w.each(ctx, w.confirm)
+}
+
 // confirm makes sure that every item of the unit is in the journal: those just
 // written by finding them there, those that existed by finding their journal
 // entry, or, where a foreign writer made them, by journaling them now.

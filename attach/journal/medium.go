@@ -17,20 +17,35 @@
 // of the subject where the medium serves the referrers API. Only then is the
 // entry merged into the view, the manifest under cosign's tag, which is all
 // that cosign reads. Afterwards the writer lists the journal and reads the
-// view. Where the view lacks an entry of the journal, the writer merges what is
-// missing and writes the view again, after a random pause.
+// view. Where it finds the view as it wrote it, it answers for the view: where an
+// entry of the journal is missing there, it merges what is missing and writes the
+// view again, after a random pause. Where it finds that another has written the
+// view since, that other answers for it: the writer is done once the view shows
+// all that it knows, which are its own entries and all that it ever saw there.
+// Until then it looks at the view now and then, and when nothing has happened
+// for long, since the other may be dead or foreign, it completes the view itself.
 //
 // Why that suffices: let P be the last write of the view, by writer W. After P,
-// W listed the journal and read the view. Had anything in that list been
-// missing, W would have written again, so P holds all that was journaled before
-// the list. A writer X that journaled after the list writes the view after it
-// journaled, hence after P, so P was not the last. A writer that dies between
-// its two writes leaves a view that lags; the journal still has its entry,
+// W listed the journal and read the view. What it read was P, since no write
+// follows, so W could not leave the view to another. Had anything in that list
+// been missing, W would have written again, so P holds all that was journaled
+// before the list. A writer X that journaled after the list writes the view after
+// it journaled, hence after P, so P was not the last. That W takes P for its own
+// by the digest is safe: of two who write the same bytes, both answer for them.
+//
+// So opening the entries of others is the work of one. In a crowd of a hundred
+// writers each costs little more than a writer who is alone, as the others wait
+// longer the more entries the view lacks. Times and chance decide only how many
+// requests are made.
+//
+// A writer that dies between its two writes, or before it completed the view that
+// it answers for, leaves a view that lags; the journal still has all entries,
 // readers look there too, and the next writer completes the view.
 //
 // A foreign writer such as cosign follows no protocol: it can drop entries from
-// the view, which the next writer puts back from the journal, and its own
-// entries have no journal. What this package saw in a view it never drops.
+// the view, which the next writer that answers for the view puts back from the
+// journal, and its own entries have no journal. What this package saw in a view
+// it never drops.
 package journal
 
 import (

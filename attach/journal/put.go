@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -28,7 +29,12 @@ type unit struct {
 	view    view
 	read    bool                       // the view was read at least once
 	wrote   bool                       // the view was written and not read since
-	waited  bool                       // there was a pause since the view was last found wanting
+	wrotes  map[v1.Hash]bool           // the views that this Put wrote
+	open    bool                       // the view was found wanting and not written since
+	turn    bool                       // to complete the view after the pause
+	was     v1.Hash                    // the view when it was last found wanting
+	quiet   time.Duration              // how long the view was waited for since it last changed
+	looks   int                        // how often it was waited for
 	seen    map[attach.ID]cosign.Entry // all that the view should show: ours and what was ever seen
 	groups  map[string][]attach.ID     // by name, entries that share a journal entry
 	fetched map[string]bool            // names of journal entries that were looked at
@@ -70,6 +76,7 @@ type writer struct {
 	tags     map[string]bool               // all tags at the start; nil when not listed
 	probed   map[v1.Hash][]v1.Descriptor   // referrers listed at the start
 	names    map[v1.Hash]map[string]string // the journal as last listed: name to reference, by subject
+	vague    map[v1.Hash][]v1.Descriptor   // the listed whose names are not known yet, by subject
 	blind    error                         // why the journal cannot be listed
 }
 
@@ -166,6 +173,7 @@ func (w *writer) plan(p attach.Parcel) error {
 			seen:    make(map[attach.ID]cosign.Entry),
 			groups:  make(map[string][]attach.ID),
 			fetched: make(map[string]bool),
+			wrotes:  make(map[v1.Hash]bool),
 		})
 	}
 	if !slices.ContainsFunc(w.subjects, func(s attach.Subject) bool { return s.Desc.Digest == digest }) {

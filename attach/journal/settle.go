@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -15,90 +14,162 @@ import (
 )
 
 // settle lists the journal, confirms what was written, and repeats "read the
-// view, complete it" until each view shows the whole journal.
+// view, complete it" until each view was found to be complete, or to be for
+// another writer to complete.
 func (w *writer) settle(ctx context.Context) error {
-	confirmed := false
+	step := firstWait
 	for try := 0; ; try++ {
-		begin := w.now()
-		if err := w.listJournal(ctx); err != nil {
-			return err
-		}
-		step := min(max(w.now().Sub(begin), firstWait), longWait)
-		if !confirmed {
-			confirmed = true
-			native := w.isNative()
-			if err := w.each(ctx, w.confirm); err != nil {
+		if try == 0 || slices.ContainsFunc(w.units, func(u *unit) bool { return u.wrote || u.turn }) {
+			begin := w.now()
+			if err := w.listJournal(ctx); err != nil {
 				return err
 			}
-			if w.isNative() != native {
-				continue // the journal is elsewhere: list it there
+			step = min(max(w.now().Sub(begin), firstWait), longWait)
+		}
+		if try == 0 {
+			native := w.isNative()
+			if err := w.confirmAll(ctx); err != nil {
+				return err
+			}
+			if w.isNative() != native { // the journal is elsewhere: list it there
+				if err := w.listJournal(ctx); err != nil {
+					return err
+				}
 			}
 		}
-		if err := w.each(ctx, w.improve); err != nil {
-			return err
+		if err := w.improve(ctx); err != nil {
+			return fmt.Errorf("%w: %w", err, attach.ErrUnconfirmed)
 		}
-		open, pause, lead := false, false, false
+		open, wait := false, time.Duration(-1)
 		for _, u := range w.units {
-			wanting := u.wrote || w.wanting(u)
-			open = open || wanting
-			u.waited = wanting && !u.wrote
-			pause = pause || u.waited
-			lead = lead || u.waited && w.leads(u)
+			u.open = !u.wrote && w.wanting(u)
+			open = open || u.open || u.wrote
+			if u.open {
+				if d := w.schedule(u, step); wait < 0 || d < wait {
+					wait = d
+				}
+			}
 		}
 		if !open || try == maxTries {
 			return nil
 		}
-		if pause {
-			wait := time.Duration(w.random() * float64(min(step<<min(try, 10), longWait)))
-			if !lead {
-				wait += min(followers*step, longWait)
-			}
-			if err := w.sleep(ctx, wait); err != nil {
-				return fmt.Errorf("wait for the views of %s to come to rest: %w: %w", w.repo, err, attach.ErrUnconfirmed)
-			}
+		if err := w.pause(ctx, wait); err != nil {
+			return err
 		}
 	}
 }
 
-// leads reports whether this writer is the one to complete the view before
-// others: that of the smallest name which the view does not cover. The others
-// wait longer and most of the time find it done. Nothing depends on it but the
-// number of requests.
-func (w *writer) leads(u *unit) bool {
-	covered := coveredBy(u.kind, u.view.image)
-	first := ""
-	for name := range w.names[u.subject.Desc.Digest] {
-		if kindOf(name) == u.kind && !covered[name] && (first == "" || name < first) {
-			first = name
-		}
-	}
-	return slices.ContainsFunc(u.records, func(r *written) bool { return r.name == first })
-}
-
-// improve reads the view of a unit, and completes it when it was found wanting
-// before the last pause. Most of the time somebody else has done so meanwhile.
-func (w *writer) improve(ctx context.Context, u *unit) error {
-	if u.wrote || u.waited {
-		if err := w.look(ctx, u); err != nil {
-			return fmt.Errorf("%w: %w", err, attach.ErrUnconfirmed)
-		}
-	}
-	if !u.waited || !w.wanting(u) {
+// pause waits, and notes the time for the units that wait with it.
+func (w *writer) pause(ctx context.Context, d time.Duration) error {
+	if d < 0 {
 		return nil
 	}
-	if err := w.fetch(ctx, u); err != nil {
-		return fmt.Errorf("%w: %w", err, attach.ErrUnconfirmed)
+	for _, u := range w.units {
+		if u.open {
+			u.quiet += d
+		}
 	}
-	return w.write(ctx, u)
+	if err := w.sleep(ctx, d); err != nil {
+		return fmt.Errorf("wait for the views of %s to come to rest: %w: %w", w.repo, err, attach.ErrUnconfirmed)
+	}
+	return nil
 }
 
-// wanting reports whether the view lacks an entry that there is room for.
+// schedule decides what a unit does whose view was found wanting, and returns how
+// long it waits before that. Who answers for the view lets others finish and
+// then completes it. All others look now and then whether that was done, and do
+// it themselves when nothing has happened for long: the one with the smallest
+// name that the view does not cover first. Nothing but the number of requests
+// depends on the times.
+func (w *writer) schedule(u *unit, step time.Duration) time.Duration {
+	if now := u.view.desc.Digest; u.was != now {
+		u.was, u.quiet = now, 0
+	}
+	missing, before := w.behind(u)
+	crowd := missing / w.limit
+	random := func(d time.Duration) time.Duration { return time.Duration(w.random() * float64(d)) }
+	patience := time.Duration((1+min(before, longestQueue))*(patientFor+2*crowd)) * step
+	if u.turn = w.answers(u) || u.quiet >= patience; u.turn {
+		return min(time.Duration(1+crowd)*step+random(2*step), longWait)
+	}
+	wait := min(time.Duration(2+crowd)*step<<min(u.looks, 10), longWait)
+	u.looks++
+	return wait/2 + random(wait)
+}
+
+// answers reports whether this writer answers for the view: because the view is
+// as it wrote it, or because it wrote none and nobody is known who did.
+func (w *writer) answers(u *unit) bool {
+	return len(u.wrotes) == 0 || u.wrotes[u.view.desc.Digest]
+}
+
+// behind returns how many journal entries the view does not cover, and how many
+// of them have names smaller than those of this writer.
+func (w *writer) behind(u *unit) (missing, before int) {
+	mine := ""
+	for _, r := range u.records {
+		if mine == "" || r.name < mine {
+			mine = r.name
+		}
+	}
+	covered := coveredBy(u.kind, u.view.image)
+	for name := range w.names[u.subject.Desc.Digest] {
+		if kindOf(name) == u.kind && !covered[name] {
+			missing++
+			if name < mine {
+				before++
+			}
+		}
+	}
+	return missing, before
+}
+
+// improve reads the views that may have changed, and completes those whose turn
+// it is, unless somebody wrote them during the last pause.
+func (w *writer) improve(ctx context.Context) error {
+	err := w.each(ctx, func(ctx context.Context, u *unit) error {
+		if !u.wrote && !u.open {
+			return nil
+		}
+		if err := w.look(ctx, u); err != nil {
+			return err
+		}
+		u.turn = u.turn && u.was == u.view.desc.Digest
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.nameAll(ctx, func(u *unit) bool { return u.turn || w.answers(u) }); err != nil {
+		return err
+	}
+	return w.each(ctx, func(ctx context.Context, u *unit) error {
+		repairs := u.turn && w.wanting(u)
+		if u.turn = false; !repairs {
+			return nil
+		}
+		opened, err := w.fetch(ctx, u)
+		if err == nil && opened > 1 { // that took a while
+			err = w.look(ctx, u)
+		}
+		if err != nil {
+			return err
+		}
+		return w.write(ctx, u)
+	})
+}
+
+// wanting reports whether the view lacks an entry that there is room for: one
+// that this writer knows or, where it answers for the view, any.
 func (w *writer) wanting(u *unit) bool {
 	if u.tag == "" || u.frozen != "" {
 		return false
 	}
 	if _, added := u.merge(); added > 0 {
 		return true
+	}
+	if !w.answers(u) {
+		return false
 	}
 	unknown := len(w.uncovered(u))
 	if len(u.view.image.Entries) < attach.MaxView && u.left == 0 {
@@ -122,8 +193,9 @@ func (w *writer) uncovered(u *unit) []string {
 	return names[:min(len(names), attach.MaxReferrers)]
 }
 
-// fetch opens the journal entries that the view does not show.
-func (w *writer) fetch(ctx context.Context, u *unit) error {
+// fetch opens the journal entries that the view does not show, and returns how
+// many those were.
+func (w *writer) fetch(ctx context.Context, u *unit) (int, error) {
 	names := w.uncovered(u)
 	names = names[:min(len(names), attach.MaxView)]
 	good := make([][]cosign.Entry, len(names))
@@ -141,12 +213,12 @@ func (w *writer) fetch(ctx context.Context, u *unit) error {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return err
+		return 0, err
 	}
 	for i, name := range names {
 		u.learn(name, good[i])
 	}
-	return nil
+	return len(names), nil
 }
 
 // openRecord reads a journal entry. One that is malformed, or gone, is returned
@@ -168,129 +240,4 @@ func (w *writer) openRecord(ctx context.Context, u *unit, name, ref string) (rec
 		return record{name: name, kind: u.kind}, nil
 	}
 	return record{}, fmt.Errorf("read the journal entry %s of %s: %w", ref, u.subject, err)
-}
-
-// listJournal lists the journal of all subjects. A medium that does not let its
-// tags be listed makes the writer blind, which is no error: what it wrote can be
-// confirmed entry by entry.
-func (w *writer) listJournal(ctx context.Context) error {
-	names, err := w.journal(ctx)
-	switch {
-	case err == nil:
-		w.names, w.blind = names, nil
-	case errors.Is(err, attach.ErrDenied), errors.Is(err, attach.ErrNotFound), errors.Is(err, attach.ErrLimit):
-		w.names, w.blind = nil, err
-	default:
-		return fmt.Errorf("list the journal in %s: %w: %w", w.repo, err, attach.ErrUnconfirmed)
-	}
-	return nil
-}
-
-func (w *writer) journal(ctx context.Context) (map[v1.Hash]map[string]string, error) {
-	lists := make([]map[string]string, len(w.subjects))
-	native := w.isNative()
-	var all []string
-	if many := len(w.subjects) > fewSubjects; many && !native {
-		var err error
-		if all, err = w.medium.Tags(ctx, "sha256-"); err != nil {
-			return nil, err
-		}
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(w.limit)
-	for i, s := range w.subjects {
-		g.Go(func() error {
-			var err error
-			switch {
-			case native:
-				lists[i], err = w.nativeNames(ctx, s.Desc.Digest)
-			case all != nil:
-				lists[i] = tagNames(s.Desc.Digest, all)
-			default:
-				var tags []string
-				tags, err = w.medium.Tags(ctx, tagPrefix(s.Desc.Digest))
-				lists[i] = tagNames(s.Desc.Digest, tags)
-			}
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	names := make(map[v1.Hash]map[string]string, len(lists))
-	for i, s := range w.subjects {
-		names[s.Desc.Digest] = lists[i]
-	}
-	return names, nil
-}
-
-func tagNames(subject v1.Hash, tags []string) map[string]string {
-	names := make(map[string]string)
-	for _, tag := range tags {
-		if name, ok := nameInTag(subject, tag); ok {
-			names[name] = tag
-		}
-	}
-	return names
-}
-
-func (w *writer) nativeNames(ctx context.Context, subject v1.Hash) (map[string]string, error) {
-	list, native, err := w.askReferrers(ctx, subject)
-	if err != nil {
-		return nil, err
-	}
-	names := make(map[string]string)
-	if !native {
-		return names, nil
-	}
-	for _, d := range list {
-		name, err := w.nameOfReferrer(ctx, subject, d)
-		if err != nil {
-			return nil, err
-		}
-		if name != "" {
-			names[name] = d.Digest.String()
-		}
-	}
-	return names, nil
-}
-
-// nameOfReferrer returns the name of the journal entry that the referrer is, ""
-// when it is none. Not every registry lists the annotations of a manifest, or
-// even its type, as it should: then the manifest is asked, once.
-func (s *Store) nameOfReferrer(ctx context.Context, subject v1.Hash, d v1.Descriptor) (string, error) {
-	if name := d.Annotations[nameAnnotation]; d.ArtifactType == EntryType && validName(name) {
-		return name, nil
-	}
-	if d.ArtifactType != EntryType && !vagueType(d.ArtifactType) {
-		return "", nil
-	}
-	s.mu.Lock()
-	name, known := s.named[d.Digest]
-	s.mu.Unlock()
-	if known {
-		return name, nil
-	}
-	m, err := s.medium.Manifest(ctx, d.Digest.String())
-	if err == nil {
-		var r record
-		if r, err = readRecord(m, "", "", subject); err == nil {
-			name = r.name
-		}
-	}
-	if err != nil && !attach.Judged(err) && !errors.Is(err, attach.ErrNotFound) {
-		return "", fmt.Errorf("read the referrer %s: %w", d.Digest, err)
-	}
-	s.remember(d.Digest, name)
-	return name, nil
-}
-
-// remember notes the name of the journal entry with that digest.
-func (s *Store) remember(digest v1.Hash, name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.named) >= attach.MaxReferrers {
-		clear(s.named)
-	}
-	s.named[digest] = name
 }

@@ -19,9 +19,11 @@ const (
 	maxTries  = 40
 	firstWait = 20 * time.Millisecond
 	longWait  = 2 * time.Second
-	// followers is how many requests longer those wait who leave the repair of
-	// a view to another.
-	followers = 8
+	// patientFor is for how many requests' time a view that another should
+	// complete may stay as it is, with no crowd.
+	patientFor = 12
+	// longestQueue is how often as long the last wait to complete it after all.
+	longestQueue = 3
 )
 
 // requests is how many requests of one Put are under way at once.

@@ -123,7 +123,10 @@ func (w *writer) write(ctx context.Context, u *unit) error {
 	if added == 0 {
 		return nil
 	}
-	_, err := w.putImage(ctx, u.tag, img)
+	m, err := w.putImage(ctx, u.tag, img)
+	if m.Raw != nil {
+		u.wrotes[m.Desc.Digest] = true // whatever was answered
+	}
 	switch {
 	case errors.Is(err, attach.ErrImmutable), errors.Is(err, attach.ErrDenied):
 		// What was read may be older than what others, or an answer of ours

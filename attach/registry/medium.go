@@ -122,7 +122,11 @@ func (c *client) manifest(ctx context.Context, ref string) (attach.Manifest, typ
 	if stated, err := attach.ManifestType(raw); err == nil && stated != "" {
 		d.MediaType = stated
 	}
-	return attach.Manifest{Desc: d, Raw: raw}, header, nil
+	m := attach.Manifest{Desc: d, Raw: raw}
+	if strings.Contains(ref, ":") {
+		c.remember(m) // a digest has one content
+	}
+	return m, header, nil
 }
 
 // mediaType returns the content type without its parameters.
