@@ -99,7 +99,7 @@ func (b *bench) layout(t tool) (string, error) {
 	if err := path.AppendImage(img, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "1"})); err != nil {
 		return "", err
 	}
-	if _, err := t.cmd.Must(b.ctx, "key", "import", "k0.key", "-f", "pkcs8", "-o", "plain.key"); err != nil {
+	if _, err := t.cmd.Must(b.ctx, "key", "import", "k0.key", "--key-format", "pkcs8", "-o", "plain.key"); err != nil {
 		return "", err
 	}
 	const n = 200

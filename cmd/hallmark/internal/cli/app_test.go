@@ -79,7 +79,7 @@ func (b *bench) run(ctx context.Context, line string) int {
 // keys makes a key pair in the current directory.
 func (b *bench) keys(t *testing.T) {
 	t.Helper()
-	if code := b.run(t.Context(), "key generate -f pkcs8"); code != exitYes {
+	if code := b.run(t.Context(), "key generate --key-format pkcs8"); code != exitYes {
 		t.Fatalf("key generate: %d %s", code, b.err)
 	}
 }

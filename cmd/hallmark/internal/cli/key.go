@@ -25,10 +25,11 @@ func (app *App) keyOptions() key.Options {
 
 // keyOutput is the group of flags that say how a key pair is written.
 type keyOutput struct {
-	app    *App
-	path   string
-	format string
-	force  bool
+	app       *App
+	path      string
+	keyFormat string
+	format    string // of the report
+	force     bool
 }
 
 func (k *keyOutput) bind(cmd *cobra.Command, app *App) {
@@ -39,13 +40,14 @@ func (k *keyOutput) bind(cmd *cobra.Command, app *App) {
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&k.path, "output", "o", "hallmark.key", "file for the private key; the public key goes beside it as .pub")
-	enum(cmd, &k.format, "format", "f", formats, "format of the private key file")
+	enum(cmd, &k.keyFormat, "key-format", "", formats, "format of the private key file")
+	enum(cmd, &k.format, "format", "f", []string{"text", "json"}, "shape of the answer")
 	flags.BoolVar(&k.force, "force", false, "replace files that exist")
 }
 
 // write asks for a password where the format needs one and writes the pair.
 func (k *keyOutput) write(ctx context.Context, p *key.Private) error {
-	opts := key.WriteOptions{Format: key.Format(k.format), Force: k.force}
+	opts := key.WriteOptions{Format: key.Format(k.keyFormat), Force: k.force}
 	if opts.Format != key.FormatPKCS8 {
 		password, err := k.newPassword(ctx)
 		if err != nil {
@@ -56,7 +58,7 @@ func (k *keyOutput) write(ctx context.Context, p *key.Private) error {
 	if err := key.WritePair(k.path, p, opts); err != nil {
 		return err
 	}
-	return report.Write(k.app.Out, "text", report.KeyInfo{
+	return report.Write(k.app.Out, k.format, report.KeyInfo{
 		Name: k.path, Algorithm: p.PublicKey().Algorithm(), Fingerprint: "sha256:" + p.ID().String(), Private: true,
 		Files: []string{k.path, key.PublicPath(k.path)},
 	})
@@ -89,7 +91,7 @@ password from HALLMARK_PASSWORD, COSIGN_PASSWORD or the terminal; the file is
 readable by its owner only. Existing files are not replaced without --force.`,
 		Example: `  hallmark key generate
   hallmark key generate --algorithm ed25519 -o release.key
-  hallmark key generate -f pkcs8 -o ci.key`,
+  hallmark key generate --key-format pkcs8 -o ci.key`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := key.Generate(key.Algorithm(algorithm))
@@ -119,7 +121,7 @@ format) and write it as a key pair. One password, from HALLMARK_PASSWORD,
 COSIGN_PASSWORD or the terminal, opens the old file and closes the new one; on
 a terminal each is asked for.`,
 		Example: `  hallmark key import server.pem -o release.key
-  hallmark key import env://OLD_KEY -f pkcs8 -o ci.key`,
+  hallmark key import env://OLD_KEY --key-format pkcs8 -o ci.key`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts := app.keyOptions()
