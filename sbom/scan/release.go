@@ -18,8 +18,8 @@ const (
 	maxRelease                   = 64 << 10
 )
 
-// releasePaths are where the file is looked for, the first one that exists counts.
-var releasePaths = [...]string{"etc/os-release", "usr/lib/os-release"}
+// releasePaths returns where the file is looked for, the first one that exists counts.
+func releasePaths() []string { return []string{"etc/os-release", "usr/lib/os-release"} }
 
 // Name implements extract.Extractor.
 func (release) Name() string { return "os" }
@@ -76,7 +76,7 @@ func unquote(s string) string {
 
 // Resolve implements extract.Extractor.
 func (release) Resolve(v *extract.View) extract.Result {
-	for _, p := range releasePaths {
+	for _, p := range releasePaths() {
 		f, ok := v.Find(p, releaseFormat)
 		if !ok || len(f.Record.Packages) == 0 {
 			continue
@@ -92,7 +92,7 @@ func (release) Resolve(v *extract.View) extract.Result {
 
 // distro returns what the image's os-release file says.
 func distro(v *extract.View) sbom.Distro {
-	for _, p := range releasePaths {
+	for _, p := range releasePaths() {
 		if f, ok := v.Find(p, releaseFormat); ok && len(f.Record.Packages) > 0 {
 			os := f.Record.Packages[0]
 			return sbom.Distro{ID: os.Name, VersionID: os.Version, PrettyName: os.Role}

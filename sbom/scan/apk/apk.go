@@ -25,8 +25,8 @@ const (
 	maxInstalled                = 32 << 20 // bytes of a database
 )
 
-// databases are where the database is looked for.
-var databases = [...]string{"lib/apk/db/installed", "usr/lib/apk/db/installed"}
+// databases returns where the database is looked for.
+func databases() []string { return []string{"lib/apk/db/installed", "usr/lib/apk/db/installed"} }
 
 // Name implements extract.Extractor.
 func (Extractor) Name() string { return "apk" }
@@ -118,8 +118,8 @@ func bare(s string) string {
 // Resolve implements extract.Extractor.
 func (Extractor) Resolve(v *extract.View) extract.Result {
 	var res extract.Result
-	own := make(map[string]bool, len(databases))
-	for _, p := range databases {
+	own := make(map[string]bool, len(databases()))
+	for _, p := range databases() {
 		own[v.Real(p)] = true
 	}
 	providers := make(map[string]string)
