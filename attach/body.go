@@ -29,9 +29,17 @@ func Bytes(b []byte) Body {
 	}
 }
 
-// File returns the body that the file holds, hashed once. The file must not
+// File returns the body that the file holds, hashed once. It must be a regular
+// file, because it is read more than once, and to its end. The file must not
 // change while the body is in use; a change shows as [ErrDigest] at the store.
 func File(path string) (Body, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Body{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return Body{}, fmt.Errorf("read %s: not a regular file, which can be read twice", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return Body{}, err
