@@ -88,7 +88,18 @@ func plants() map[string]func(s site) []byte {
 			return s.attested(`"predicateType":"https://example.com/other","subject":[`+s.subject()+`]`, "")
 		},
 		"two-payloads": func(s site) []byte { return s.attested(`"subject":[`+s.subject()+`]`, `"payload":"e30=",`) },
-		"one-subject":  func(s site) []byte { return s.attested(`"subject":[`+s.subject()+`]`, "") },
+		// Half a gigabyte in an attestation of half a megabyte, and much space
+		// around nothing.
+		"gzip": func(s site) []byte {
+			b, err := newBomb("statement.json", "", " ")
+			s.ts.Check(err)
+			return s.entry(dsseType, b.compressed, note())
+		},
+		"spaces": func(s site) []byte {
+			return s.entry(dsseType, append(bytes.Repeat([]byte(" "), 48<<20), "{}"...), note())
+		},
+		"nested":      func(s site) []byte { return s.entry(dsseType, bytes.Repeat([]byte(`{"payload":[`), 1<<20), note()) },
+		"one-subject": func(s site) []byte { return s.attested(`"subject":[`+s.subject()+`]`, "") },
 	}
 }
 
@@ -245,6 +256,12 @@ func (s site) attested(members, more string) []byte {
 	pae := fmt.Sprintf("DSSEv1 %d %s %d %s", len(payloadType), payloadType, len(statement), statement)
 	envelope := fmt.Sprintf(`{"payloadType":%q,%s"payload":%q,"signatures":[{"keyid":"","sig":%q}]}`,
 		payloadType, more, base64.StdEncoding.EncodeToString([]byte(statement)), s.sign([]byte(pae)))
-	return s.entry("application/vnd.dsse.envelope.v1+json", []byte(envelope),
-		map[string]any{"dev.cosignproject.cosign/signature": "", "predicateType": "https://example.com/note"})
+	return s.entry(dsseType, []byte(envelope), note())
+}
+
+const dsseType = "application/vnd.dsse.envelope.v1+json"
+
+// note returns the annotations of an attestation.
+func note() map[string]any {
+	return map[string]any{"dev.cosignproject.cosign/signature": "", "predicateType": "https://example.com/note"}
 }

@@ -55,6 +55,7 @@ func TestScript(t *testing.T) {
 			env.Setenv("FAULTY", faulty.Host)
 			env.Setenv("HALLMARK_PASSWORD", scriptPassword)
 			env.Setenv("PASSWORD", scriptPassword)
+			env.Setenv("NL", "\n")
 			env.Setenv(peakFile, filepath.Join(env.WorkDir, ".peak"))
 			env.Setenv("HOME", env.WorkDir)
 			return nil
