@@ -40,7 +40,7 @@ func split(s string) (p PURL, err error) {
 	}
 	scheme, rest, ok := strings.Cut(rest, ":")
 	if !ok || !strings.EqualFold(scheme, "pkg") {
-		return p, fmt.Errorf("does not start with pkg:")
+		return p, fmt.Errorf("the scheme is not %q", "pkg")
 	}
 	var path string
 	p.Type, path, ok = strings.Cut(strings.Trim(rest, "/"), "/")
