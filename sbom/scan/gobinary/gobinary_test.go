@@ -20,6 +20,16 @@ import (
 	"github.com/hallmark-oci/hallmark/sbom/scan/gobinary"
 )
 
+// goroot returns the directory of the Go distribution that runs the test.
+func goroot(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // build makes a Go program from the files in a module of its own and returns its path.
 func build(t *testing.T, files map[string]string, env []string, args ...string) string {
 	t.Helper()
@@ -34,7 +44,7 @@ func build(t *testing.T, files map[string]string, env []string, args ...string) 
 		}
 	}
 	out := filepath.Join(dir, "program.out")
-	cmd := exec.Command(filepath.Join(runtime.GOROOT(), "bin", "go"), append([]string{"build", "-o", out}, args...)...)
+	cmd := exec.Command(filepath.Join(goroot(t), "bin", "go"), append([]string{"build", "-o", out}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod", "GOWORK=off", "GOTOOLCHAIN=local", "GOPROXY=off", "GOSUMDB=off"), env...)
 	if b, err := cmd.CombinedOutput(); err != nil {
@@ -170,7 +180,7 @@ func TestModules(t *testing.T) {
 	if err := os.WriteFile(source, []byte(body), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	goTool := filepath.Join(runtime.GOROOT(), "bin", "go")
+	goTool := filepath.Join(goroot(t), "bin", "go")
 	if out, err := exec.Command(goTool, "build", "-o", self, source).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -238,7 +248,7 @@ func TestCarriers(t *testing.T) {
 
 // TestGoCommand reads a program of the Go distribution, which has no module.
 func TestGoCommand(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "bin", "gofmt"))
+	b, err := os.ReadFile(filepath.Join(goroot(t), "bin", "gofmt"))
 	if err != nil {
 		t.Fatal(err)
 	}
