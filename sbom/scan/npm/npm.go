@@ -113,12 +113,3 @@ func standing(dir string) (inside, proper bool) {
 	}
 	return true, i == len(parts)
 }
-
-// owner returns the directory whose node_modules a place is under, "" for the root.
-func owner(dir string) string {
-	if strings.HasPrefix(dir, modules+"/") {
-		return ""
-	}
-	before, _, _ := strings.Cut(dir, "/"+modules+"/")
-	return before
-}
