@@ -1,9 +1,7 @@
 package registry
 
 import (
-	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,11 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
-
-	"github.com/hallmark-oci/hallmark/attach"
 )
 
 // A client sends requests to one repository.
@@ -25,11 +20,11 @@ type client struct {
 	options Options
 	plain   http.RoundTripper // without credentials
 
-	mu       sync.Mutex
-	ping     *transport.Challenge       // what the registry asks for; nil before it was asked
-	sessions map[bool]http.RoundTripper // with credentials, by whether for writing
-	profile  profile
-	cache    manifestCache
+	access access
+
+	mu      sync.Mutex
+	profile profile
+	cache   manifestCache
 }
 
 // A profile is what was learned of the registry.
@@ -49,10 +44,9 @@ func newClient(repo string, o Options) (*client, error) {
 		return nil, fmt.Errorf("repository %q: %w", repo, err)
 	}
 	return &client{
-		repo:     r,
-		options:  o,
-		plain:    transport.NewUserAgent(o.Transport, o.UserAgent),
-		sessions: make(map[bool]http.RoundTripper),
+		repo:    r,
+		options: o,
+		plain:   transport.NewUserAgent(o.Transport, o.UserAgent),
 	}, nil
 }
 
@@ -75,74 +69,6 @@ func newTransport(insecure bool) http.RoundTripper {
 		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 	}
 	return t
-}
-
-// session returns the transport that carries credentials, and the scheme to use
-// with it. The registry is pinged once, and asked for a token once for reading
-// and once for writing.
-func (c *client) session(ctx context.Context, write bool) (http.RoundTripper, string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ping == nil {
-		ping, err := transport.Ping(ctx, c.repo.Registry, c.plain)
-		if err != nil {
-			return nil, "", fmt.Errorf("reach the registry %s: %w", c.repo.RegistryStr(), authError(err))
-		}
-		if ping.Insecure && c.repo.Scheme() == "https" {
-			return nil, "", fmt.Errorf("registry %s leads from https to http: %w", c.repo.RegistryStr(), attach.ErrDenied)
-		}
-		c.ping = ping
-	}
-	scheme := "https"
-	if c.ping.Insecure {
-		scheme = "http"
-	}
-	if !strings.EqualFold(c.ping.Scheme, "bearer") {
-		write = false // no scopes: one session does for both
-	}
-	if rt := c.sessions[write]; rt != nil {
-		return rt, scheme, nil
-	}
-	rt, err := c.login(ctx, write)
-	if err != nil {
-		return nil, "", fmt.Errorf("log in to %s: %w", c.repo.RegistryStr(), authError(err))
-	}
-	c.sessions[write] = rt
-	return rt, scheme, nil
-}
-
-func (c *client) login(ctx context.Context, write bool) (http.RoundTripper, error) {
-	auth, err := authn.Resolve(ctx, c.options.Keychain, c.repo)
-	if err != nil {
-		return nil, fmt.Errorf("find credentials: %w", err)
-	}
-	var token *transport.Token
-	if strings.EqualFold(c.ping.Scheme, "bearer") {
-		scope := c.repo.Scope(transport.PullScope)
-		if write {
-			scope = c.repo.Scope(transport.PushScope)
-		}
-		token, err = transport.Exchange(ctx, c.repo.Registry, auth, c.plain, []string{scope}, c.ping)
-		if err != nil {
-			return nil, err
-		}
-		if token.Token == "" {
-			token.Token = token.AccessToken
-		}
-	}
-	return transport.FromToken(c.repo.Registry, auth, c.plain, c.ping, token)
-}
-
-// authError says what kind of failure a failed ping or login is.
-func authError(err error) error {
-	var te *transport.Error
-	if !errors.As(err, &te) {
-		return err
-	}
-	if te.StatusCode == http.StatusUnauthorized || te.StatusCode == http.StatusForbidden {
-		return fmt.Errorf("%w: %w", err, attach.ErrDenied)
-	}
-	return &statusError{status: te.StatusCode, text: te.Error()}
 }
 
 // url returns the address of something in the repository.

@@ -43,6 +43,10 @@ type Options struct {
 	// Insecure allows plain HTTP and, where Transport is nil, certificates that
 	// do not verify. Loopback addresses may use plain HTTP without it.
 	Insecure bool
+	// Push says that the store will be written to, so that the first token asked
+	// for lets write too and no second one is needed. Without it a token for
+	// writing is asked for with the first write only.
+	Push bool
 	// AttachmentRepo names the repository that journal and views are kept in,
 	// possibly of another registry; that of the subject when empty.
 	AttachmentRepo string

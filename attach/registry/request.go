@@ -133,23 +133,49 @@ func (c *client) hops(ctx context.Context, guard *watchdog, r request) (*http.Re
 }
 
 // send sends the request to one address: with credentials to the registry,
-// without them to others.
+// without them to others. Where the registry refuses a token that it took before,
+// one that expired, it is sent once more with a new one.
 func (c *client) send(ctx context.Context, guard *watchdog, r request, to *url.URL) (*http.Response, error) {
 	u := *to
-	rt := c.plain
-	if c.home(&u) {
-		session, scheme, err := c.session(ctx, r.write)
-		if err != nil {
-			return nil, err
+	if !c.home(&u) {
+		resp, err := c.transmit(ctx, guard, r, &u, "")
+		if err == nil && resp.StatusCode == http.StatusUnauthorized {
+			resp.Body.Close()
+			return nil, fmt.Errorf("the registry %s sends on to %s, which asks for credentials: %w", c.repo.RegistryStr(), u.Host, attach.ErrDenied)
 		}
-		rt, u.Scheme = session, scheme
+		return resp, err
 	}
+	pass, scheme, fresh, err := c.authorize(ctx, r.write, "")
+	if err != nil {
+		return nil, err
+	}
+	u.Scheme = scheme
+	resp, err := c.transmit(ctx, guard, r, &u, pass)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || fresh || pass == "" {
+		return resp, err
+	}
+	renewed, _, _, err := c.authorize(ctx, r.write, pass)
+	if err == nil && renewed == pass {
+		return resp, nil
+	}
+	resp.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	return c.transmit(ctx, guard, r, &u, renewed)
+}
+
+// transmit sends the request one time to the address.
+func (c *client) transmit(ctx context.Context, guard *watchdog, r request, u *url.URL, pass string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, attach.ErrMalformed)
 	}
 	for k, v := range r.header {
 		req.Header[k] = v
+	}
+	if pass != "" {
+		req.Header.Set("Authorization", pass)
 	}
 	if r.body.Open != nil {
 		rc, err := r.body.Open()
@@ -158,15 +184,7 @@ func (c *client) send(ctx context.Context, guard *watchdog, r request, to *url.U
 		}
 		req.Body, req.ContentLength = &watchedBody{guard: guard, rc: rc, keep: true}, r.body.Size
 	}
-	resp, err := rt.RoundTrip(req)
-	if err != nil {
-		return nil, authError(err)
-	}
-	if !c.home(&u) && resp.StatusCode == http.StatusUnauthorized {
-		resp.Body.Close()
-		return nil, fmt.Errorf("the registry %s sends on to %s, which asks for credentials: %w", c.repo.RegistryStr(), u.Host, attach.ErrDenied)
-	}
-	return resp, nil
+	return c.plain.RoundTrip(req)
 }
 
 // redirects reports whether the answer is a redirect that is looked at: of what
