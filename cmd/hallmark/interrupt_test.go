@@ -140,7 +140,7 @@ func TestInterrupted(t *testing.T) {
 		t.Run(fmt.Sprintf("%v, request carried out %v", tt.signal, tt.done), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			must(t, dir, "key", "generate", "-f", "pkcs8")
+			must(t, dir, "key", "generate", "--key-format", "pkcs8")
 			f := newFront(t, tt.done)
 			tag := f.empty(t, img)
 			seal := []string{"seal", "--key", "hallmark.key", "-f", "json", tag}
@@ -204,7 +204,7 @@ func TestInterruptedVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	must(t, dir, "key", "generate", "-f", "pkcs8")
+	must(t, dir, "key", "generate", "--key-format", "pkcs8")
 	f := newFront(t, false)
 	tag := f.empty(t, img)
 	for n := int64(1); n <= 4; n++ {

@@ -83,7 +83,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	must(t, dir, "key", "generate", "-f", "pkcs8", "-o", "old.key")
+	must(t, dir, "key", "generate", "--key-format", "pkcs8", "-o", "old.key")
 	if err := os.Chmod(filepath.Join(dir, "old.key"), 0o644); err != nil {
 		t.Fatal(err)
 	}
