@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
@@ -16,12 +17,14 @@ type judge struct {
 	subject attach.Subject
 	keys    []*key.Public
 	rule    Rule
+	now     func() time.Time
 
 	evidence []Evidence
 	index    map[attach.ID]int
 	signers  map[key.Fingerprint]bool // whose entries were accepted
 	open     []error                  // places that could not be read
 	bad      []error                  // places whose content arrived and is bad
+	until    time.Time                // when time alone may change the judgement on an entry
 }
 
 // check reads entries until the threshold is met, or all of them, and sums up.
@@ -92,7 +95,7 @@ func (j *judge) entry(ctx context.Context, a attach.Attachment) (e Evidence, our
 
 // sum turns the evidence into the outcome of the rule.
 func (j *judge) sum(ctx context.Context) Check {
-	c := Check{Rule: j.rule.Name, Evidence: j.evidence}
+	c := Check{Rule: j.rule.Name, Evidence: j.evidence, Until: j.until}
 	need, have := j.rule.Threshold, len(j.signers)
 	if have >= need {
 		c.Outcome, c.Reason = Accept, Accepted
@@ -109,8 +112,10 @@ func (j *judge) sum(ctx context.Context) Check {
 		c.Reason = ThresholdNotMet
 		c.Detail = fmt.Sprintf("signed by %s, %d are needed", count(have, "accepted key", "accepted keys"), need)
 	case len(j.evidence) > 0 || len(j.bad) > 0:
-		c.Reason = NoneAccepted
-		c.Detail = j.whyNone()
+		c.Reason, c.Detail = NoneAccepted, j.whyNone()
+		if i := slices.IndexFunc(j.evidence, aged); i >= 0 {
+			c.Reason, c.Detail = j.evidence[i].Reason, j.evidence[i].Detail
+		}
 	case j.rule.Kind == attach.Signature:
 		c.Reason, c.Detail = NoSignature, "no signature is attached"
 	default:

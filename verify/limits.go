@@ -1,5 +1,7 @@
 package verify
 
+import "time"
+
 // Limits on what is judged. They are applied before memory is taken.
 const (
 	// MaxPayload is the size of the largest simple-signing payload, in bytes.
@@ -10,6 +12,10 @@ const (
 	MaxEnvelope = 512 << 20
 	// MaxBundle is the size of the largest Sigstore bundle, in bytes. Bundles are held in memory.
 	MaxBundle = 64 << 20
+	// maxSkew is how far the clock of a signer may be ahead of ours.
+	maxSkew = 5 * time.Minute
+	// maxTime is the size of the longest time stamp, in bytes.
+	maxTime = 64
 	// maxCertificates bounds the certificates of one annotation.
 	maxCertificates = 10
 	// maxIndexDepth bounds how deep indexes of one subject are nested.

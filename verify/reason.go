@@ -45,6 +45,21 @@ const (
 	WrongSubject         Reason = "wrong-subject"         // signed for another image
 	AnnotationMismatch   Reason = "annotation-mismatch"   // the payload lacks a wanted annotation
 	UnsupportedFormat    Reason = "unsupported-format"    // a format that hallmark does not judge
+	TooOld               Reason = "too-old"               // what the statement says was made too long ago
+	NoTime               Reason = "no-time"               // an age is asked for, and the statement tells no time
+	FromFuture           Reason = "from-future"           // the statement claims to be made at a time yet to come
+)
+
+// The reasons that policies give, see verify/policy.
+const (
+	NoPolicy             Reason = "no-policy"             // no policy speaks of the image
+	BadReference         Reason = "bad-reference"         // the name of the image cannot be read
+	DigestRequired       Reason = "digest-required"       // the image is named without digest, and none was found
+	StaticPass           Reason = "static-pass"           // a policy exempts the image
+	StaticFail           Reason = "static-fail"           // a policy forbids the image
+	AuthorityUnsupported Reason = "authority-unsupported" // a policy asks for what is not verified here
+	PolicyUnsupported    Reason = "policy-unsupported"    // a policy has a part in a language that is not run here
+	ObjectUnknown        Reason = "object-unknown"        // a policy is for some kinds of object, and there is none
 )
 
 // The reasons for an open question.

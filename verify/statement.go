@@ -85,6 +85,9 @@ func (j *judge) envelope(e Evidence, r io.Reader, size int64) (Evidence, error) 
 		return unreadable(e, err), nil
 	}
 	e = j.statement(e, header)
+	if e.Outcome == Accept && j.rule.MaxAge > 0 {
+		e = j.age(e, header, env)
+	}
 	if e.Outcome == Accept && j.rule.Take != nil {
 		return e, j.take(e, header, env)
 	}

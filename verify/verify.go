@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
@@ -60,7 +61,8 @@ func (o Outcome) String() string {
 // Trust says whose signatures count.
 type Trust struct {
 	// Keys are the accepted public keys. Any of them may sign; how many
-	// distinct ones must is the rule's Threshold.
+	// distinct ones must is the rule's Threshold. There may be none where every
+	// rule has keys of its own.
 	Keys []*key.Public
 }
 
@@ -69,9 +71,18 @@ type Policy struct {
 	Rules []Rule
 	// Deep also reads every blob of the image and recomputes its digest.
 	Deep bool
+	// Now tells the time. A rule with a MaxAge needs it.
+	Now func() time.Time
 }
 
 // A Rule asks for one kind of evidence.
+//
+// The time that MaxAge is measured by is the signer's word: no registry, clock
+// or file date has a say. It is read from the predicate: creationInfo.created
+// of SPDX 2, metadata.timestamp of CycloneDX, the end of the build or else its
+// start in SLSA provenance 0.2 and 1, the end of the scan or else its start in
+// a vulnerability report, last_updated or else timestamp of OpenVEX, and
+// Timestamp of cosign's custom type.
 type Rule struct {
 	// Name appears in the verdict: "signature", "attestation spdxjson".
 	Name string
@@ -80,8 +91,14 @@ type Rule struct {
 	// PredicateTypes are the statement types that an attestation rule takes,
 	// as URIs; any one of them will do. A signature rule has none.
 	PredicateTypes []string
+	// Keys are those that count for this rule; those of the Trust when empty.
+	Keys []*key.Public
 	// Threshold is how many distinct keys must have signed, at least 1.
 	Threshold int
+	// MaxAge is how old what an attestation says may be, by the time that stands
+	// in the signed predicate itself; any age when zero. What tells no time does
+	// not count. See [Rule] for where the time stands.
+	MaxAge time.Duration
 	// Annotations must all stand in the signed payload with these values.
 	Annotations map[string]string
 	// Exhaustive reads every entry even when the threshold is met early, so that
@@ -100,6 +117,24 @@ type Verdict struct {
 	Checks  []Check
 }
 
+// Until returns the earliest moment at which time alone may change the verdict;
+// zero when it never does.
+func (v Verdict) Until() time.Time {
+	var first time.Time
+	for _, c := range v.Checks {
+		first = earliest(first, c.Until)
+	}
+	return first
+}
+
+// earliest returns the earlier of two moments, of which zero is none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // A Check is the judgement on one rule.
 type Check struct {
 	Rule     string
@@ -107,6 +142,12 @@ type Check struct {
 	Reason   Reason
 	Detail   string
 	Evidence []Evidence
+	// Until is the earliest moment at which time alone may change the outcome;
+	// zero when it never does.
+	Until time.Time
+	// Warn says that the rule comes from a policy that only warns. The outcome is
+	// what it is all the same; a gate may let pass in spite of it.
+	Warn bool
 }
 
 // Evidence is what was found on one attachment.
@@ -122,6 +163,9 @@ type Evidence struct {
 	PredicateType string
 	// Annotations are those of the signed payload, set when a signer's signature holds.
 	Annotations map[string]string
+	// Time is when what the statement says was made, as the signer wrote into it.
+	// It is read only for rules with a MaxAge.
+	Time time.Time
 }
 
 // ErrConfig says that a Trust or a Policy cannot be used.
@@ -130,37 +174,49 @@ var ErrConfig = errors.New("unusable trust or policy")
 // A Verifier judges subjects. It is safe for concurrent use as far as the
 // Take functions of its rules are.
 type Verifier struct {
-	keys   []*key.Public
+	keys   [][]*key.Public // of each rule
 	policy Policy
 }
 
-// New returns a Verifier. A trust without keys, a policy without rules, a rule
-// without threshold or one that no number of keys can meet is refused with
-// ErrConfig: nothing is accepted for want of a question.
+// New returns a Verifier. A rule without a key that counts, a policy without
+// rules, a rule without threshold or one that no number of keys can meet is
+// refused with ErrConfig: nothing is accepted for want of a question.
 func New(trust Trust, policy Policy) (*Verifier, error) {
-	keys := distinct(trust.Keys)
-	if len(keys) == 0 {
-		return nil, fmt.Errorf("no accepted key: %w", ErrConfig)
-	}
 	if len(policy.Rules) == 0 {
 		return nil, fmt.Errorf("no rule: %w", ErrConfig)
 	}
+	v := &Verifier{policy: policy}
 	for _, r := range policy.Rules {
-		if err := r.check(len(keys)); err != nil {
+		keys := distinct(r.Keys)
+		if len(r.Keys) == 0 {
+			keys = distinct(trust.Keys)
+		}
+		err := r.check(len(keys))
+		if err == nil && r.MaxAge > 0 && policy.Now == nil {
+			err = fmt.Errorf("an age is asked for and no clock is given: %w", ErrConfig)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("rule %q: %w", r.Name, err)
 		}
+		v.keys = append(v.keys, keys)
 	}
-	return &Verifier{keys: keys, policy: policy}, nil
+	return v, nil
 }
 
 func (r Rule) check(keys int) error {
 	switch {
+	case keys == 0:
+		return fmt.Errorf("no accepted key: %w", ErrConfig)
 	case r.Threshold < 1:
 		return fmt.Errorf("threshold %d is below 1: %w", r.Threshold, ErrConfig)
 	case r.Threshold > keys:
 		return fmt.Errorf("threshold %d is above the number of distinct keys, %d: %w", r.Threshold, keys, ErrConfig)
 	case r.Kind == attach.Signature && len(r.PredicateTypes) > 0:
 		return fmt.Errorf("a signature has no predicate type: %w", ErrConfig)
+	case r.Kind == attach.Signature && r.MaxAge != 0:
+		return fmt.Errorf("a signature tells no time, an age cannot be asked for: %w", ErrConfig)
+	case r.MaxAge < 0:
+		return fmt.Errorf("maximum age %v is negative: %w", r.MaxAge, ErrConfig)
 	case r.Kind == attach.Attestation && len(r.PredicateTypes) == 0:
 		return fmt.Errorf("no predicate type is named: %w", ErrConfig)
 	case r.Kind != attach.Signature && r.Kind != attach.Attestation:
@@ -193,8 +249,8 @@ func (v *Verifier) Verify(ctx context.Context, r attach.Reader, s attach.Subject
 	subject, manifest := v.checkSubject(ctx, r, s)
 	verdict.Checks = append(verdict.Checks, subject)
 	if subject.Outcome == Accept {
-		for _, rule := range v.policy.Rules {
-			j := &judge{Reader: r, subject: s, keys: v.keys, rule: rule}
+		for i, rule := range v.policy.Rules {
+			j := &judge{Reader: r, subject: s, keys: v.keys[i], rule: rule, now: v.policy.Now}
 			check, err := j.check(ctx)
 			if err != nil {
 				return Verdict{Subject: s}, fmt.Errorf("verify %s: %w", s, err)

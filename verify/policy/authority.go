@@ -1,0 +1,166 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify"
+)
+
+// An authority is who may vouch for an image, and by what.
+type authority struct {
+	name     string        // empty for the only one of a scope
+	decided  verify.Reason // StaticPass or StaticFail where no evidence is asked for
+	message  string
+	verifier *verify.Verifier // nil where nothing of it can be verified
+	open     []verify.Check   // what must hold beside and cannot be told
+	keys     []*key.Public    // of the verifier
+}
+
+func defaultName(i int) string { return fmt.Sprintf("authority-%d", i) }
+
+func newStatic(name, action, message string) authority {
+	a := authority{name: name, decided: verify.StaticFail, message: message}
+	if action == "pass" {
+		a.decided = verify.StaticPass
+	}
+	return a
+}
+
+// open returns a check whose question cannot be answered.
+func open(rule string, reason verify.Reason, detail string) verify.Check {
+	return verify.Check{Rule: rule, Outcome: verify.Undetermined, Reason: reason, Detail: detail}
+}
+
+// static returns the check of an authority that needs no evidence.
+func (a *authority) static() verify.Check {
+	c := verify.Check{Rule: "static", Outcome: verify.Reject, Reason: a.decided, Detail: "the policy forbids these images"}
+	if a.decided == verify.StaticPass {
+		c.Outcome, c.Detail = verify.Accept, "the policy exempts these images"
+	}
+	if a.message != "" {
+		c.Detail = a.message
+	}
+	return c
+}
+
+// check applies the authority to a subject.
+func (a *authority) check(ctx context.Context, r attach.Reader, s attach.Subject) ([]verify.Check, error) {
+	if a.decided != "" {
+		return []verify.Check{a.static()}, nil
+	}
+	var checks []verify.Check
+	if a.verifier != nil {
+		v, err := a.verifier.Verify(ctx, r, s)
+		if err != nil {
+			return nil, err
+		}
+		checks = v.Checks
+	}
+	return append(checks, a.open...), nil
+}
+
+// subjectRule is the check that every Verifier makes first.
+const subjectRule = "subject"
+
+// check applies the policy to a subject: any authority is enough. Where none
+// accepts and there are several, one check stands for all of them.
+func (e *entry) check(ctx context.Context, r attach.Reader, s attach.Subject) ([]verify.Check, error) {
+	tried := make([][]verify.Check, len(e.any))
+	for i := range e.any {
+		checks, err := e.any[i].check(ctx, r, s)
+		if err != nil {
+			return nil, fmt.Errorf("policy %s: %w", e.name, err)
+		}
+		tried[i] = checks
+		if outcome(checks) == verify.Accept {
+			return e.label(i, checks), nil
+		}
+	}
+	if len(tried) == 1 {
+		return e.label(0, tried[0]), nil
+	}
+	return append([]verify.Check{e.none(tried)}, e.label(-1, nil)...), nil
+}
+
+// label names the checks after policy and authority, and adds what the policy
+// asks for beside.
+func (e *entry) label(i int, checks []verify.Check) []verify.Check {
+	var out []verify.Check
+	for _, c := range checks {
+		switch {
+		case c.Rule == subjectRule:
+		case e.any[i].name == "":
+			c.Rule = e.name + "/" + c.Rule
+		default:
+			c.Rule = e.name + "/" + e.any[i].name + "/" + c.Rule
+		}
+		out = append(out, c)
+	}
+	for _, c := range e.open {
+		c.Rule = e.name + "/" + c.Rule
+		out = append(out, c)
+	}
+	for i := range out {
+		out[i].Warn = e.warn
+	}
+	return out
+}
+
+// none sums up several authorities of which none accepted: rejected where all
+// of them rejected, else open.
+func (e *entry) none(tried [][]verify.Check) verify.Check {
+	sum := verify.Check{Rule: e.name, Outcome: verify.Reject, Warn: e.warn}
+	for _, checks := range tried {
+		if outcome(checks) != verify.Reject {
+			sum.Outcome = verify.Undetermined
+		}
+	}
+	var details []string
+	for i, checks := range tried {
+		for _, c := range checks {
+			if c.Outcome == verify.Accept {
+				continue
+			}
+			if sum.Reason == "" && c.Outcome == sum.Outcome && outcome(checks) == sum.Outcome {
+				sum.Reason = c.Reason
+			}
+			details = append(details, fmt.Sprintf("%s: %s: %s: %s", e.any[i].name, c.Rule, c.Reason, c.Detail))
+			sum.Evidence = append(sum.Evidence, c.Evidence...)
+			if !c.Until.IsZero() && (sum.Until.IsZero() || c.Until.Before(sum.Until)) {
+				sum.Until = c.Until
+			}
+		}
+	}
+	sum.Detail = "no authority accepts: " + strings.Join(details, "; ")
+	return sum
+}
+
+func outcome(checks []verify.Check) verify.Outcome {
+	outcomes := make([]verify.Outcome, len(checks))
+	for i, c := range checks {
+		outcomes[i] = c.Outcome
+	}
+	return verify.All(outcomes)
+}
+
+// static returns the checks of a policy that needs no evidence: one that any
+// authority passes without, or that all of them fail without.
+func (e *entry) static() (checks []verify.Check, ok bool) {
+	failed := 0
+	for i := range e.any {
+		switch e.any[i].decided {
+		case verify.StaticPass:
+			return e.label(i, []verify.Check{e.any[i].static()}), true
+		case verify.StaticFail:
+			failed++
+		}
+	}
+	if failed < len(e.any) || failed == 0 {
+		return nil, false
+	}
+	return e.label(0, []verify.Check{e.any[0].static()}), true
+}

@@ -1,0 +1,201 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/verify"
+)
+
+// An Object is what asks for an image: the kind of a Kubernetes object and its
+// labels. Policies that are for some kinds of object only look at it.
+type Object struct {
+	Group, Version, Resource string // apps, v1, deployments
+	Labels                   map[string]string
+}
+
+// Matched are the policies of a set that speak of one image. The zero value
+// rejects: no policy speaks of it.
+type Matched struct {
+	entries []*entry
+	bad     string // why the name of the image could not be read
+	unknown bool   // there is no object, and a policy is for some objects only
+	loose   bool   // the image is named without digest, and a policy wants one
+}
+
+// Match returns the policies for an image, by the reference as it is used:
+// "registry/repo:tag", "registry/repo@sha256:...", or both. Scopes match the
+// repository; ClusterImagePolicies match the full reference, in which a digest
+// takes the place of the tag, and then the text as it is. A directory, "oci:DIR",
+// is matched by scopes only. The object may be nil where nothing asks for the
+// image but a person.
+func (s *Set) Match(image string, object *Object) Matched {
+	var full, repo string
+	var m Matched
+	if strings.HasPrefix(image, "oci:") {
+		repo = image
+	} else {
+		ref, err := name.ParseReference(image)
+		if err != nil {
+			return Matched{bad: err.Error()}
+		}
+		_, digest := ref.(name.Digest)
+		full, repo = ref.Name(), ref.Context().Name()
+		m.loose = s.pins && !digest
+	}
+	for _, e := range s.entries {
+		if !e.matches(full, repo, image) {
+			continue
+		}
+		switch {
+		case len(e.match) == 0:
+		case object == nil:
+			m.unknown = true
+		case !slices.ContainsFunc(e.match, func(r resource) bool { return r.is(object) }):
+			continue
+		}
+		m.entries = append(m.entries, e)
+	}
+	return m
+}
+
+func (e *entry) matches(full, repo, image string) bool {
+	return slices.ContainsFunc(e.images, func(g glob) bool {
+		if e.repos {
+			return g.match(repo)
+		}
+		return full != "" && (g.match(full) || g.match(image))
+	})
+}
+
+// Hash identifies the matched policies with everything that they depend on:
+// their text and the keys that they name. Two images with the same hash are
+// judged by the same rules.
+func (m Matched) Hash() [32]byte {
+	h := sha256.New()
+	for _, e := range m.entries {
+		h.Write(e.hash[:])
+	}
+	if m.bad != "" || m.unknown || m.loose {
+		h.Write([]byte("not to be told"))
+	}
+	var sum [32]byte
+	h.Sum(sum[:0])
+	return sum
+}
+
+// Static returns the verdict where no evidence is needed for it: no policy, a
+// name that cannot be read, or policies that pass or fail these images whatever
+// they hold. No registry need be asked then. A static verdict is not to be kept:
+// it is about a name, not about content.
+func (m Matched) Static() (verify.Verdict, bool) {
+	var v verify.Verdict
+	switch {
+	case m.bad != "":
+		return decided(v, verify.Check{Rule: "reference", Outcome: verify.Reject, Reason: verify.BadReference, Detail: m.bad}), true
+	case m.unknown || m.loose:
+		return v, false
+	case len(m.entries) == 0:
+		return decided(v, verify.Check{Rule: "policy", Outcome: verify.Reject, Reason: verify.NoPolicy, Detail: "no policy speaks of this image"}), true
+	}
+	for _, e := range m.entries {
+		checks, ok := e.static()
+		if !ok {
+			return verify.Verdict{}, false
+		}
+		v.Checks = append(v.Checks, checks...)
+	}
+	return decided(v), true
+}
+
+// decided adds checks to a verdict and sums it up.
+func decided(v verify.Verdict, more ...verify.Check) verify.Verdict {
+	v.Checks = append(v.Checks, more...)
+	v.Outcome = outcome(v.Checks)
+	return v
+}
+
+// Verify judges the subject by the matched policies: all of them must accept.
+// Each check of the verdict is named after its policy. The error is for a
+// caller's mistake; what cannot be obtained leaves the verdict open.
+func (m Matched) Verify(ctx context.Context, r attach.Reader, s attach.Subject) (verify.Verdict, error) {
+	v, static := m.Static()
+	v.Subject = s
+	switch {
+	case static:
+		return v, nil
+	case m.unknown:
+		v.Checks = append(v.Checks, open("object", verify.ObjectUnknown, "a policy for this image is for some kinds of Kubernetes objects only, and none was given"))
+	case m.loose:
+		v.Checks = append(v.Checks, verify.Check{Rule: "reference", Outcome: verify.Reject, Reason: verify.DigestRequired, Detail: "the image was matched with policies before its digest was known"})
+	}
+	for _, e := range m.entries {
+		checks, err := e.check(ctx, r, s)
+		if err != nil {
+			return verify.Verdict{Subject: s}, err
+		}
+		v.Checks = append(v.Checks, checks...)
+	}
+	v.Checks = oneSubject(v.Checks)
+	return decided(v), nil
+}
+
+// oneSubject keeps one of the checks on the subject's manifest that every
+// policy makes, in front: the worst that refuses.
+func oneSubject(checks []verify.Check) []verify.Check {
+	var subjects, rest []verify.Check
+	for _, c := range checks {
+		if c.Rule == subjectRule {
+			subjects = append(subjects, c)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	if len(subjects) == 0 {
+		return rest
+	}
+	worst := slices.MinFunc(subjects, func(a, b verify.Check) int {
+		return cmp.Compare(weight(a), weight(b))
+	})
+	return append([]verify.Check{worst}, rest...)
+}
+
+func weight(c verify.Check) int {
+	w := map[verify.Outcome]int{verify.Reject: 0, verify.Undetermined: 1, verify.Accept: 4}[c.Outcome]
+	if c.Warn {
+		w += 2
+	}
+	return w
+}
+
+// Verify judges the subject by the policies for the image, named as in
+// [Set.Match]. Where the name has no digest the subject's is added.
+func (s *Set) Verify(ctx context.Context, r attach.Reader, sub attach.Subject, image string) (verify.Verdict, error) {
+	if !strings.Contains(image, "@") && !strings.HasPrefix(image, "oci:") {
+		image += "@" + sub.Desc.Digest.String()
+	}
+	return s.Match(image, nil).Verify(ctx, r, sub)
+}
+
+// Gate reports whether a gate may let the verdict pass: where it accepts, or
+// where every check that does not accept comes from a policy that only warns.
+// The warnings are those checks.
+func Gate(v verify.Verdict) (pass bool, warnings []verify.Check) {
+	pass = len(v.Checks) > 0
+	for _, c := range v.Checks {
+		switch {
+		case c.Outcome == verify.Accept:
+		case c.Warn:
+			warnings = append(warnings, c)
+		default:
+			pass = false
+		}
+	}
+	return pass, warnings
+}

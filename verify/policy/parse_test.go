@@ -1,0 +1,275 @@
+package policy_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify/policy"
+)
+
+// pem is a public key for files that are only parsed: the P-256 generator
+// point as SEC 2 gives it, so that its private key is 1.
+const pem = `-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt\n6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\n-----END PUBLIC KEY-----\n`
+
+func hallmark(scope string) string {
+	return `{"apiVersion": "hallmark.dev/v1alpha1", "kind": "Policy", "metadata": {"name": "p"}, "spec": {"scopes": [` + scope + `]}}`
+}
+
+// scope returns a scope with more members.
+func scope(more string) string {
+	return hallmark(`{"name": "s", "images": ["r.example/**"], ` + strings.ReplaceAll(more, "KEYS", `"keys": [{"data": "`+pem+`"}]`) + `}`)
+}
+
+func schema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	raw, err := os.Open("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	d, err := jsonschema.UnmarshalJSON(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("schema.json", d); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func parse(text string) (*policy.Set, error) {
+	return policy.Parse(policy.Options{
+		Now:     func() time.Time { return time.Unix(0, 0) },
+		ReadKey: func(path string) (*key.Public, error) { return nil, fmt.Errorf("read %s", path) },
+	}, policy.File{Name: "p.yaml", Text: []byte(text)})
+}
+
+// TestAccepted has scopes that both the parser and the schema take.
+func TestAccepted(t *testing.T) {
+	s := schema(t)
+	for _, text := range []string{
+		scope(`KEYS`),
+		scope(`KEYS, "mode": "warn", "threshold": 1`),
+		scope(`KEYS, "signature": {"annotations": {"env": "prod"}}`),
+		scope(`KEYS, "signature": {"required": false}, "sbom": {}`),
+		scope(`KEYS, "sbom": {"required": true, "maxAge": "30d"}`),
+		scope(`KEYS, "sbom": {"required": false}`),
+		scope(`KEYS, "attestations": [{"type": "slsaprovenance1", "maxAge": "12h", "threshold": 1, KEYS}, {"type": "https://example.com/t/v1"}]`),
+		scope(`"signature": {KEYS}, "sbom": {KEYS}`),
+		scope(`"static": "pass"`),
+		scope(`"static": "fail", "message": "not here", "mode": "warn"`),
+		hallmark(`{"name": "a", "images": ["**"], "static": "pass"}, {"name": "b", "images": ["docker.io/nginx", "localhost:5000/*", "oci:**"], "static": "fail"}`),
+	} {
+		if _, err := parse(text); err != nil {
+			t.Errorf("parser: %s\n%v", text, err)
+		}
+		if err := s.Validate(asJSON(t, text)); err != nil {
+			t.Errorf("schema: %s\n%v", text, err)
+		}
+	}
+}
+
+func asJSON(t *testing.T, text string) any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return v
+}
+
+// TestRefused has policies that are refused, with what the error says. Those
+// under free are beyond what a schema can express.
+func TestRefused(t *testing.T) {
+	s := schema(t)
+	both := map[string]string{
+		scope(`KEYS, "thresold": 1`):                                   "p.yaml:1: spec.scopes[0].thresold: unknown field",
+		scope(`KEYS, "threshold": 0`):                                  "spec.scopes[0].threshold: 0 is no whole number from 1",
+		scope(`KEYS, "threshold": "1"`):                                "text where a whole number is wanted",
+		scope(`KEYS, "mode": "audit"`):                                 "none of enforce, warn",
+		scope(`"keys": []`):                                            "the list is empty",
+		scope(`"keys": [{}]`):                                          "either data or file",
+		scope(`"keys": [{"data": "x"}]`):                               "keys[0].data",
+		scope(`"keys": [{"file": "awskms://x"}]`):                      "only key files are read",
+		scope(`"keys": [{"file": "a", "data": "` + pem + `"}]`):        "either data or file",
+		scope(`KEYS, "sbom": "required"`):                              "text where a mapping is wanted",
+		scope(`KEYS, "sbom": {"maxAge": "1w"}`):                        "is no age",
+		scope(`KEYS, "sbom": {"maxAge": "0d"}`):                        "is no age",
+		scope(`KEYS, "sbom": {"required": false, "maxAge": "1d"}`):     "what is not required has no maxAge",
+		scope(`KEYS, "signature": {"maxAge": "1d"}`):                   "signature.maxAge: unknown field",
+		scope(`KEYS, "signature": {"annotations": {"n": 1}}`):          "a number where text is wanted",
+		scope(`KEYS, "attestations": [{"maxAge": "1d"}]`):              "field type is missing",
+		scope(`KEYS, "static": "pass"`):                                "either static or keys",
+		scope(`"static": "yes"`):                                       "none of pass, fail",
+		scope(`KEYS, "message": "m"`):                                  "a message is for static scopes",
+		hallmark(`{"name": "s", "static": "pass"}`):                    "field images is missing",
+		hallmark(`{"images": ["**"], "static": "pass"}`):               "field name is missing",
+		hallmark(`{"name": "s", "images": ["a b"], "static": "pass"}`): "is no glob",
+		hallmark(`{"name": "s", "images": "**", "static": "pass"}`):    "text where a list is wanted",
+		hallmark(``): "the list is empty",
+		`{"apiVersion": "hallmark.dev/v1", "kind": "Policy"}`:       "is not read",
+		`{"apiVersion": "hallmark.dev/v1alpha1", "kind": "Policy"}`: "field metadata is missing",
+		`{"kind": "Policy"}`: "apiVersion or kind is missing",
+	}
+	free := map[string]string{
+		scope(`"sbom": {}`):                                                                                              "no accepted key",
+		scope(`KEYS, "threshold": 2`):                                                                                    "above the number of distinct keys",
+		scope(`KEYS, "signature": {"required": false}`):                                                                  "no rule",
+		scope(`KEYS, "attestations": [{"type": "nonsense"}]`):                                                            "is no URI",
+		scope(`KEYS, "attestations": [{"type": "https://sigstore.dev/cosign/sign/v1"}]`):                                 "are image signatures",
+		hallmark(`{"name": "s", "images": ["nginx"], "static": "pass"}`):                                                 "names no registry",
+		hallmark(`{"name": "s", "images": ["team/app"], "static": "pass"}`):                                              "names no registry",
+		hallmark(`{"name": "s", "images": ["r.example"], "static": "pass"}`):                                             "names no registry",
+		hallmark(`{"name": "s", "images": ["*/*"], "static": "pass"}`):                                                   "write **",
+		hallmark(`{"name": "s", "images": ["r.example/a:1"], "static": "pass"}`):                                         "without tag",
+		hallmark(`{"name": "s", "images": ["**"], "static": "pass"}, {"name": "s", "images": ["**"], "static": "fail"}`): "is also the name",
+		scope(`"keys": [{"file": "a.pub"}]`):                                                                             "read a.pub",
+		scope(`"static": "pass"`) + "\n---\n" + scope(`"static": "pass"`):                                                "is also the name",
+		"":                                   "no policy in it",
+		"---\n---\n":                         "no policy in it",
+		"a: 1\na: 2\napiVersion: x\nkind: y": "stands twice",
+		"apiVersion: &a x\nkind: *a":         "anchors and aliases",
+		"apiVersion: v1\nkind: ConfigMap":    "is not read",
+	}
+	for text, want := range both {
+		refused(t, text, want)
+		if s.Validate(asJSON(t, text)) == nil {
+			t.Errorf("the schema takes %s", text)
+		}
+	}
+	for text, want := range free {
+		refused(t, text, want)
+	}
+}
+
+func refused(t *testing.T, text, want string) {
+	t.Helper()
+	_, err := parse(text)
+	if err == nil || !errors.Is(err, policy.ErrInvalid) || !strings.Contains(err.Error(), want) {
+		t.Errorf("%s\ngot %v, want %s", text, err, want)
+	}
+}
+
+// TestNoClock: a maximum age without a clock is a mistake of the caller.
+func TestNoClock(t *testing.T) {
+	text := scope(`KEYS, "sbom": {"maxAge": "1d"}`)
+	if _, err := policy.Parse(policy.Options{}, policy.File{Name: "p", Text: []byte(text)}); err == nil || !strings.Contains(err.Error(), "no clock") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestLoad reads a key beside the policy, and tells policies apart by the keys
+// in the files that they name.
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, text []byte) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	path := write("policy.yaml", []byte(scope(`"keys": [{"file": "keys/a.pub"}]`)))
+	if _, err := policy.Load(t.Context(), policy.Options{}, path); err == nil || !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("a missing key: %v", err)
+	}
+	hashes := make(map[[32]byte]bool)
+	for range 2 {
+		k, err := key.Generate(key.ECDSAP256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write("keys/a.pub", k.PublicKey().PEM())
+		set, err := policy.Load(t.Context(), policy.Options{}, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes[set.Match("r.example/a", nil).Hash()] = true
+	}
+	if len(hashes) != 2 {
+		t.Error("the hash does not depend on the key in the file")
+	}
+	beside := policy.File{Name: "p", Text: []byte(scope(`"keys": [{"file": "a.pub"}]`))}
+	if _, err := policy.Parse(policy.Options{}, beside); err == nil || !strings.Contains(err.Error(), "key files are not read here") {
+		t.Errorf("a key file without a reader: %v", err)
+	}
+	if _, err := policy.Load(t.Context(), policy.Options{}, filepath.Join(dir, "none")); err == nil {
+		t.Error("a missing policy was loaded")
+	}
+	if _, err := policy.Load(t.Context(), policy.Options{}); err == nil {
+		t.Error("no policy at all was loaded")
+	}
+	big := write("big.yaml", make([]byte, policy.MaxFile+1))
+	if _, err := policy.Load(t.Context(), policy.Options{}, big); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("a large policy: %v", err)
+	}
+}
+
+// TestPackageExample keeps the example in the package comment true.
+func TestPackageExample(t *testing.T) {
+	source, err := os.ReadFile("policy.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example strings.Builder
+	for line := range strings.Lines(string(source)) {
+		if rest, ok := strings.CutPrefix(line, "//\t"); ok {
+			example.WriteString(rest)
+		}
+	}
+	text := strings.ReplaceAll(example.String(), "{file: release.pub}", fmt.Sprintf(`{data: "%s"}`, pem))
+	set, err := parse(text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if set.Len() != 2 {
+		t.Errorf("%d scopes", set.Len())
+	}
+	var v any
+	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatal(err)
+	}
+	if err := schema(t).Validate(v); err != nil {
+		t.Error(err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(scope(`KEYS, "sbom": {"maxAge": "30d"}`))
+	f.Add(scope(`"static": "pass"`))
+	f.Add(cluster("authorities: [{static: {action: pass}}]"))
+	f.Add(cluster("mode: warn\n  authorities: [{key: {data: x}}, {keyless: {url: 'https://x', identities: [{issuer: a, subject: b}]}}]"))
+	f.Fuzz(func(t *testing.T, text string) {
+		set, err := parse(text)
+		if err != nil {
+			if !errors.Is(err, policy.ErrInvalid) {
+				t.Fatalf("%v is not ErrInvalid", err)
+			}
+			return
+		}
+		m := set.Match("r.example/a:1", nil)
+		v, ok := m.Static()
+		if ok && len(v.Checks) == 0 {
+			t.Fatal("a verdict without checks")
+		}
+	})
+}

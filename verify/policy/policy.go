@@ -1,0 +1,309 @@
+// Package policy reads files that say what an image must have to be accepted,
+// and judges images by them.
+//
+// A file holds one or more documents, YAML or JSON, of two kinds that may be
+// mixed. Hallmark's own:
+//
+//	apiVersion: hallmark.dev/v1alpha1
+//	kind: Policy
+//	metadata: {name: production}
+//	spec:
+//	  scopes:
+//	  - name: apps
+//	    images: ["registry.example/apps/**"]   # repositories: * stays in one segment, ** does not
+//	    keys: [{file: release.pub}]            # or {data: "-----BEGIN PUBLIC KEY-----..."}
+//	    threshold: 1                           # distinct keys that must have signed
+//	    signature: {annotations: {env: prod}}  # asked for unless required: false
+//	    sbom: {maxAge: 90d}                    # an SPDX or CycloneDX attestation
+//	    attestations: [{type: slsaprovenance1}]
+//	  - name: base images
+//	    images: ["registry.k8s.io/pause"]
+//	    static: pass
+//
+// and the ClusterImagePolicy of the Sigstore policy-controller
+// (policy.sigstore.dev v1alpha1 and v1beta1), read unchanged. The file
+// schema.json beside this code describes the former.
+//
+// # How they are combined
+//
+// Every scope and every ClusterImagePolicy whose images match must accept. An
+// image that none matches is rejected: no-policy. Of the authorities of one
+// ClusterImagePolicy any one is enough; of the rules of a scope all must hold.
+//
+// # What cannot be verified here
+//
+// A ClusterImagePolicy may ask for identities and certificates, KMS keys,
+// secrets, transparency logs, timestamps, or have a part in CUE or Rego. Such a
+// part is read, checked for form, and leaves the question open under its name:
+// authority-unsupported or policy-unsupported. It is never passed over. A field
+// that is not known at all is an error.
+//
+// # Warnings
+//
+// A policy in mode warn is judged like any other, and its outcome stands in the
+// verdict. Its checks bear a mark by which [Gate] tells refusals that only warn
+// from those that refuse.
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/policy/doc"
+)
+
+// ErrInvalid says that a policy file is wrong. The error's text names file,
+// line and path.
+var ErrInvalid = doc.ErrInvalid
+
+// Options are what reading a policy needs from outside.
+type Options struct {
+	// Now tells the time. Policies with a maximum age are refused without it.
+	Now func() time.Time
+	// ReadKey returns the public key in a file that a policy names. Load reads
+	// files where it is nil, Parse refuses such policies.
+	ReadKey func(path string) (*key.Public, error)
+}
+
+// A File is a policy file. Key files are named relative to where Name lies.
+type File struct {
+	Name string
+	Text []byte
+}
+
+// A Set is a number of policies, ready to judge. It is safe for concurrent use
+// and never changes.
+type Set struct {
+	entries []*entry
+	// pins says that some glob can match a reference only by its digest.
+	pins bool
+}
+
+// An entry is one scope, or one ClusterImagePolicy.
+type entry struct {
+	name   string
+	images []glob
+	repos  bool // images match the repository, not the reference
+	warn   bool
+	match  []resource
+	any    []authority
+	open   []verify.Check // what else must hold and cannot be told
+	hash   [32]byte
+}
+
+// Load reads policy files, each of at most [MaxFile] bytes.
+func Load(ctx context.Context, o Options, paths ...string) (*Set, error) {
+	files := make([]File, len(paths))
+	for i, p := range paths {
+		text, err := read(p)
+		if err != nil {
+			return nil, err
+		}
+		files[i] = File{Name: p, Text: text}
+	}
+	if o.ReadKey == nil {
+		o.ReadKey = func(path string) (*key.Public, error) { return key.LoadPublic(ctx, path, key.Options{}) }
+	}
+	return Parse(o, files...)
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read policy: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read policy: %w", err)
+	}
+	return text, nil
+}
+
+// Parse returns the policies of all files as one set. The error wraps
+// [ErrInvalid] where a file is wrong: no policy in it, an unknown field, a
+// field that stands twice, a value of the wrong type or without meaning, a
+// name that is used twice, a key that cannot be used.
+func Parse(o Options, files ...File) (*Set, error) {
+	p := &parser{Options: o, names: make(map[string]string)}
+	for _, f := range files {
+		before := len(p.set.entries)
+		if err := p.file(f); err != nil {
+			return nil, err
+		}
+		if len(p.set.entries) == before {
+			return nil, fmt.Errorf("%s: no policy in it: %w", f.Name, ErrInvalid)
+		}
+	}
+	if len(p.set.entries) == 0 {
+		return nil, fmt.Errorf("no policy file: %w", ErrInvalid)
+	}
+	return &p.set, nil
+}
+
+// Len returns the number of scopes and ClusterImagePolicies in the set.
+func (s *Set) Len() int { return len(s.entries) }
+
+// parser collects the policies of several files.
+type parser struct {
+	Options
+	set   Set
+	names map[string]string // of policies, with where they stand
+	dir   string            // of the file that is read
+}
+
+func (p *parser) file(f File) error {
+	if len(f.Text) > MaxFile {
+		return fmt.Errorf("%s: more than %d bytes: %w", f.Name, MaxFile, ErrInvalid)
+	}
+	p.dir = filepath.Dir(f.Name)
+	for d, err := range doc.Documents(strings.NewReader(string(f.Text)), f.Name, MaxDocument) {
+		if err == nil {
+			err = p.document(d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// document reads a policy of either kind, or a list of such as kubectl prints it.
+func (p *parser) document(d doc.Value) error {
+	version, kind, err := typeOf(d)
+	if err != nil {
+		return err
+	}
+	var entries []*entry
+	switch {
+	case version == apiVersion && kind == "Policy":
+		entries, err = p.scopes(d)
+	case isCluster(version) && kind == "ClusterImagePolicy":
+		entries, err = p.cluster(d)
+	default:
+		return d.Errorf("kind %.100q of %.100q is not read; %s Policy and %s ClusterImagePolicy are", kind, version, apiVersion, clusterVersions()[1])
+	}
+	if err != nil {
+		return err
+	}
+	if len(p.set.entries)+len(entries) > MaxPolicies {
+		return d.Errorf("more than %d policies", MaxPolicies)
+	}
+	p.set.entries = append(p.set.entries, entries...)
+	return nil
+}
+
+// apiVersion is the version of hallmark's own policies.
+const apiVersion = "hallmark.dev/v1alpha1"
+
+func clusterVersions() []string {
+	return []string{"policy.sigstore.dev/v1alpha1", "policy.sigstore.dev/v1beta1"}
+}
+
+func isCluster(version string) bool {
+	return version == clusterVersions()[0] || version == clusterVersions()[1]
+}
+
+// typeOf returns apiVersion and kind, whatever else the document holds.
+func typeOf(d doc.Value) (version, kind string, err error) {
+	err = d.Each(func(name string, v doc.Value) (err error) {
+		switch name {
+		case "apiVersion":
+			version, err = v.String()
+		case "kind":
+			kind, err = v.String()
+		}
+		return err
+	})
+	if err == nil && (version == "" || kind == "") {
+		err = d.Errorf("apiVersion or kind is missing")
+	}
+	return version, kind, err
+}
+
+// name registers the name of a policy, which must be used once only.
+func (p *parser) name(v doc.Value, kind string) (string, error) {
+	s, err := text(v)
+	if err != nil {
+		return "", err
+	}
+	if before, twice := p.names[kind+" "+s]; twice {
+		return "", v.Errorf("%q is also the name of the one at %s", s, before)
+	}
+	p.names[kind+" "+s] = fmt.Sprintf("line %d", v.Line())
+	return s, nil
+}
+
+// text reads a text that is not empty and has no control characters.
+func text(v doc.Value) (string, error) {
+	s, err := v.String()
+	if err == nil && (s == "" || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })) {
+		err = v.Errorf("%.100q is empty or has control characters", s)
+	}
+	return s, err
+}
+
+// list reads a list with one function for its elements.
+func list[T any](read func(doc.Value) (T, error)) func(doc.Value) ([]T, error) {
+	return func(v doc.Value) ([]T, error) {
+		elements, err := v.List(maxList)
+		if err != nil {
+			return nil, err
+		}
+		out := make([]T, len(elements))
+		for i, e := range elements {
+			if out[i], err = read(e); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+}
+
+// ignore takes any value: for what is no part of a policy.
+func ignore(doc.Value) error { return nil }
+
+// public reads the text of a key.
+func public(v doc.Value) (*key.Public, error) {
+	s, err := v.String()
+	if err != nil {
+		return nil, err
+	}
+	k, err := key.ParsePublic([]byte(s))
+	if err != nil {
+		return nil, v.Errorf("%w", err)
+	}
+	return k, nil
+}
+
+// keyFile reads the key in a file, relative to the policy's place.
+func (p *parser) keyFile(v doc.Value) (*key.Public, error) {
+	path, err := text(v)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.ReadKey == nil:
+		return nil, v.Errorf("key files are not read here, give the key as data")
+	case strings.Contains(path, "://"):
+		return nil, v.Errorf("%q is no file; only key files are read", path)
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(p.dir, path)
+	}
+	k, err := p.ReadKey(path)
+	if err == nil && k == nil {
+		err = errors.New("no key")
+	}
+	if err != nil {
+		return nil, v.Errorf("%w", err)
+	}
+	return k, nil
+}

@@ -1,0 +1,265 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/sign/payload"
+	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/policy/doc"
+)
+
+// scopes reads a Policy document.
+func (p *parser) scopes(d doc.Value) ([]*entry, error) {
+	var name string
+	var scopes []doc.Value
+	err := d.Fields(map[string]func(doc.Value) error{
+		"apiVersion": ignore,
+		"kind":       ignore,
+		"metadata": func(v doc.Value) error {
+			return v.Fields(map[string]func(doc.Value) error{
+				"name": doc.Into(&name, func(v doc.Value) (string, error) { return p.name(v, "Policy") }),
+			}, "name")
+		},
+		"spec": func(v doc.Value) error {
+			return v.Fields(map[string]func(doc.Value) error{
+				"scopes": doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
+			}, "scopes")
+		},
+	}, "metadata", "spec")
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]*entry, len(scopes))
+	for i, v := range scopes {
+		if entries[i], err = p.scope(v, name); err != nil {
+			return nil, err
+		}
+		entries[i].hash = fingerprint(d, i, entries[i])
+	}
+	return entries, nil
+}
+
+// fingerprint is the hash of everything that an entry depends on: the text it
+// stands in, which one of that text it is, and the keys, which may lie in files.
+func fingerprint(d doc.Value, i int, e *entry) [32]byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %d\n", d.Text(), i)
+	for _, a := range e.any {
+		for _, k := range a.keys {
+			fmt.Fprintf(h, "%s\n", k.PEM())
+		}
+	}
+	var sum [32]byte
+	h.Sum(sum[:0])
+	return sum
+}
+
+// A scope as it is written.
+type scope struct {
+	name, mode, static, message string
+	images                      []glob
+	demand                      demand
+	signature                   *demand
+	sbom                        *demand
+	attestations                []demand
+}
+
+// A demand is what a scope asks of one kind of evidence.
+type demand struct {
+	skip        bool // required: false
+	typ         string
+	keys        []*key.Public
+	threshold   int
+	maxAge      time.Duration
+	annotations map[string]string
+}
+
+func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
+	var s scope
+	err := v.Fields(map[string]func(doc.Value) error{
+		"name": doc.Into(&s.name, func(v doc.Value) (string, error) { return p.name(v, "scope of "+policy) }),
+		"mode": doc.Into(&s.mode, mode),
+		"static": doc.Into(&s.static, func(v doc.Value) (string, error) {
+			return v.OneOf("pass", "fail")
+		}),
+		"message":      doc.Into(&s.message, text),
+		"images":       doc.Into(&s.images, list(repositories)),
+		"keys":         doc.Into(&s.demand.keys, list(p.key)),
+		"threshold":    doc.Into(&s.demand.threshold, threshold),
+		"signature":    doc.Into(&s.signature, p.signature),
+		"sbom":         doc.Into(&s.sbom, p.sbom),
+		"attestations": doc.Into(&s.attestations, list(p.attestation)),
+	}, "name", "images")
+	if err != nil {
+		return nil, err
+	}
+	e := &entry{name: policy + "/" + s.name, images: s.images, repos: true, warn: s.mode == "warn"}
+	if s.static != "" {
+		for _, f := range []string{"keys", "threshold", "signature", "sbom", "attestations"} {
+			if v.Has(f) {
+				return nil, v.Errorf("a scope has either static or %s", f)
+			}
+		}
+		e.any = []authority{newStatic("", s.static, s.message)}
+		return e, nil
+	}
+	if s.message != "" {
+		return nil, v.Errorf("a message is for static scopes")
+	}
+	a, err := s.authority(p.Now)
+	if err != nil {
+		return nil, v.Errorf("%w", err)
+	}
+	e.any = []authority{a}
+	return e, nil
+}
+
+// authority turns the demands into rules.
+func (s *scope) authority(now func() time.Time) (authority, error) {
+	policy := verify.Policy{Now: now}
+	if s.signature == nil {
+		s.signature = &demand{}
+	}
+	if !s.signature.skip {
+		policy.Rules = append(policy.Rules, s.rule("signature", attach.Signature, *s.signature))
+	}
+	if s.sbom != nil && !s.sbom.skip {
+		policy.Rules = append(policy.Rules, s.rule("sbom", attach.Attestation, *s.sbom, payload.SPDX, payload.CycloneDX))
+	}
+	for _, d := range s.attestations {
+		policy.Rules = append(policy.Rules, s.rule("attestation "+payload.NameOf(d.typ), attach.Attestation, d, d.typ))
+	}
+	v, err := verify.New(verify.Trust{Keys: s.demand.keys}, policy)
+	if err != nil {
+		return authority{}, err
+	}
+	a := authority{verifier: v, keys: s.demand.keys}
+	for _, r := range policy.Rules {
+		a.keys = append(a.keys, r.Keys...)
+	}
+	return a, nil
+}
+
+func (s *scope) rule(name string, kind attach.Kind, d demand, types ...string) verify.Rule {
+	r := verify.Rule{
+		Name: name, Kind: kind, PredicateTypes: types, Keys: d.keys,
+		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations,
+	}
+	switch {
+	case d.threshold > 0:
+		r.Threshold = d.threshold
+	case s.demand.threshold > 0 && len(d.keys) == 0:
+		r.Threshold = s.demand.threshold
+	}
+	return r
+}
+
+func (p *parser) signature(v doc.Value) (*demand, error) {
+	d := &demand{}
+	return d, p.optional(v, d, "annotations", doc.Into(&d.annotations, annotations))
+}
+
+func (p *parser) sbom(v doc.Value) (*demand, error) {
+	d := &demand{}
+	return d, p.optional(v, d, "maxAge", doc.Into(&d.maxAge, duration))
+}
+
+// optional reads a demand that can be switched off, with one field of its own.
+func (p *parser) optional(v doc.Value, d *demand, name string, own func(doc.Value) error) error {
+	required := true
+	err := v.Fields(map[string]func(doc.Value) error{
+		"required":  doc.Into(&required, doc.Value.Bool),
+		"keys":      doc.Into(&d.keys, list(p.key)),
+		"threshold": doc.Into(&d.threshold, threshold),
+		name:        own,
+	})
+	if err != nil {
+		return err
+	}
+	d.skip = !required
+	for _, f := range []string{"keys", "threshold", name} {
+		if d.skip && v.Has(f) {
+			return v.Errorf("what is not required has no %s", f)
+		}
+	}
+	return nil
+}
+
+func (p *parser) attestation(v doc.Value) (demand, error) {
+	var d demand
+	err := v.Fields(map[string]func(doc.Value) error{
+		"type":      doc.Into(&d.typ, predicateType),
+		"maxAge":    doc.Into(&d.maxAge, duration),
+		"keys":      doc.Into(&d.keys, list(p.key)),
+		"threshold": doc.Into(&d.threshold, threshold),
+	}, "type")
+	return d, err
+}
+
+// key reads one of {data: PEM} and {file: path}.
+func (p *parser) key(v doc.Value) (*key.Public, error) {
+	if v.Has("data") == v.Has("file") {
+		return nil, v.Errorf("a key has either data or file")
+	}
+	var k *key.Public
+	err := v.Fields(map[string]func(doc.Value) error{
+		"data": doc.Into(&k, public),
+		"file": doc.Into(&k, p.keyFile),
+	})
+	return k, err
+}
+
+func mode(v doc.Value) (string, error) { return v.OneOf("enforce", "warn") }
+
+func threshold(v doc.Value) (int, error) { return v.Int(1, maxThreshold) }
+
+func predicateType(v doc.Value) (string, error) {
+	s, err := v.String()
+	if err != nil {
+		return "", err
+	}
+	uri, err := payload.TypeURI(s)
+	if err != nil {
+		return "", v.Errorf("%w", err)
+	}
+	if uri == payload.Sign {
+		return "", v.Errorf("statements of this type are image signatures, no attestations")
+	}
+	return uri, nil
+}
+
+func annotations(v doc.Value) (map[string]string, error) {
+	out := make(map[string]string)
+	err := v.Each(func(name string, member doc.Value) (err error) {
+		out[name], err = member.String()
+		return err
+	})
+	if err == nil && (len(out) == 0 || len(out) > maxList) {
+		err = v.Errorf("%d annotations", len(out))
+	}
+	return out, err
+}
+
+// duration reads a whole number of minutes, hours or days: 90m, 12h, 30d.
+func duration(v doc.Value) (time.Duration, error) {
+	s, err := v.String()
+	if err != nil {
+		return 0, err
+	}
+	m := regexp.MustCompile(`^([1-9][0-9]{0,4})([mhd])$`).FindStringSubmatch(s)
+	if m == nil {
+		return 0, v.Errorf("%.40q is no age like 90m, 12h or 30d", s)
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		return 0, v.Errorf("%w", err)
+	}
+	unit := map[string]time.Duration{"m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[m[2]]
+	return time.Duration(n) * unit, nil
+}
