@@ -24,10 +24,11 @@ test: ## all tests
 race: ## all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race ./attach/... ./verify/... ./sbom/scan/... ./cmd/...
 
-check: lint ## format, vet, staticcheck, tidy, layers; no tests but the layers
+check: ## format, tidy, layers, house rules, vet, staticcheck; quickest first
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted:"; echo "$$out"; exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) test -run 'TestLayers|TestTopLevel|TestHouse' ./cmd/hallmark
+	$(MAKE) --no-print-directory lint
 
 lint: ## vet and staticcheck
 	$(GO) vet ./...
@@ -45,8 +46,9 @@ cover: ## test coverage, end-to-end scripts included
 	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
 	$(GO) tool cover -func=cover.out | tail -1
 
-golden: ## renew the golden sections of the end-to-end scripts
-	$(GO) test ./cmd/hallmark -run TestScript -update
+golden: ## renew the golden files: printed documents, help, end-to-end scripts
+	$(GO) test ./cmd/hallmark/internal/report ./cmd/hallmark/internal/cli -update
+	UPDATE_SCRIPTS=1 $(GO) test ./cmd/hallmark -run TestScript
 
 interop: build ## exchange everything with the real cosign 2 and 3, on two registries
 	$(GO) run ./testdata/interop -hallmark bin/hallmark -cache $(CACHE)
