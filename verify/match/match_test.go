@@ -1,0 +1,332 @@
+package match
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hallmark-oci/hallmark/sbom"
+	"github.com/hallmark-oci/hallmark/verify/advisory"
+	"github.com/hallmark-oci/hallmark/verify/advisory/osv"
+)
+
+func inventory(t testing.TB, purls ...string) sbom.Inventory {
+	t.Helper()
+	var v sbom.Inventory
+	for _, p := range purls {
+		v.Components = append(v.Components, component(t, p))
+	}
+	return v
+}
+
+// lines prints findings, one a line.
+func lines(r Result) []string {
+	var out []string
+	for _, f := range r.Findings {
+		out = append(out, fmt.Sprintf("%s %s@%s fixed %v %s", f.ID, f.Component.Name, f.Component.Version, f.Fixed, f.Class))
+	}
+	return out
+}
+
+func run(t testing.TB, x *Index, v sbom.Inventory) Result {
+	t.Helper()
+	r, err := x.Match(t.Context(), v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// one returns a set of one advisory about one package.
+func one(ecosystem, name, list string) *advisory.Advisory {
+	return &advisory.Advisory{ID: "X-1", Affected: []advisory.Affected{{
+		Package: advisory.Package{Ecosystem: ecosystem, Name: name},
+		Ranges:  []advisory.Range{{Type: advisory.EcosystemRange, Events: events(list)}},
+	}}}
+}
+
+func index(list ...*advisory.Advisory) *Index {
+	var all []advisory.Advisory
+	for _, a := range list {
+		all = append(all, *a)
+	}
+	return NewIndex(advisory.NewSet(all, advisory.Load{}))
+}
+
+// TestPublished looks published records up; the facts are those that the
+// projects announced.
+func TestPublished(t *testing.T) {
+	x := corpus(t)
+	for p, want := range map[string]string{
+		"pkg:golang/golang.org/x/text@v0.3.6":                          "CVE-2021-38561 [0.3.7]",
+		"pkg:golang/stdlib@1.19.9":                                     "CVE-2023-29403 [1.19.10]",
+		"pkg:golang/stdlib@1.20.4":                                     "CVE-2023-29403 [1.20.5]",
+		"pkg:golang/stdlib@go1.20rc1":                                  "CVE-2023-29403 [1.20.5]",
+		"pkg:golang/github.com/dgrijalva/jwt-go@v3.2.0%2Bincompatible": "CVE-2020-26160 []",
+		"pkg:pypi/Jinja2@2.11.2":                                       "CVE-2020-28493 [2.11.3]",
+		"pkg:pypi/py@1.11.0":                                           "CVE-2022-42969 []",
+		"pkg:pypi/PyYAML@5.3":                                          "CVE-2020-1747 [5.3.1]",
+		"pkg:cargo/time@0.1.43":                                        "CVE-2020-26235 [0.2.0]",
+		"pkg:cargo/time@0.2.7":                                         "CVE-2020-26235 [0.2.23]",
+	} {
+		id, fixed, _ := strings.Cut(want, " ")
+		r := run(t, x, inventory(t, p))
+		i := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.ID == id })
+		if i < 0 || fmt.Sprint(r.Findings[i].Fixed) != fixed || r.Findings[i].Class != Affected {
+			t.Errorf("%s: %v, want %s", p, lines(r), want)
+		}
+	}
+	for p, not := range map[string]string{
+		"pkg:golang/golang.org/x/text@v0.3.7":   "CVE-2021-38561",
+		"pkg:golang/stdlib@1.19.10":             "CVE-2023-29403",
+		"pkg:golang/stdlib@1.20.5":              "CVE-2023-29403",
+		"pkg:golang/cloud.google.com/go@v1.0.0": "CVE-2023-29403",
+		"pkg:pypi/jinja2@2.11.3":                "CVE-2020-28493",
+		"pkg:pypi/py@1.11.1":                    "CVE-2022-42969",
+		"pkg:pypi/pyyaml@5.3.1":                 "CVE-2020-1747",
+		"pkg:cargo/time@0.2.23":                 "CVE-2020-26235",
+		"pkg:npm/jinja2@2.11.2":                 "CVE-2020-28493",
+	} {
+		if r := run(t, x, inventory(t, p)); slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.ID == not }) {
+			t.Errorf("%s has %s", p, not)
+		}
+	}
+}
+
+// TestBoundaries asks of every record whether the version that fixes it is
+// clean of it, and the version that introduced it is not. Both are what the
+// record itself says.
+func TestBoundaries(t *testing.T) {
+	x := corpus(t)
+	asked := 0
+	for i := range x.set.Advisories {
+		a := &x.set.Advisories[i]
+		for j := range a.Affected {
+			of := &a.Affected[j]
+			base, _ := split(of.Package.Ecosystem)
+			for _, r := range of.Ranges {
+				if r.Type == advisory.GitRange {
+					continue
+				}
+				for _, e := range r.Events {
+					if fromBeginning(e) || slices.Contains(of.Versions, e.Version) && e.Kind == advisory.Fixed {
+						continue
+					}
+					asked++
+					only := advisory.Affected{Package: of.Package, Ranges: []advisory.Range{r}}
+					got := judge(&only, &target{base: base, name: of.Package.Name, version: e.Version})
+					again := slices.ContainsFunc(r.Events, func(o advisory.Event) bool { return o.Kind != e.Kind && o.Version == e.Version })
+					if want := e.Kind != advisory.Fixed; !again && (got.hit != want || got.problem != nil) {
+						t.Errorf("%s %s: at %v: %+v, want affected %v", a.ID, of.Package.Name, e, got, want)
+					}
+				}
+			}
+		}
+	}
+	if asked < 10000 {
+		t.Errorf("only %d boundaries were asked", asked)
+	}
+}
+
+// TestDistributions: the advisory must be of the release, by the source package.
+func TestDistributions(t *testing.T) {
+	const from, to = "3.0.0-1", "3.0.13-1~deb12u1"
+	deb12 := one("Debian:12", "openssl", "introduced 0, fixed "+to)
+	for p, want := range map[string]string{
+		"pkg:deb/debian/libssl3@3.0.11-1~deb12u2?upstream=openssl&distro=debian-12":       "affected",
+		"pkg:deb/debian/libssl3@3.0.11-1~deb12u2?upstream=openssl&distro=debian-12.15":    "affected",
+		"pkg:deb/debian/openssl@3.0.11-1~deb12u2%2Bb1?distro=bookworm":                    "affected",
+		"pkg:deb/debian/libssl3@3.0.13-1~deb12u1?upstream=openssl&distro=debian-12":       "",
+		"pkg:deb/debian/x@99?upstream=openssl%403.0.11-1&distro=debian-12":                "affected",
+		"pkg:deb/debian/libssl3@3.0.11-1~deb12u2?distro=debian-12":                        "",
+		"pkg:deb/debian/libssl3@3.0.11-1~deb12u2?upstream=openssl&distro=debian-13":       "",
+		"pkg:deb/debian/libssl3@3.0.11-1~deb12u2?upstream=openssl&distro=debian-bullseye": "",
+		"pkg:deb/debian/libssl3@3.0.11-1~deb12u2?upstream=openssl":                        "unknown-distro",
+		"pkg:deb/debian/libssl3@3.0.13-1~deb12u1?upstream=openssl":                        "",
+		"pkg:deb/ubuntu/libssl3@3.0.2-0ubuntu1?upstream=openssl&distro=ubuntu-22.04":      "",
+		"pkg:apk/alpine/libssl3@3.0.2-r0?upstream=openssl&distro=alpine-3.19.1":           "",
+		"pkg:deb/debian/openssl-clone@3.0.11-1?upstream=openssl-clone&distro=debian-12":   "",
+		"pkg:deb/debian/libssl3@unknown?upstream=openssl&distro=debian-12":                "unknown-version",
+	} {
+		r := run(t, index(deb12), inventory(t, p))
+		got := ""
+		if len(r.Findings) == 1 {
+			got = string(r.Findings[0].Class)
+		}
+		if got != want || len(r.Findings) > 1 {
+			t.Errorf("%s: %v, want %s", p, lines(r), want)
+		}
+		if got == "affected" && !slices.Equal(r.Findings[0].Fixed, []string{to}) {
+			t.Errorf("%s: fixed %v", p, r.Findings[0].Fixed)
+		}
+	}
+	alpine := one("Alpine:v3.19", "openssl", "introduced 0, fixed 3.1.4-r6")
+	if r := run(t, index(alpine), inventory(t, "pkg:apk/alpine/libcrypto3@3.1.4-r5?upstream=openssl&distro=alpine-3.19.1")); len(r.Findings) != 1 {
+		t.Errorf("Alpine: %v", lines(r))
+	}
+	every := one("Debian", "openssl", "introduced "+from)
+	if r := run(t, index(every), inventory(t, "pkg:deb/debian/openssl@3.0.1-1")); len(r.Findings) != 1 || r.Findings[0].Class != Affected {
+		t.Errorf("an advisory for all releases: %v", lines(r))
+	}
+}
+
+// TestAliases merges the names of one vulnerability, through records that match
+// nothing themselves, and keeps apart what only has an ancestor in common.
+func TestAliases(t *testing.T) {
+	pkg := func(id string, aliases ...string) *advisory.Advisory {
+		a := one("npm", "minimist", "introduced 0, fixed 1.2."+id[len(id)-1:])
+		a.ID, a.Aliases = id, aliases
+		return a
+	}
+	bridge := one("npm", "other", "introduced 0")
+	bridge.ID, bridge.Aliases = "BRIDGE", []string{"GHSA-c3", "CVE-2020-2"}
+	dsa, dla := pkg("DSA-7"), pkg("DLA-8")
+	dsa.Upstream, dla.Upstream = []string{"CVE-2020-9", "CVE-2020-8"}, []string{"CVE-2020-9"}
+	gone := pkg("GONE-9", "DSA-7", "DLA-8")
+	gone.Withdrawn = time.Unix(1, 0)
+	x := index(pkg("NPM-1", "CVE-2020-2"), pkg("GHSA-c3"), bridge, pkg("GHSA-d4", "CVE-2020-4"), pkg("OSV-5", "GHSA-d4"), dsa, dla, gone)
+	r := run(t, x, inventory(t, "pkg:npm/minimist@1.2.0"))
+	var got []string
+	for _, f := range r.Findings {
+		got = append(got, strings.Join(f.IDs, ",")+" "+strings.Join(f.Upstream, ",")+" "+strings.Join(f.Fixed, ","))
+	}
+	want := []string{"CVE-2020-2,GHSA-c3,NPM-1  1.2.1,1.2.3", "CVE-2020-4,GHSA-d4,OSV-5  1.2.4,1.2.5", "DLA-8 CVE-2020-9 1.2.8", "DSA-7 CVE-2020-8,CVE-2020-9 1.2.7"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if r.Coverage.Withdrawn != 1 || r.Coverage.Advisories != 8 {
+		t.Errorf("coverage %+v", r.Coverage)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, c := range []struct {
+		ecosystem, name, purl string
+		want                  Confidence
+	}{
+		{"Go", "github.com/Masterminds/goutils", "pkg:golang/github.com/masterminds/goutils@v1.0.0", Medium},
+		{"Go", "github.com/Masterminds/goutils", "pkg:golang/github.com/Masterminds/goutils@v1.0.0", High},
+		{"PyPI", "ruamel-yaml", "pkg:pypi/ruamel.yaml@1.0.0", High},
+		{"npm", "@angular/core", "pkg:npm/%40angular/core@1.0.0", High},
+		{"npm", "core", "pkg:npm/%40angular/core@1.0.0", ""},
+		{"npm", "JSONStream", "pkg:npm/jsonstream@1.0.0", ""},
+		{"Go", "crypto", "pkg:golang/golang.org/x/crypto@v1.0.0", ""},
+		{"Maven:https://maven.google.com", "g:a", "pkg:maven/g/a@1.0.0", High},
+		{"Kubernetes", "k8s.io/kubelet", "pkg:golang/k8s.io/kubelet@v1.0.0", High},
+	} {
+		r := run(t, index(one(c.ecosystem, c.name, "introduced 0, fixed 2.0.0")), inventory(t, c.purl))
+		var got Confidence
+		if len(r.Findings) == 1 {
+			got = r.Findings[0].Confidence
+		}
+		if got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
+
+// TestCoverage accounts for each component once.
+func TestCoverage(t *testing.T) {
+	v := inventory(t, "pkg:npm/a@1.0.0", "pkg:npm/a@1.0.0?download_url=x", "pkg:pypi/b@1", "pkg:rpm/fedora/c@1", "pkg:rpm/fedora/d@1",
+		"pkg:deb/debian/e@1?distro=debian-13", "pkg:deb/debian/f@1", "pkg:golang/h.i/j@(devel)")
+	v.Components = append(v.Components, sbom.Component{ID: "os", Type: sbom.OS, Name: "debian"}, sbom.Component{ID: "f", Type: sbom.File, Name: "/x"},
+		sbom.Component{ID: "n", Type: sbom.Library, Name: "nameless"})
+	v.Unknowns = []sbom.Unknown{{Path: "p", Reason: "r"}}
+	gone := one("PyPI", "b", "introduced 0")
+	gone.ID, gone.Withdrawn = "GONE", time.Unix(1, 0)
+	deb := one("Debian:12", "e", "introduced 0")
+	deb.ID = "D"
+	r := run(t, index(one("npm", "a", "introduced 0"), gone, deb), v)
+	want := Coverage{
+		Components: 9, NotPackages: 2, Mapped: 6, Checked: 3, Unknowns: 1, Advisories: 3, Withdrawn: 1,
+		Unmapped:   map[string]int{noPURL: 1, noSupport + "rpm": 2},
+		Unchecked:  map[string]int{"PyPI": 1, "Debian:13": 1, "Go": 1},
+		Ecosystems: map[string]int{"npm": 1, "Debian:12": 1},
+		Load:       advisory.Load{Withdrawn: 1},
+	}
+	if d := cmp.Diff(want, r.Coverage); d != "" {
+		t.Error(d)
+	}
+	if len(r.Findings) != 2 || r.Findings[0].Component.Name != "a" {
+		t.Errorf("findings %v", lines(r))
+	}
+}
+
+// TestSamePackage reports a package that is installed in two places once.
+func TestSamePackage(t *testing.T) {
+	v := inventory(t, "pkg:npm/a@1.0.0", "pkg:npm/a@1.0.0")
+	v.Components[0].Locations = []sbom.Location{{Path: "x/a"}}
+	v.Components[1].ID, v.Components[1].Locations = "second", []sbom.Location{{Path: "y/a"}}
+	r := run(t, index(one("npm", "a", "introduced 0, fixed 2.0.0")), v)
+	if len(r.Findings) != 1 || r.Findings[0].Count != 2 || len(r.Findings[0].Component.Locations) != 2 || len(v.Components[0].Locations) != 1 {
+		t.Errorf("findings %+v", r.Findings)
+	}
+}
+
+// TestKnownBeatsSuspected: what one record knows, another's doubt does not change.
+func TestKnownBeatsSuspected(t *testing.T) {
+	sure, doubt := one("npm", "a", "introduced 0, fixed 2.0.0"), one("npm", "a", "introduced next")
+	doubt.ID, doubt.Aliases = "Y-1", []string{"X-1"}
+	r := run(t, index(sure, doubt), inventory(t, "pkg:npm/a@1.0.0"))
+	if len(r.Findings) != 1 || r.Findings[0].Class != Affected || len(r.Findings[0].Records) != 1 {
+		t.Errorf("findings %+v", r.Findings)
+	}
+	r = run(t, index(doubt), inventory(t, "pkg:npm/a@1.0.0"))
+	if len(r.Findings) != 1 || r.Findings[0].Class != UnknownVersion || r.Findings[0].Records[0].Problem == "" {
+		t.Errorf("findings %+v", r.Findings)
+	}
+}
+
+// TestOrder: the same inventory in another order gives the same findings, and
+// the worst come first.
+func TestOrder(t *testing.T) {
+	x := corpus(t)
+	v := inventory(t, "pkg:cargo/time@0.1.43", "pkg:golang/stdlib@1.19.9", "pkg:pypi/jinja2@2.10", "pkg:cargo/smallvec@1.6.0")
+	a := run(t, x, v)
+	slices.Reverse(v.Components)
+	if b := run(t, x, v); cmp.Diff(a, b) != "" {
+		t.Error(cmp.Diff(a, b))
+	}
+	if !slices.IsSortedFunc(a.Findings, func(a, b Finding) int { return int(b.Severity) - int(a.Severity) }) || a.Findings[0].Severity < advisory.High {
+		t.Errorf("order %v", lines(a))
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := index().Match(ctx, inventory(t, "pkg:npm/a@1")); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func corpus(t testing.TB) *Index {
+	t.Helper()
+	set, err := osv.Load(t.Context(), corpora(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewIndex(set)
+}
+
+// corpora returns the folder of published advisories.
+func corpora(t testing.TB) string {
+	t.Helper()
+	root := os.Getenv("HALLMARK_CORPORA")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared", "corpora")
+	}
+	dir := filepath.Join(root, "osv")
+	if _, err := os.Stat(dir); err != nil {
+		t.Fatalf("test data is missing, set HALLMARK_CORPORA to its folder: %v", err)
+	}
+	return dir
+}
