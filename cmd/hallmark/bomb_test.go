@@ -21,7 +21,7 @@ import (
 
 const bombPiece = 16 << 20
 
-// bombs are files that inflate to half a gigabyte from half a megabyte, by
+// bombs are files that inflate to a quarter of a gigabyte from a thousandth of that, by
 // what is in them.
 func bombs() map[string]struct{ file, head, filling string } {
 	return map[string]struct{ file, head, filling string }{
@@ -43,12 +43,12 @@ type bomb struct {
 	diffID     v1.Hash
 }
 
-// newBomb puts 32 pieces of the filling into one file of a layer. Compressed
+// newBomb puts 16 pieces of the filling into one file of a layer. Compressed
 // layers may be joined from parts (RFC 1952, section 2.2), so that the piece is
 // compressed once.
 func newBomb(file, head, filling string) (bomb, error) {
 	filling = strings.Repeat(filling, bombPiece/len(filling))
-	const pieces = 32
+	const pieces = 16
 	size := int64(len(head) + pieces*len(filling))
 	var begin bytes.Buffer
 	tw := tar.NewWriter(&begin)

@@ -71,13 +71,6 @@ func quirkOf(title, value string) (storetest.Quirk, error) {
 		return storetest.EndlessPages(value == "loop"), nil
 	case "redirect":
 		return storetest.RedirectBlobs(value == "demand"), nil
-	case "referrers":
-		return storetest.NativeReferrers(), nil
-	case "immutable":
-		return storetest.Immutable(number()), nil
-	case "delay":
-		d, err := time.ParseDuration(value)
-		return storetest.Delay(d), err
 	case "credentials":
 		user, password, _ := strings.Cut(value, ":")
 		return storetest.Credentials(user, password), nil

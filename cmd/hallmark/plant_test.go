@@ -88,7 +88,7 @@ func plants() map[string]func(s site) []byte {
 			return s.attested(`"predicateType":"https://example.com/other","subject":[`+s.subject()+`]`, "")
 		},
 		"two-payloads": func(s site) []byte { return s.attested(`"subject":[`+s.subject()+`]`, `"payload":"e30=",`) },
-		// Half a gigabyte in an attestation of half a megabyte, and much space
+		// An attestation that inflates a thousandfold, and much space
 		// around nothing.
 		"gzip": func(s site) []byte {
 			b, err := newBomb("statement.json", "", " ")
