@@ -89,7 +89,7 @@ func (w *writer) schedule(u *unit, step time.Duration) time.Duration {
 	crowd := missing / w.limit
 	random := func(d time.Duration) time.Duration { return time.Duration(w.random() * float64(d)) }
 	patience := time.Duration((1+min(before, longestQueue))*(patientFor+2*crowd)) * step
-	if u.turn = w.answers(u) || u.quiet >= patience; u.turn {
+	if u.turn = w.answers(u) || u.quiet >= min(patience, longPatience); u.turn {
 		return min(time.Duration(1+crowd)*step+random(2*step), longWait)
 	}
 	wait := min(time.Duration(2+crowd)*step<<min(u.looks, 10), longWait)

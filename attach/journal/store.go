@@ -22,6 +22,8 @@ const (
 	// patientFor is for how many requests' time a view that another should
 	// complete may stay as it is, with no crowd.
 	patientFor = 12
+	// longPatience bounds that time.
+	longPatience = 30 * time.Second
 	// longestQueue is how often as long the last wait to complete it after all.
 	longestQueue = 3
 )

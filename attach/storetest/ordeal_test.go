@@ -67,6 +67,7 @@ func ordeals() []ordeal {
 	for _, status := range []int{400, 413} {
 		all = append(all, ordeal{quirks: []Quirk{ManifestLimit(status)}, contents: bulk})
 	}
+	all = append(all, tokenOrdeals()...)
 	return append(all,
 		ordeal{quirks: nil, native: true},
 		ordeal{quirks: []Quirk{ReferrersStatus(403)}, list: odd},
@@ -93,11 +94,6 @@ func ordeals() []ordeal {
 		ordeal{quirks: []Quirk{TwoStepUploads()}},
 		ordeal{quirks: []Quirk{Credentials("user", "secret"), RedirectBlobs(false)}},
 		ordeal{quirks: []Quirk{Credentials("user", "secret"), RedirectBlobs(true)}, list: denied},
-		ordeal{quirks: []Quirk{(&Tokens{User: "user", Password: "secret"}).Quirk()}},
-		ordeal{quirks: []Quirk{(&Tokens{User: "user", Password: "secret", Uses: 5}).Quirk()}, native: true},
-		ordeal{quirks: []Quirk{(&Tokens{User: "user", Password: "secret"}).Quirk(), RedirectBlobs(true)}, list: denied},
-		ordeal{quirks: []Quirk{(&Tokens{User: "user", Password: "another"}).Quirk()}, put: denied, list: denied},
-		ordeal{quirks: []Quirk{(&Tokens{Realm: "http://auth.example.com/token"}).Quirk()}, put: denied, list: denied},
 		ordeal{quirks: []Quirk{Credentials("user", "another")}, put: denied, list: denied},
 		ordeal{quirks: []Quirk{Drip(512, time.Millisecond)}},
 		ordeal{quirks: []Quirk{Only(views, Drip(1, 50*time.Millisecond))}, patience: 500 * time.Millisecond, put: fails("too slow"), list: fails("too slow")},
@@ -111,6 +107,18 @@ func ordeals() []ordeal {
 		ordeal{quirks: []Quirk{Only("/tags/list", Status(403, "DENIED"))}, list: denied},
 		ordeal{quirks: []Quirk{Delay(5 * time.Millisecond)}},
 	)
+}
+
+// tokenOrdeals are registries with a token service.
+func tokenOrdeals() []ordeal {
+	denied := trouble{attach.ErrDenied, ""}
+	return []ordeal{
+		{quirks: []Quirk{(&Tokens{User: "user", Password: "secret"}).Quirk()}},
+		{quirks: []Quirk{(&Tokens{User: "user", Password: "secret", Uses: 5}).Quirk()}, native: true},
+		{quirks: []Quirk{(&Tokens{User: "user", Password: "secret"}).Quirk(), RedirectBlobs(true)}, list: denied},
+		{quirks: []Quirk{(&Tokens{User: "user", Password: "another"}).Quirk()}, put: denied, list: denied},
+		{quirks: []Quirk{(&Tokens{Realm: "http://auth.example.com/token"}).Quirk()}, put: denied, list: denied},
+	}
 }
 
 // bulk makes more than one manifest holds: each entry has an annotation as
