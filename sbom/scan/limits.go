@@ -27,7 +27,7 @@ const (
 	DefaultIndex        = 512 << 20
 	DefaultLinks        = 1_000_000
 	DefaultRetained     = 512 << 20
-	DefaultComponents   = 1_000_000
+	DefaultComponents   = 100_000
 )
 
 // Fixed limits.

@@ -112,15 +112,29 @@ func (j *verifyJob) one(ctx context.Context, v *verify.Verifier, arg string) (re
 		if hint := hintFor(nil, err); hint != "" {
 			j.app.notef("hint: %s", hint)
 		}
-		return report.Verdict{
-			Image: arg, Outcome: verify.Undetermined.String(), Error: oneLine(err), Checks: []report.Check{},
-		}, verify.Undetermined, nil
+		verdict, outcome := unresolved(arg, err)
+		return verdict, outcome, nil
 	}
 	verdict, err := v.Verify(ctx, img, img.subject)
 	if err != nil {
 		return report.Verdict{}, verify.Undetermined, err
 	}
 	return report.NewVerdict(arg, verdict), verdict.Outcome, nil
+}
+
+// unresolved is the verdict on an image that could not be resolved. A manifest
+// that came whole and has another digest than it should is a definite no;
+// everything else leaves the question open.
+func unresolved(arg string, err error) (report.Verdict, verify.Outcome) {
+	v := report.Verdict{Image: arg, Outcome: verify.Undetermined.String(), Error: oneLine(err), Checks: []report.Check{}}
+	if !errors.Is(err, attach.ErrDigest) {
+		return v, verify.Undetermined
+	}
+	v.Outcome = verify.Reject.String()
+	v.Checks = append(v.Checks, report.Check{
+		Rule: "subject", Outcome: v.Outcome, Reason: string(verify.SubjectDigest), Detail: v.Error,
+	})
+	return v, verify.Reject
 }
 
 // policy turns the flags into rules.
