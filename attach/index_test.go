@@ -140,3 +140,25 @@ func FuzzMembers(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseReferrers looks for panics, for errors that are no judgements, and for
+// lists that are good to one reader and bad to the other.
+func FuzzParseReferrers(f *testing.F) {
+	good := `{"mediaType":"m","size":1,"digest":"sha256:` + strings.Repeat("0", 64) + `"}`
+	f.Add([]byte(`{"manifests":[` + good + `,{},7]}`))
+	f.Add([]byte(`{"manifests":[` + good + `,` + good + `]}`))
+	f.Add([]byte(`{"manifests":{"a":1}}`))
+	f.Add([]byte(`{"manifests":[{},{},{},{},{}]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		const limit = 4
+		list, err := ParseReferrers(raw, limit)
+		all, strict := ParseIndex(raw, limit)
+		var bad Spoiled
+		if err != nil && !Judged(err) || len(list) > limit || err != nil && !errors.As(err, &bad) && list != nil {
+			t.Errorf("%d entries, %v", len(list), err)
+		}
+		if (err == nil) != (strict == nil) || strict != nil && all != nil || len(list)+len(bad) > limit {
+			t.Errorf("%v, but %v", err, strict)
+		}
+	})
+}
