@@ -11,6 +11,7 @@ import (
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/policy"
 )
 
 func newVerifyCmd(app *App) *cobra.Command {
@@ -21,7 +22,8 @@ func newVerifyCmd(app *App) *cobra.Command {
 		GroupID: groupMain,
 		Long: `Check that each image is signed by an accepted key. With --sbom or --type the
 image must also carry an SBOM or another attestation by an accepted key whose
-statement names the image's digest.
+statement names the image's digest. With --policy a file says, for each
+repository, which keys count and what an image must have.
 
 Exit code 0 means yes for every image, 1 means a definite no for at least one,
 and 2 that no answer could be had: a registry that does not answer is never
@@ -29,7 +31,8 @@ taken for a missing signature.`,
 		Example: `  hallmark verify registry.example/app:1.0 --key hallmark.pub
   hallmark verify registry.example/app:1.0 --key a.pub --key b.pub --threshold 2
   hallmark verify oci:./layout:1.0 --key hallmark.pub --sbom --deep
-  hallmark verify registry.example/app:1.0 --key hallmark.pub --type slsaprovenance1 -a env=prod`,
+  hallmark verify registry.example/app:1.0 --key hallmark.pub --type slsaprovenance1 -a env=prod
+  hallmark verify registry.example/app:1.0 --policy policy.yaml`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
 	}
@@ -42,6 +45,7 @@ taken for a missing signature.`,
 	flags.StringArrayVarP(&job.annotations, "annotations", "a", nil, "name=value that the signed payload must hold; repeatable")
 	flags.BoolVar(&job.sbom, "sbom", false, "also ask for an SPDX or CycloneDX attestation")
 	flags.StringArrayVar(&job.types, "type", nil, "also ask for an attestation of this type, a name or a URI; repeatable")
+	flags.StringArrayVar(&job.policies, "policy", nil, "judge by this policy file (hallmark's or ClusterImagePolicy) instead of by keys; repeatable")
 	flags.BoolVar(&job.deep, "deep", false, "also read every blob of the image and recompute its digest")
 	flags.BoolVar(&job.all, "all", false, "read and show every entry, also when fewer would do")
 	return cmd
@@ -55,6 +59,7 @@ type verifyJob struct {
 	out         render
 	annotations []string
 	types       []string
+	policies    []string
 	sbom        bool
 	deep        bool
 	all         bool
@@ -66,30 +71,22 @@ const parallelImages = 8
 func (j *verifyJob) run(ctx context.Context, args []string) error {
 	ctx, cancel := j.app.context(ctx)
 	defer cancel()
-	trust, err := j.trust.load(ctx)
+	g, err := j.gate(ctx)
 	if err != nil {
 		return err
-	}
-	policy, err := j.policy()
-	if err != nil {
-		return err
-	}
-	v, err := verify.New(trust, policy)
-	if err != nil {
-		return usagef("%v", err)
 	}
 	doc := report.Verdicts{Images: make([]report.Verdict, len(args))}
 	outcomes := make([]verify.Outcome, len(args))
-	var g errgroup.Group
-	g.SetLimit(parallelImages)
+	var group errgroup.Group
+	group.SetLimit(parallelImages)
 	for i, arg := range args {
-		g.Go(func() error {
+		group.Go(func() error {
 			var err error
-			doc.Images[i], outcomes[i], err = j.one(ctx, v, arg)
+			doc.Images[i], outcomes[i], err = j.one(ctx, g, arg)
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
+	if err := group.Wait(); err != nil {
 		return err
 	}
 	overall := verify.All(outcomes)
@@ -102,7 +99,10 @@ func (j *verifyJob) run(ctx context.Context, args []string) error {
 
 // one verifies one image. An image that cannot be resolved is an undetermined
 // verdict of its own, so that it does not hide the others; a wrong name is an error.
-func (j *verifyJob) one(ctx context.Context, v *verify.Verifier, arg string) (report.Verdict, verify.Outcome, error) {
+func (j *verifyJob) one(ctx context.Context, g gate, arg string) (report.Verdict, verify.Outcome, error) {
+	if verdict, ok := g.known(arg); ok {
+		return report.NewVerdict(arg, verdict), j.app.passes(arg, verdict), nil
+	}
 	img, err := j.target.open(ctx, arg)
 	if errors.Is(err, errUsage) {
 		return report.Verdict{}, verify.Undetermined, err
@@ -115,11 +115,11 @@ func (j *verifyJob) one(ctx context.Context, v *verify.Verifier, arg string) (re
 		verdict, outcome := unresolved(arg, err)
 		return verdict, outcome, nil
 	}
-	verdict, err := v.Verify(ctx, img, img.subject)
+	verdict, err := g.judge(ctx, img, img.subject, arg)
 	if err != nil {
 		return report.Verdict{}, verify.Undetermined, err
 	}
-	return report.NewVerdict(arg, verdict), verdict.Outcome, nil
+	return report.NewVerdict(arg, verdict), j.app.passes(arg, verdict), nil
 }
 
 // unresolved is the verdict on an image that could not be resolved. A manifest
@@ -137,8 +137,35 @@ func unresolved(arg string, err error) (report.Verdict, verify.Outcome) {
 	return v, verify.Reject
 }
 
-// policy turns the flags into rules.
-func (j *verifyJob) policy() (verify.Policy, error) {
+// gate returns what judges: policy files, or keys and what flags ask for.
+func (j *verifyJob) gate(ctx context.Context) (gate, error) {
+	if len(j.policies) > 0 {
+		if len(j.trust.keys) > 0 || len(j.annotations) > 0 || len(j.types) > 0 || j.sbom || j.deep || j.all || j.trust.threshold != 1 {
+			return nil, usagef("a policy file says which keys count and what is asked for: --policy goes with none of --key, --threshold, -a, --sbom, --type, --deep, --all")
+		}
+		set, err := policy.Load(ctx, policy.Options{Now: j.app.Now}, j.policies...)
+		if errors.Is(err, policy.ErrInvalid) {
+			return nil, usagef("%v", err)
+		}
+		return policyGate{set}, err
+	}
+	trust, err := j.trust.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := j.rules()
+	if err != nil {
+		return nil, err
+	}
+	v, err := verify.New(trust, rules)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return keyGate{v}, nil
+}
+
+// rules turns the flags into rules.
+func (j *verifyJob) rules() (verify.Policy, error) {
 	want, err := annotations(j.annotations)
 	if err != nil {
 		return verify.Policy{}, err

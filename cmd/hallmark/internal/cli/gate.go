@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/policy"
+)
+
+// A gate judges images by what the command line asks for.
+type gate interface {
+	// known returns the verdict on an image by its name alone, where there is one.
+	known(name string) (verify.Verdict, bool)
+	// judge judges the resolved image, which the user called name.
+	judge(ctx context.Context, r attach.Reader, s attach.Subject, name string) (verify.Verdict, error)
+}
+
+// keyGate asks for what flags say, signed by the keys that flags name.
+type keyGate struct{ *verify.Verifier }
+
+func (keyGate) known(string) (verify.Verdict, bool) { return verify.Verdict{}, false }
+
+func (g keyGate) judge(ctx context.Context, r attach.Reader, s attach.Subject, _ string) (verify.Verdict, error) {
+	return g.Verify(ctx, r, s)
+}
+
+// policyGate asks for what policy files say.
+type policyGate struct{ *policy.Set }
+
+func (g policyGate) known(name string) (verify.Verdict, bool) { return g.Match(name, nil).Static() }
+
+func (g policyGate) judge(ctx context.Context, r attach.Reader, s attach.Subject, name string) (verify.Verdict, error) {
+	return g.Verify(ctx, r, s, name)
+}
+
+// passes turns a verdict into the outcome for the exit code: what a policy
+// only warns of does not stop the image, and is said aloud.
+func (app *App) passes(name string, v verify.Verdict) verify.Outcome {
+	pass, warnings := policy.Gate(v)
+	for _, c := range warnings {
+		app.notef("warning: %s: %s (%s): %s", name, c.Rule, c.Reason, c.Detail)
+	}
+	if pass {
+		return verify.Accept
+	}
+	outcomes := make([]verify.Outcome, 0, len(v.Checks))
+	for _, c := range v.Checks {
+		if !c.Warn {
+			outcomes = append(outcomes, c.Outcome)
+		}
+	}
+	return verify.All(outcomes)
+}
