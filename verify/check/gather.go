@@ -1,0 +1,145 @@
+package check
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-oci/hallmark/sbom"
+	"github.com/hallmark-oci/hallmark/sbom/format"
+	"github.com/hallmark-oci/hallmark/verify"
+)
+
+// document is an SBOM and what it says.
+type document struct {
+	SBOM
+	inventory sbom.Inventory
+	subjects  []string
+}
+
+// gathering collects the SBOMs of one subject, each content once.
+type gathering struct {
+	documents  []*document
+	problems   []string // SBOMs that count and cannot be read
+	notes      []string
+	components int
+}
+
+// inputError is a failure of the source, not of the document.
+type inputError struct{ err error }
+
+func (e *inputError) Error() string { return e.err.Error() }
+func (e *inputError) Unwrap() error { return e.err }
+
+// take is called by the verifier with each statement that it accepted. What it
+// keeps is used only when the verdict as a whole accepts.
+func (g *gathering) take(s verify.Statement) error {
+	d, err := read(s.Predicate)
+	if err != nil {
+		g.problems = append(g.problems, fmt.Sprintf("SBOM in attestation %s: %v", s.Evidence.Attachment.Desc.Digest, err))
+		return nil
+	}
+	d.PredicateType, d.Signers = s.Header.PredicateType, slices.Clone(s.Evidence.Signers)
+	g.add(d)
+	return nil
+}
+
+// add keeps a document, or the signers of one that is there already.
+func (g *gathering) add(d *document) {
+	i := slices.IndexFunc(g.documents, func(o *document) bool { return o.Digest == d.Digest })
+	if i >= 0 {
+		for _, s := range d.Signers {
+			if !slices.Contains(g.documents[i].Signers, s) {
+				g.documents[i].Signers = append(g.documents[i].Signers, s)
+			}
+		}
+		return
+	}
+	switch {
+	case len(g.documents) == MaxDocuments:
+		g.problems = append(g.problems, fmt.Sprintf("SBOM %s: more than %d SBOMs: %v", d.Digest, MaxDocuments, sbom.ErrLimit))
+	case g.components+d.Components > MaxComponents:
+		g.problems = append(g.problems, fmt.Sprintf("SBOM %s: more than %d components in all SBOMs: %v", d.Digest, MaxComponents, sbom.ErrLimit))
+	default:
+		g.components += d.Components
+		g.documents = append(g.documents, d)
+	}
+}
+
+// drop removes documents, with a note.
+func (g *gathering) drop(unfit func(*document) bool) {
+	g.documents = slices.DeleteFunc(g.documents, func(d *document) bool {
+		if unfit(d) {
+			g.notes = append(g.notes, fmt.Sprintf("SBOM %s is signed by too few keys and was not used", d.Digest))
+			return true
+		}
+		return false
+	})
+}
+
+// sort puts the documents into an order that does not depend on the registry.
+func (g *gathering) sort() {
+	slices.SortFunc(g.documents, func(a, b *document) int { return strings.Compare(a.Digest, b.Digest) })
+	slices.Sort(g.problems)
+	slices.Sort(g.notes)
+}
+
+// inventory returns what all documents list together. A package that several
+// list counts once.
+func (g *gathering) inventory() sbom.Inventory {
+	if len(g.documents) == 1 {
+		return g.documents[0].inventory
+	}
+	all := sbom.Inventory{}
+	seen := make(map[string]bool)
+	for _, d := range g.documents {
+		if all.Distro.ID == "" {
+			all.Distro = d.inventory.Distro
+		}
+		all.Unknowns = append(all.Unknowns, d.inventory.Unknowns...)
+		for _, c := range d.inventory.Components {
+			k := c.PURL.String()
+			if k == "" {
+				k = strings.Join([]string{string(c.Type), c.Ecosystem, c.Name, c.Version}, "\x00")
+			}
+			if !seen[k] {
+				seen[k] = true
+				all.Components = append(all.Components, c)
+			}
+		}
+	}
+	return all
+}
+
+// read reads and decodes an SBOM. A document in SPDX tag-value form stands in a
+// predicate as a JSON string; it is taken out of it.
+func read(r io.Reader) (*document, error) {
+	data, err := io.ReadAll(io.LimitReader(r, MaxDocument+1))
+	if err != nil {
+		return nil, &inputError{err}
+	}
+	if len(data) > MaxDocument {
+		return nil, fmt.Errorf("more than %d bytes: %w", MaxDocument, sbom.ErrLimit)
+	}
+	data = bytes.Trim(data, " \t\r\n")
+	d := &document{}
+	d.Digest = fmt.Sprintf("sha256:%x", sha256.Sum256(data))
+	if bytes.HasPrefix(data, []byte{'"'}) {
+		var text string
+		if err := json.Unmarshal(data, &text); err != nil {
+			return nil, fmt.Errorf("%v: %w", err, sbom.ErrInvalid)
+		}
+		data = []byte(text)
+	}
+	doc, f, err := format.Decode(bytes.NewBuffer(data))
+	if err != nil {
+		return nil, err
+	}
+	d.Format, d.Created, d.Components = f, doc.Inventory.Created, len(doc.Inventory.Components)
+	d.inventory, d.subjects = doc.Inventory, doc.Subjects
+	return d, nil
+}
