@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,23 +16,33 @@ type span struct{ introduced, fixed, lastAffected string }
 // open reports whether the span goes on for ever.
 func (s span) open() bool { return s.fixed == "" && s.lastAffected == "" }
 
+// A turn is an event at a version that was read.
+type turn struct {
+	advisory.Event
+	at version.Version
+}
+
+// fromBeginning reports whether the event is the one before all versions.
+func fromBeginning(e advisory.Event) bool { return e.Kind == advisory.Introduced && e.Version == "0" }
+
 // inRange evaluates a range as the schema says: the events in the order of
 // their versions, each of which turns the answer. order names the order of
-// versions. The error says that a version could not be compared.
-func inRange(order string, r advisory.Range, v string) (span, bool, error) {
+// versions, v is one of that order. The error says that a version could not be
+// compared.
+func inRange(order string, r advisory.Range, v version.Version) (span, bool, error) {
 	if before, err := beforeLimits(order, r.Events, v); err != nil || !before {
 		return span{}, false, err
 	}
-	events, err := sorted(order, r.Events)
+	turns, err := sorted(order, r.Events)
 	if err != nil {
 		return span{}, false, err
 	}
 	var s span
 	affected := false
-	for _, e := range events {
+	for _, e := range turns {
 		c := 1
-		if !fromBeginning(e) {
-			if c, err = version.Compare(order, v, e.Version); err != nil {
+		if !fromBeginning(e.Event) {
+			if c, err = v.Compare(e.at); err != nil {
 				return span{}, false, err
 			}
 		}
@@ -49,12 +60,9 @@ func inRange(order string, r advisory.Range, v string) (span, bool, error) {
 	return s, affected, nil
 }
 
-// fromBeginning reports whether the event is the one before all versions.
-func fromBeginning(e advisory.Event) bool { return e.Kind == advisory.Introduced && e.Version == "0" }
-
 // beforeLimits reports whether the version is earlier than one of the limits.
 // No limit, or the limit "*", is later than everything.
-func beforeLimits(order string, events []advisory.Event, v string) (bool, error) {
+func beforeLimits(order string, events []advisory.Event, v version.Version) (bool, error) {
 	limited := false
 	for _, e := range events {
 		if e.Kind != advisory.Limit {
@@ -64,12 +72,12 @@ func beforeLimits(order string, events []advisory.Event, v string) (bool, error)
 		if e.Version == "*" {
 			return true, nil
 		}
-		c, err := version.Compare(order, v, e.Version)
+		limit, err := version.Parse(order, e.Version)
 		if err != nil {
 			return false, err
 		}
-		if c < 0 {
-			return true, nil
+		if c, err := v.Compare(limit); err != nil || c < 0 {
+			return c < 0, err
 		}
 	}
 	return !limited, nil
@@ -78,31 +86,47 @@ func beforeLimits(order string, events []advisory.Event, v string) (bool, error)
 // sorted returns the events that turn the answer, in the order of their
 // versions. Of the events at one version the end of what was before comes
 // first, then the new beginning, then the end behind it.
-func sorted(order string, events []advisory.Event) ([]advisory.Event, error) {
-	list := slices.DeleteFunc(slices.Clone(events), func(e advisory.Event) bool { return e.Kind == advisory.Limit })
-	var failed error
-	slices.SortStableFunc(list, func(a, b advisory.Event) int {
-		switch {
-		case fromBeginning(a) && fromBeginning(b):
-			return 0
-		case fromBeginning(a):
-			return -1
-		case fromBeginning(b):
-			return 1
+func sorted(order string, events []advisory.Event) ([]turn, error) {
+	list := make([]turn, 0, len(events))
+	for _, e := range events {
+		if e.Kind == advisory.Limit {
+			continue
 		}
-		c, err := version.Compare(order, a.Version, b.Version)
+		t := turn{Event: e}
+		if !fromBeginning(e) {
+			var err error
+			if t.at, err = version.Parse(order, e.Version); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, t)
+	}
+	var failed error
+	slices.SortStableFunc(list, func(a, b turn) int {
+		if x, y := fromBeginning(a.Event), fromBeginning(b.Event); x || y {
+			return whichFirst(x, y)
+		}
+		c, err := a.at.Compare(b.at)
 		if err != nil {
 			failed = err
 		}
-		if c == 0 {
-			return turn(a.Kind) - turn(b.Kind)
-		}
-		return c
+		return cmp.Or(c, precedence(a.Kind)-precedence(b.Kind))
 	})
 	return list, failed
 }
 
-func turn(k advisory.EventKind) int {
+// whichFirst puts true before false.
+func whichFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}
+
+func precedence(k advisory.EventKind) int {
 	switch k {
 	case advisory.Fixed:
 		return 0
@@ -125,7 +149,7 @@ type judgement struct {
 func judge(of *advisory.Affected, t *target) judgement {
 	listed := t.version != "" && slices.Contains(of.Versions, t.version)
 	j := judgement{hit: listed, kind: ByList}
-	if err := t.comparable(); err != nil {
+	if _, err := t.parse(t.base); err != nil {
 		if !listed && everything(of) {
 			return judgement{hit: true, kind: ByRange, span: span{introduced: "0"}}
 		}
@@ -143,7 +167,7 @@ func judge(of *advisory.Affected, t *target) judgement {
 		if r.Type == advisory.SemVerRange {
 			order = version.SemVer
 		}
-		s, in, err := inRange(order, r, t.version)
+		s, in, err := t.inRange(order, r)
 		switch {
 		case err != nil:
 			j.problem = err
@@ -162,12 +186,35 @@ func judge(of *advisory.Affected, t *target) judgement {
 	return j
 }
 
-// comparable reports why the version of the target cannot be compared.
-func (t *target) comparable() error {
+// parse reads the version of the target in an order, once.
+func (t *target) parse(order string) (version.Version, error) {
 	if t.noVersion != "" {
-		return fmt.Errorf("%s: %w", t.noVersion, version.ErrVersion)
+		return version.Version{}, fmt.Errorf("%s: %w", t.noVersion, version.ErrVersion)
 	}
-	return version.Check(t.base, t.version)
+	p := &t.own
+	if order == version.SemVer {
+		p = &t.semver
+	}
+	if !p.done {
+		p.version, p.err = version.Parse(order, t.version)
+		p.done = true
+	}
+	return p.version, p.err
+}
+
+// parsed is a version that was read, or why it could not be.
+type parsed struct {
+	version version.Version
+	err     error
+	done    bool
+}
+
+func (t *target) inRange(order string, r advisory.Range) (span, bool, error) {
+	v, err := t.parse(order)
+	if err != nil {
+		return span{}, false, err
+	}
+	return inRange(order, r, v)
 }
 
 // everything reports whether a range holds all versions there are.

@@ -24,6 +24,14 @@ func semver(s string) advisory.Range {
 	return advisory.Range{Type: advisory.SemVerRange, Events: events(s)}
 }
 
+func inSemver(r advisory.Range, v string) (span, bool, error) {
+	parsed, err := version.Parse(version.SemVer, v)
+	if err != nil {
+		return span{}, false, err
+	}
+	return inRange(version.SemVer, r, parsed)
+}
+
 // TestInRange follows the examples of the schema, "affected[].ranges[].events fields".
 func TestInRange(t *testing.T) {
 	for _, c := range []struct {
@@ -45,12 +53,12 @@ func TestInRange(t *testing.T) {
 		{"introduced 1.0.0-rc1, fixed 1.0.0", "1.0.0-rc1 1.0.0-rc2", "1.0.0-beta1 1.0.0"},
 	} {
 		for _, v := range strings.Fields(c.in) {
-			if _, in, err := inRange(version.SemVer, semver(c.events), v); !in || err != nil {
+			if _, in, err := inSemver(semver(c.events), v); !in || err != nil {
 				t.Errorf("%s: %s is not affected, %v", c.events, v, err)
 			}
 		}
 		for _, v := range strings.Fields(c.out) {
-			if _, in, err := inRange(version.SemVer, semver(c.events), v); in || err != nil {
+			if _, in, err := inSemver(semver(c.events), v); in || err != nil {
 				t.Errorf("%s: %s is affected, %v", c.events, v, err)
 			}
 		}
@@ -63,7 +71,7 @@ func TestSpan(t *testing.T) {
 	for v, want := range map[string]span{
 		"1.0.0": {introduced: "0", fixed: "1.4.2"}, "2.1.0": {introduced: "2.0.0", lastAffected: "2.3.1"}, "3.1.0": {introduced: "3.0.0"},
 	} {
-		if got, in, err := inRange(version.SemVer, r, v); got != want || !in || err != nil {
+		if got, in, err := inSemver(r, v); got != want || !in || err != nil {
 			t.Errorf("%s: span %+v, %v, %v, want %+v", v, got, in, err, want)
 		}
 	}
@@ -103,7 +111,7 @@ func TestAgainstSets(t *testing.T) {
 				state = false
 			}
 			v := fmt.Sprintf("%d.0.0", at)
-			_, got, err := inRange(version.SemVer, advisory.Range{Type: advisory.SemVerRange, Events: list}, v)
+			_, got, err := inSemver(advisory.Range{Type: advisory.SemVerRange, Events: list}, v)
 			if err != nil || got != state {
 				t.Fatalf("%v: %s is affected: %v, %v, want %v", list, v, got, err, state)
 			}
@@ -163,7 +171,8 @@ func FuzzInRange(f *testing.F) {
 	f.Add("PyPI", "fixed x, introduced", "1!2")
 	f.Fuzz(func(t *testing.T, order, list, v string) {
 		r := advisory.Range{Type: advisory.EcosystemRange, Events: events(list)}
-		_, in, err := inRange(order, r, v)
+		x := target{base: order, version: v}
+		_, in, err := x.inRange(order, r)
 		if in && err != nil {
 			t.Fatal("affected, and an error:", err)
 		}

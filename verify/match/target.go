@@ -18,6 +18,9 @@ type target struct {
 	via string
 	// noVersion says why the version means nothing, "" when it does.
 	noVersion string
+	// own and semver are the version in the order of the base, and in that of
+	// Semantic Versioning.
+	own, semver parsed
 }
 
 // anyRelease reports whether the advisories of all releases are looked at.

@@ -33,59 +33,89 @@ var ErrEcosystem = errors.New("unknown ecosystem")
 // ErrVersion says that a string is no version of its ecosystem.
 var ErrVersion = errors.New("not a version")
 
-// Compare returns -1, 0 or 1 as version a is earlier than, the same as or later
-// than b in the order of the ecosystem. The error wraps [ErrEcosystem] or
+// A Version is a version that was read, ready for many comparisons. It has no
+// useful zero value.
+type Version struct {
+	order, text string
+	parsed      semantic.Version
+}
+
+// Parse reads a version of the ecosystem. The error wraps [ErrEcosystem] or
 // [ErrVersion].
-func Compare(ecosystem, a, b string) (int, error) {
+func Parse(ecosystem, v string) (Version, error) {
 	order, err := orderOf(ecosystem)
+	if err != nil {
+		return Version{}, err
+	}
+	if err := check(order, v); err != nil {
+		return Version{}, err
+	}
+	parsed, err := parse(order, v)
+	switch {
+	case errors.Is(err, semantic.ErrUnsupportedEcosystem):
+		return Version{}, unknown(ecosystem)
+	case err != nil:
+		return Version{}, fmt.Errorf("%q as %s: %v: %w", v, order, err, ErrVersion)
+	}
+	return Version{order, v, parsed}, nil
+}
+
+// String returns the version as it was written.
+func (v Version) String() string { return v.text }
+
+// Compare returns -1, 0 or 1 as v is earlier than, the same as or later than w.
+// Versions of two different orders cannot be compared: the error wraps
+// [ErrVersion].
+func (v Version) Compare(w Version) (c int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c, err = 0, fmt.Errorf("compare %q with %q: %v: %w", v.text, w.text, p, ErrVersion)
+		}
+	}()
+	if v.order != w.order || v.order == "" {
+		return 0, fmt.Errorf("%q as %s and %q as %s cannot be compared: %w", v.text, v.order, w.text, w.order, ErrVersion)
+	}
+	if c, err = v.parsed.Compare(w.parsed); err != nil {
+		return 0, fmt.Errorf("compare %q with %q as %s: %v: %w", v.text, w.text, v.order, err, ErrVersion)
+	}
+	return min(max(c, -1), 1), nil
+}
+
+// Compare reads two versions of the ecosystem and compares them. The error wraps
+// [ErrEcosystem] or [ErrVersion].
+func Compare(ecosystem, a, b string) (int, error) {
+	va, err := Parse(ecosystem, a)
 	if err != nil {
 		return 0, err
 	}
-	for _, v := range []string{a, b} {
-		if err := check(order, v); err != nil {
-			return 0, err
-		}
-	}
-	c, err := compare(order, a, b)
+	vb, err := Parse(ecosystem, b)
 	if err != nil {
-		return 0, fmt.Errorf("compare %q with %q as %s: %v: %w", a, b, order, err, ErrVersion)
+		return 0, err
 	}
-	return c, nil
-}
-
-// Check reports why v cannot be compared in the ecosystem. It wraps
-// [ErrEcosystem] or [ErrVersion].
-func Check(ecosystem, v string) error {
-	order, err := orderOf(ecosystem)
-	if err != nil {
-		return err
-	}
-	if err := check(order, v); err != nil {
-		return err
-	}
-	if _, err := compare(order, v, v); err != nil {
-		return fmt.Errorf("%q as %s: %v: %w", v, order, err, ErrVersion)
-	}
-	return nil
+	return va.Compare(vb)
 }
 
 // Known reports whether the order of the ecosystem is known.
 func Known(ecosystem string) bool {
-	_, err := orderOf(ecosystem)
-	return err == nil
+	_, err := Parse(ecosystem, "0")
+	return !errors.Is(err, ErrEcosystem)
 }
 
-// orderOf returns the name by which the library knows the order of an ecosystem.
+// orderOf returns the name by which the library would know the order of an
+// ecosystem.
 func orderOf(ecosystem string) (string, error) {
 	base, _, _ := strings.Cut(ecosystem, ":")
 	switch base {
 	case SemVer, "Kubernetes":
 		return "Go", nil
-	}
-	if _, err := semantic.Parse("0", base); errors.Is(err, semantic.ErrUnsupportedEcosystem) {
-		return "", fmt.Errorf("ecosystem %.80q: %w", ecosystem, ErrEcosystem)
+	case "":
+		return "", unknown(ecosystem)
 	}
 	return base, nil
+}
+
+func unknown(ecosystem string) error {
+	return fmt.Errorf("ecosystem %.80q: %w", ecosystem, ErrEcosystem)
 }
 
 // check refuses what the library would take for a version although it is none.
@@ -120,20 +150,13 @@ func checkSemVer(v string) error {
 
 func notPrintable(r rune) bool { return r <= ' ' || r >= 0x7f }
 
-// compare asks the library. A panic of it is an error here: what is compared
+// parse asks the library. A panic of it is an error here: what is compared
 // comes from documents of strangers.
-func compare(order, a, b string) (c int, err error) {
+func parse(order, v string) (parsed semantic.Version, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c, err = 0, fmt.Errorf("the comparison failed: %v", p)
+			err = fmt.Errorf("reading it failed: %v", p)
 		}
 	}()
-	va, err := semantic.Parse(a, order)
-	if err != nil {
-		return 0, err
-	}
-	if c, err = va.CompareStr(b); err != nil {
-		return 0, err
-	}
-	return min(max(c, -1), 1), nil
+	return semantic.Parse(v, order)
 }

@@ -76,14 +76,14 @@ func TestRefusals(t *testing.T) {
 			if _, err := Compare(o.ecosystem, v, "1"); !errors.Is(err, ErrVersion) {
 				t.Errorf("%s version %.20q: error %v, want ErrVersion", o.ecosystem, v, err)
 			}
-			if err := Check(o.ecosystem, v); !errors.Is(err, ErrVersion) {
-				t.Errorf("Check(%s, %.20q) = %v, want ErrVersion", o.ecosystem, v, err)
+			if _, err := Parse(o.ecosystem, v); !errors.Is(err, ErrVersion) {
+				t.Errorf("Parse(%s, %.20q): error %v, want ErrVersion", o.ecosystem, v, err)
 			}
 		}
 	}
 	for _, v := range []string{"go1.22", "master-1", "vv1"} {
-		if err := Check("Go", v); !errors.Is(err, ErrVersion) {
-			t.Errorf("Check(Go, %q) = %v, want ErrVersion", v, err)
+		if _, err := Parse("Go", v); !errors.Is(err, ErrVersion) {
+			t.Errorf("Parse(Go, %q): error %v, want ErrVersion", v, err)
 		}
 	}
 }
