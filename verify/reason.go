@@ -68,6 +68,8 @@ const (
 	AccessDenied  Reason = "access-denied"  // the registry refused the credentials
 	Deadline      Reason = "deadline"       // time ran out
 	ContentAbsent Reason = "content-absent" // listed, but the store says it is not there
+	Overloaded    Reason = "overloaded"     // too much is under way already
+	Internal      Reason = "internal-error" // the verifier itself failed
 )
 
 // unobtainable returns the reason for an error that left a question open.

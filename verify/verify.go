@@ -276,18 +276,28 @@ func (v *Verifier) checkSubject(ctx context.Context, r attach.Reader, s attach.S
 	if err == nil && attach.DigestOf(m.Raw) != s.Desc.Digest {
 		err = fmt.Errorf("manifest has digest %s, not %s: %w", attach.DigestOf(m.Raw), s.Desc.Digest, attach.ErrDigest)
 	}
-	switch {
-	case err == nil:
-		check.Outcome, check.Reason = Accept, Accepted
-		check.Detail = "the manifest has the digest " + s.Desc.Digest.String()
-	case errors.Is(err, attach.ErrNotFound):
-		check.Outcome, check.Reason, check.Detail = Reject, SubjectMissing, err.Error()
-	case attach.Judged(err):
-		check.Outcome, check.Reason, check.Detail = Reject, SubjectDigest, err.Error()
-	default:
-		check.Outcome, check.Reason, check.Detail = Undetermined, unobtainable(err), err.Error()
+	if err != nil {
+		return Unresolved(err), m
 	}
+	check.Outcome, check.Reason = Accept, Accepted
+	check.Detail = "the manifest has the digest " + s.Desc.Digest.String()
 	return check, m
+}
+
+// Unresolved returns the check on a subject whose manifest could not be
+// resolved or read: a rejection where the store says that it is not there or
+// where it is bad, else an open question.
+func Unresolved(err error) Check {
+	check := Check{Rule: "subject", Outcome: Reject, Detail: err.Error()}
+	switch {
+	case errors.Is(err, attach.ErrNotFound):
+		check.Reason = SubjectMissing
+	case attach.Judged(err):
+		check.Reason = SubjectDigest
+	default:
+		check.Outcome, check.Reason = Undetermined, unobtainable(err)
+	}
+	return check
 }
 
 // All is the conjunction of outcomes: one rejection rejects, else one open

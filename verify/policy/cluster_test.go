@@ -127,8 +127,8 @@ func TestRepository(t *testing.T) {
 		{"*.example/a", "r.example/a", true},
 		{"*.example/a", "evil/x.example/a", false},
 		{"localhost:5000/a", "localhost:5000/a", true},
-		{"oci:**", "oci:dir", true},
-		{"r.example/**", "oci:r.example/a", false},
+		{"oci:**", "oci:dir", false}, // the image docker.io/library/oci, tag dir
+		{"docker.io/**", "oci:dir", true},
 	} {
 		set, err := parse(strings.Replace(scope(`"static": "pass"`), "r.example/**", c.glob, 1))
 		if err != nil {

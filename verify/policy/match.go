@@ -32,25 +32,23 @@ type Matched struct {
 // Match returns the policies for an image, by the reference as it is used:
 // "registry/repo:tag", "registry/repo@sha256:...", or both. Scopes match the
 // repository; ClusterImagePolicies match the full reference, in which a digest
-// takes the place of the tag, and then the text as it is. A directory, "oci:DIR",
-// is matched by scopes only. The object may be nil where nothing asks for the
-// image but a person.
+// takes the place of the tag, and then the text as it is. The object may be nil
+// where nothing asks for the image but a person.
 func (s *Set) Match(image string, object *Object) Matched {
-	var full, repo string
-	var m Matched
-	if strings.HasPrefix(image, "oci:") {
-		repo = image
-	} else {
-		ref, err := name.ParseReference(image)
-		if err != nil {
-			return Matched{bad: err.Error()}
-		}
-		_, digest := ref.(name.Digest)
-		full, repo = ref.Name(), ref.Context().Name()
-		m.loose = s.pins && !digest
+	ref, err := name.ParseReference(image)
+	if err != nil {
+		return Matched{bad: err.Error()}
 	}
+	_, digest := ref.(name.Digest)
+	return s.match(ref.Context().Name(), []string{ref.Name(), image}, object, digest)
+}
+
+// match finds the policies for a repository and the references by which
+// ClusterImagePolicies may know the image.
+func (s *Set) match(repo string, references []string, object *Object, digest bool) Matched {
+	m := Matched{loose: s.pins && !digest}
 	for _, e := range s.entries {
-		if !e.matches(full, repo, image) {
+		if !e.matches(repo, references) {
 			continue
 		}
 		switch {
@@ -65,13 +63,18 @@ func (s *Set) Match(image string, object *Object) Matched {
 	return m
 }
 
-func (e *entry) matches(full, repo, image string) bool {
+func (e *entry) matches(repo string, references []string) bool {
 	return slices.ContainsFunc(e.images, func(g glob) bool {
 		if e.repos {
 			return g.match(repo)
 		}
-		return full != "" && (g.match(full) || g.match(image))
+		return slices.ContainsFunc(references, g.match)
 	})
+}
+
+// WarnOnly reports whether all matched policies only warn.
+func (m Matched) WarnOnly() bool {
+	return len(m.entries) > 0 && !slices.ContainsFunc(m.entries, func(e *entry) bool { return !e.warn })
 }
 
 // Hash identifies the matched policies with everything that they depend on:
@@ -175,9 +178,14 @@ func weight(c verify.Check) int {
 }
 
 // Verify judges the subject by the policies for the image, named as in
-// [Set.Match]. Where the name has no digest the subject's is added.
+// [Set.Match]. Where the name has no digest the subject's is added. A name that
+// begins with "oci:" is that of a layout directory: the subject goes by its
+// Repo, "oci:DIR", which only the globs of scopes match.
 func (s *Set) Verify(ctx context.Context, r attach.Reader, sub attach.Subject, image string) (verify.Verdict, error) {
-	if !strings.Contains(image, "@") && !strings.HasPrefix(image, "oci:") {
+	if strings.HasPrefix(image, "oci:") {
+		return s.match(sub.Repo, nil, nil, true).Verify(ctx, r, sub)
+	}
+	if !strings.Contains(image, "@") {
 		image += "@" + sub.Desc.Digest.String()
 	}
 	return s.Match(image, nil).Verify(ctx, r, sub)

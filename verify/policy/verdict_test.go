@@ -251,6 +251,24 @@ func TestSilent(t *testing.T) {
 	}
 }
 
+// TestLayout: a directory goes by its own name, or by one that it is given.
+func TestLayout(t *testing.T) {
+	f := newFixture(t)
+	set := f.policy(t, made, hallmark(`{"name": "dirs", "images": ["oci:**"], "keys": [{"data": K1}]}, {"name": "r", "images": ["r.example/**"], "keys": [{"data": K2}]}`))
+	for image, want := range map[string]string{
+		"oci:" + t.TempDir(): "accept subject=accepted p/dirs/signature=accepted",
+		"r.example/app:1":    "reject p/r/signature=none-accepted",
+	} {
+		v, err := set.Verify(t.Context(), f.store, f.good, image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := say(v); got != want {
+			t.Errorf("%s: %s", image, got)
+		}
+	}
+}
+
 // TestZero: nothing passes for want of a question.
 func TestZero(t *testing.T) {
 	if pass, _ := policy.Gate(verify.Verdict{Outcome: verify.Accept}); pass {

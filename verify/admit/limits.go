@@ -1,0 +1,26 @@
+package admit
+
+import "time"
+
+// Limits of the gate.
+const (
+	// MaxReview is the size of the largest AdmissionReview that is read, in
+	// bytes. The API server takes objects of up to 3 MiB, and an update holds two.
+	MaxReview = 8 << 20
+	// MaxManifest is the size of the largest YAML or JSON document that Manifests
+	// reads, in bytes.
+	MaxManifest = 8 << 20
+	// MaxImages is how many images of one object are looked at.
+	MaxImages = 1000
+	// maxReference is the longest reference, in bytes.
+	maxReference = 4096
+	// maxFlights is how many verifications are under way or waiting at once.
+	maxFlights = 1000
+	// maxWarning and maxWarnings keep within what Kubernetes hands on.
+	maxWarning  = 250
+	maxWarnings = 16
+	// maxMessage bounds the message of a refusal, in bytes.
+	maxMessage = 4096
+	// reserve is what is kept of the API server's patience for the answer.
+	reserve = 500 * time.Millisecond
+)
