@@ -14,6 +14,9 @@ var (
 	ErrMalformed = errors.New("malformed")
 	// ErrLimit says that content is larger, longer or more numerous than is read.
 	ErrLimit = errors.New("over the limit")
+	// ErrUnfinished says that a listing has no end within the limits, so that
+	// what it does not show may still be there.
+	ErrUnfinished = errors.New("listing not finished")
 	// ErrUnconfirmed says that a write may or may not have happened, or that
 	// it could not be shown that readers will see it. Running the command
 	// again completes it.

@@ -125,7 +125,7 @@ func (l *lister) referrers() bool {
 		}
 	}
 	if len(list) > attach.MaxReferrers {
-		if !l.fail(fmt.Errorf("%s has %d referrers, the limit is %d: %w", l.subject, len(list), attach.MaxReferrers, attach.ErrLimit)) {
+		if !l.fail(fmt.Errorf("%s has %d referrers, the limit is %d: %w", l.subject, len(list), attach.MaxReferrers, attach.ErrUnfinished)) {
 			return false
 		}
 		list = list[:attach.MaxReferrers]
@@ -251,7 +251,7 @@ func (l *lister) tags() bool {
 			continue
 		}
 		if read++; read > attach.MaxReferrers {
-			return l.fail(fmt.Errorf("%s has more than %d journal entries: %w", l.subject, attach.MaxReferrers, attach.ErrLimit))
+			return l.fail(fmt.Errorf("%s has more than %d journal entries: %w", l.subject, attach.MaxReferrers, attach.ErrUnfinished))
 		}
 		if !l.record(tag, tag, name) {
 			return false

@@ -19,7 +19,8 @@ func (w *writer) listJournal(ctx context.Context) error {
 	switch {
 	case err == nil:
 		w.blind = nil
-	case errors.Is(err, attach.ErrDenied), errors.Is(err, attach.ErrNotFound), errors.Is(err, attach.ErrLimit):
+	case errors.Is(err, attach.ErrDenied), errors.Is(err, attach.ErrNotFound),
+		errors.Is(err, attach.ErrLimit), errors.Is(err, attach.ErrUnfinished):
 		w.names, w.vague, w.blind = nil, nil, err
 	default:
 		return fmt.Errorf("list the journal in %s: %w: %w", w.repo, err, attach.ErrUnconfirmed)

@@ -37,7 +37,7 @@ func (m *medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor
 			continue
 		}
 		if len(list) == attach.MaxReferrers {
-			return nil, true, fmt.Errorf("%s: more than %d entries refer to %s: %w", m.dir.name, attach.MaxReferrers, digest, attach.ErrLimit)
+			return nil, true, fmt.Errorf("%s: more than %d entries refer to %s: %w", m.dir.name, attach.MaxReferrers, digest, attach.ErrUnfinished)
 		}
 		list = append(list, r)
 	}
@@ -59,8 +59,9 @@ func (m *medium) listed(x *index, digest v1.Hash) []v1.Descriptor {
 	if err != nil {
 		return all
 	}
-	list, err := attach.ParseIndex(fallback.Raw, attach.MaxReferrers)
-	if err != nil {
+	list, err := attach.ParseReferrers(fallback.Raw, attach.MaxReferrers)
+	var spoiled attach.Spoiled
+	if err != nil && !errors.As(err, &spoiled) {
 		return all
 	}
 	return append(all, list...)

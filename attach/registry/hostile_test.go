@@ -234,12 +234,12 @@ func TestHostileTags(t *testing.T) {
 		{"link to itself", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Link", "<"+r.URL.String()+`>; rel="next"`)
 			io.WriteString(w, `{"tags":["a"]}`)
-		}, attach.ErrLimit},
+		}, attach.ErrUnfinished},
 		{"always another page", func(w http.ResponseWriter, _ *http.Request) {
 			n++
 			w.Header().Set("Link", fmt.Sprintf(`</v2/team/app/tags/list?last=%d>; rel="next"`, n))
 			fmt.Fprintf(w, `{"tags":["a%09d"]}`, n)
-		}, attach.ErrLimit},
+		}, attach.ErrUnfinished},
 		{"link to another host", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Link", `<http://198.51.100.1/v2/team/app/tags/list>; rel="next"`)
 			io.WriteString(w, `{"tags":["a"]}`)

@@ -64,7 +64,7 @@ func (m medium) tags(ctx context.Context, start, prefix string) ([]string, error
 	var all []string
 	for page := 0; next != nil; page++ {
 		if page == attach.MaxPages {
-			return nil, fmt.Errorf("tags of %s: more than %d pages: %w", m.repo, attach.MaxPages, attach.ErrLimit)
+			return nil, fmt.Errorf("tags of %s: more than %d pages: %w", m.repo, attach.MaxPages, attach.ErrUnfinished)
 		}
 		resp, tags, sent, err := m.tagPage(ctx, next)
 		if err != nil {
@@ -81,7 +81,7 @@ func (m medium) tags(ctx context.Context, start, prefix string) ([]string, error
 			}
 		}
 		if len(all) > attach.MaxTags {
-			return nil, fmt.Errorf("tags of %s: more than %d: %w", m.repo, attach.MaxTags, attach.ErrLimit)
+			return nil, fmt.Errorf("tags of %s: more than %d: %w", m.repo, attach.MaxTags, attach.ErrUnfinished)
 		}
 		if len(tags) > 0 && prefix != "" && behind(tags[len(tags)-1], prefix) {
 			break
@@ -173,7 +173,7 @@ func (m medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor,
 	for page := 0; next != nil; page++ {
 		if page == attach.MaxPages || len(list)+len(spoiled) > attach.MaxReferrers {
 			return nil, false, fmt.Errorf("referrers of %s: more than %d pages or %d entries: %w",
-				digest, attach.MaxPages, attach.MaxReferrers, attach.ErrLimit)
+				digest, attach.MaxPages, attach.MaxReferrers, attach.ErrUnfinished)
 		}
 		resp, raw, err := m.bytes(ctx, request{
 			method: http.MethodGet, url: next, header: http.Header{"Accept": {string(types.OCIImageIndex)}},
@@ -208,6 +208,8 @@ func (m medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor,
 func noReferrers(resp *http.Response, err error) (none bool, odd error) {
 	var se *statusError
 	switch {
+	case errors.Is(err, errSeeOther):
+		return true, nil // a large registry without the API sends on to its web site
 	case errors.Is(err, errRedirect):
 		return true, fmt.Errorf("%w: %w", journal.ErrOddReferrers, err)
 	case errors.As(err, &se):

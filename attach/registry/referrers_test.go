@@ -36,6 +36,7 @@ func answers() map[string]http.HandlerFunc {
 	all := map[string]http.HandlerFunc{
 		"301 to itself":          to(301, "SELF"),
 		"302 elsewhere":          to(302, "http://198.51.100.1/"),
+		"303 elsewhere":          to(303, "http://198.51.100.1/"),
 		"303 without Location":   to(303, ""),
 		"307 with a bad one":     to(307, "http://[::1/"),
 		"308 to a file":          to(308, "file:///etc/passwd"),
@@ -56,7 +57,7 @@ func answers() map[string]http.HandlerFunc {
 // way. No odd answer keeps a writer from writing, and none is taken for a no by
 // a reader: whoever looks for a signature there could not tell.
 func TestReferrersAnswers(t *testing.T) {
-	none := map[string]bool{"400": true, "404": true, "405": true, "501": true}
+	none := map[string]bool{"400": true, "404": true, "405": true, "501": true, "303 elsewhere": true}
 	open401 := map[string]bool{"401": true, "429": true, "500": true, "502": true, "503": true, "504": true, "connection that is cut": true}
 	bad := map[string]bool{"200 with a cut list": true, "200 with no list": true}
 	for name, h := range answers() {

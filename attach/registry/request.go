@@ -202,6 +202,10 @@ func redirects(r request, resp *http.Response) bool {
 // another host what must be answered by itself, in circles, or nowhere.
 var errRedirect = errors.New("redirect that cannot be followed")
 
+// errSeeOther says that a registry answers "see other" (303, RFC 9110 section
+// 15.4.4) and names another host: what was asked for is not to be had from it.
+var errSeeOther = errors.New("see other")
+
 // target returns the address that a redirect leads to.
 func (c *client) target(r request, from *url.URL, resp *http.Response) (*url.URL, error) {
 	location := resp.Header.Get("Location")
@@ -212,6 +216,8 @@ func (c *client) target(r request, from *url.URL, resp *http.Response) (*url.URL
 	switch {
 	case c.home(to):
 		return to, nil
+	case !r.follow && resp.StatusCode == http.StatusSeeOther && to.Host != "":
+		return nil, fmt.Errorf("the registry %s sends on to %s: %w: %w: %w", c.repo.RegistryStr(), to.Host, errSeeOther, errRedirect, attach.ErrDenied)
 	case !r.follow:
 		return nil, fmt.Errorf("the registry %s sends on to %s: %w: %w", c.repo.RegistryStr(), to.Host, errRedirect, attach.ErrDenied)
 	case !c.mayUse(to):

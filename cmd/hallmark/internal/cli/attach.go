@@ -33,7 +33,7 @@ statement is signed about it: 'hallmark seal --sbom FILE' does both, and
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args[0], args[1:]) },
 	}
-	job.target.bind(cmd, app)
+	job.target.bindWriter(cmd, app)
 	job.target.bindPlatform(cmd)
 	job.out.bind(cmd, app, "text", "json")
 	cmd.Flags().StringVar(&job.scope, "scope", "", "what the documents describe: all, layer=sha256:..., or path=/...")

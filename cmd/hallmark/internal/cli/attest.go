@@ -27,7 +27,7 @@ vuln, openvex, link, custom, or any URI.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args[0]) },
 	}
-	job.target.bind(cmd, app)
+	job.target.bindWriter(cmd, app)
 	job.target.bindPlatform(cmd)
 	job.signers.bind(cmd, app)
 	job.out.bind(cmd, app, "text", "json")

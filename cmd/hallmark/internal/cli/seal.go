@@ -41,7 +41,7 @@ index is signed; --platform seals one image alone.`,
 			return job.run(cmd.Context(), args[0])
 		},
 	}
-	job.target.bind(cmd, app)
+	job.target.bindWriter(cmd, app)
 	job.target.bindPlatform(cmd)
 	job.signers.bind(cmd, app)
 	job.out.bind(cmd, app, "text", "json")

@@ -29,7 +29,7 @@ nothing, unless --again is given.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
 	}
-	job.target.bind(cmd, app)
+	job.target.bindWriter(cmd, app)
 	job.target.bindPlatform(cmd)
 	job.signers.bind(cmd, app)
 	job.out.bind(cmd, app, "text", "json")

@@ -19,6 +19,7 @@ type target struct {
 	app        *App
 	insecure   bool
 	attachRepo string
+	push       bool // the command writes
 	platform   string
 
 	mu     sync.Mutex
@@ -33,6 +34,12 @@ func (t *target) bind(cmd *cobra.Command, app *App) {
 		"talk to the registry over plain HTTP or with a certificate that cannot be verified")
 	flags.StringVar(&t.attachRepo, "attachment-repository", "",
 		"keep and look for attachments in this repository instead of the image's own (default: COSIGN_REPOSITORY)")
+}
+
+// bindWriter declares the flags for a command that attaches something.
+func (t *target) bindWriter(cmd *cobra.Command, app *App) {
+	t.bind(cmd, app)
+	t.push = true
 }
 
 // bindPlatform declares --platform, for commands on one image of an index.
@@ -113,6 +120,7 @@ func (t *target) registry(repo string) (*registry.Store, error) {
 		AttachmentRepo: t.attachments(),
 		Transport:      t.app.Transport,
 		UserAgent:      "hallmark/" + t.app.Version.Version,
+		Push:           t.push,
 	})
 	if err != nil {
 		return nil, err
