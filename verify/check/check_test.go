@@ -2,156 +2,21 @@ package check_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/v1/random"
-
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/attach/cosign"
 	"github.com/hallmark-oci/hallmark/attach/layout"
-	"github.com/hallmark-oci/hallmark/sbom"
 	"github.com/hallmark-oci/hallmark/sbom/format"
-	"github.com/hallmark-oci/hallmark/sbom/purl"
 	"github.com/hallmark-oci/hallmark/sign"
 	"github.com/hallmark-oci/hallmark/sign/key"
-	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
-	"github.com/hallmark-oci/hallmark/verify/advisory"
 	"github.com/hallmark-oci/hallmark/verify/check"
-	"github.com/hallmark-oci/hallmark/verify/match"
-)
-
-// place returns a layout with two images in it.
-func place(t *testing.T) (*layout.Store, attach.Subject, attach.Subject) {
-	t.Helper()
-	s, err := layout.Create(t.Context(), filepath.Join(t.TempDir(), "layout"), layout.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	var subjects []attach.Subject
-	for _, tag := range []string{"a", "b"} {
-		img, err := random.Image(64, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		subject, err := s.PutImage(t.Context(), tag, img)
-		if err != nil {
-			t.Fatal(err)
-		}
-		subjects = append(subjects, subject)
-	}
-	return s, subjects[0], subjects[1]
-}
-
-func newKey(t *testing.T) *key.Private {
-	t.Helper()
-	k, err := key.Generate(key.ECDSAP256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-// document writes an SBOM of the packages for the image.
-func document(t *testing.T, f format.Format, s attach.Subject, purls ...string) []byte {
-	t.Helper()
-	v := sbom.Inventory{Subject: sbom.Subject{Name: "registry.example/app", Digest: s.Desc.Digest.String()}, Created: time.Unix(1700000000, 0).UTC()}
-	for _, p := range purls {
-		u, err := purl.Parse(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v.Components = append(v.Components, sbom.Component{Type: sbom.Library, Name: u.Name, Version: u.Version, PURL: u})
-	}
-	v.Sort()
-	var b bytes.Buffer
-	if err := format.Encode(&b, f, v); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-// attest signs a statement with the document about the image.
-func attest(t *testing.T, store attach.Writer, s attach.Subject, kind string, doc []byte, keys ...*key.Private) {
-	t.Helper()
-	var signers []sign.Signer
-	for _, k := range keys {
-		signers = append(signers, k)
-	}
-	opts := sign.StatementOptions{PredicateType: kind, Predicate: payload.Bytes(doc)}
-	if _, err := sign.Statement(t.Context(), store, s, opts, signers); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// put attaches the document by itself, signed by nobody.
-func put(t *testing.T, store attach.Writer, s attach.Subject, doc []byte) {
-	t.Helper()
-	if _, err := store.Put(t.Context(), attach.Parcel{Subject: s, Content: cosign.NewSBOM(attach.Bytes(doc), "text/spdx+json", "")}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func set(load advisory.Load, list ...advisory.Advisory) *match.Index {
-	return match.NewIndex(advisory.NewSet(list, load))
-}
-
-// fixedIn is an advisory about an npm package.
-func fixedIn(id, name, fixed string, level advisory.Level) advisory.Advisory {
-	return advisory.Advisory{ID: id, Level: level, Affected: []advisory.Affected{{
-		Package: advisory.Package{Ecosystem: "npm", Name: name},
-		Ranges: []advisory.Range{{Type: advisory.SemVerRange, Events: []advisory.Event{
-			{Kind: advisory.Introduced, Version: "0"}, {Kind: advisory.Fixed, Version: fixed},
-		}}},
-	}}}
-}
-
-func minimist() *match.Index {
-	return set(advisory.Load{}, fixedIn("GHSA-xvch-5gv4-984h", "minimist", "1.2.6", advisory.Critical))
-}
-
-func trust(keys ...*key.Private) verify.Trust {
-	var t verify.Trust
-	for _, k := range keys {
-		t.Keys = append(t.Keys, k.PublicKey())
-	}
-	return t
-}
-
-func image(t *testing.T, x *match.Index, o check.Options, r attach.Reader, s attach.Subject) check.Result {
-	t.Helper()
-	c, err := check.New(x, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := c.Image(t.Context(), r, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res
-}
-
-func want(t *testing.T, res check.Result, outcome check.Outcome, reason check.Reason) {
-	t.Helper()
-	if res.Outcome != outcome || res.Reason != reason || res.Detail == "" || outcome == check.Undetermined && res.Advice == "" {
-		t.Errorf("%s %s (%s; %s), want %s %s", res.Outcome, res.Reason, res.Detail, res.Advice, outcome, reason)
-	}
-}
-
-const (
-	hit  = "pkg:npm/minimist@1.2.5"
-	miss = "pkg:npm/minimist@1.2.6"
 )
 
 // TestSigned goes the main way, in each format.
@@ -279,46 +144,6 @@ func TestAllSBOMsCount(t *testing.T) {
 	}
 }
 
-// TestGaps: each thing that keeps an answer from being complete is named, and
-// no finding then reads as not affected.
-func TestGaps(t *testing.T) {
-	k := newKey(t)
-	bad := advisory.Load{Bad: []advisory.Bad{{Path: "x.json", Reason: "broken"}}}
-	gone := fixedIn("X", "minimist", "9.0.0", advisory.High)
-	gone.Withdrawn = time.Unix(1, 0)
-	npm := fixedIn("X", "minimist", "1.2.6", advisory.High)
-	deb := fixedIn("D", "openssl", "9", advisory.High)
-	deb.Affected[0].Package.Ecosystem = "Debian:12"
-	deb.Affected[0].Ranges[0].Type = advisory.EcosystemRange
-	for name, c := range map[string]struct {
-		x       *match.Index
-		purls   []string
-		allow   bool
-		outcome check.Outcome
-		reason  check.Reason
-	}{
-		"bad advisory":          {set(bad, npm), []string{miss}, false, check.Undetermined, check.BadAdvisories},
-		"bad advisory allowed":  {set(bad, npm), []string{miss}, true, check.NotAffected, check.NothingHits},
-		"bad advisory and hit":  {set(bad, npm), []string{hit}, false, check.Affected, check.Found},
-		"no advisory":           {set(advisory.Load{}), []string{hit}, false, check.Undetermined, check.NoAdvisories},
-		"withdrawn only":        {set(advisory.Load{}, gone), []string{hit}, false, check.Undetermined, check.NoAdvisories},
-		"nothing mapped":        {set(advisory.Load{}, npm), []string{"pkg:generic/x@1"}, false, check.Undetermined, check.NothingMapped},
-		"empty":                 {set(advisory.Load{}, npm), nil, false, check.Undetermined, check.NothingMapped},
-		"other ecosystem":       {set(advisory.Load{}, npm), []string{"pkg:pypi/x@1"}, false, check.NotAffected, check.NothingHits},
-		"no version":            {set(advisory.Load{}, npm), []string{"pkg:npm/minimist"}, false, check.Undetermined, check.InDoubt},
-		"no release":            {set(advisory.Load{}, deb), []string{"pkg:deb/debian/openssl@3"}, false, check.Undetermined, check.InDoubt},
-		"doubt and certainty":   {set(advisory.Load{}, npm, deb), []string{"pkg:deb/debian/openssl@3", hit}, false, check.Affected, check.Found},
-		"doubt and bad":         {set(bad, deb), []string{"pkg:deb/debian/openssl@3"}, false, check.Undetermined, check.BadAdvisories},
-		"some that are unknown": {set(advisory.Load{}, npm), []string{"pkg:generic/x@1", miss}, false, check.NotAffected, check.NothingHits},
-	} {
-		t.Run(name, func(t *testing.T) {
-			store, a, _ := place(t)
-			attest(t, store, a, "spdxjson", document(t, format.SPDXJSON, a, c.purls...), k)
-			want(t, image(t, c.x, check.Options{Trust: trust(k), AllowBad: c.allow}, store, a), c.outcome, c.reason)
-		})
-	}
-}
-
 // TestUnreadable: an SBOM that an accepted key signed and that cannot be read
 // leaves the question open, also beside a good one.
 func TestUnreadable(t *testing.T) {
@@ -353,83 +178,6 @@ func TestTagValue(t *testing.T) {
 	}
 }
 
-// TestUnsigned takes any SBOM of the image, says so, and leaves out those of
-// other images.
-func TestUnsigned(t *testing.T) {
-	store, a, b := place(t)
-	stranger := newKey(t)
-	o := check.Options{Unsigned: true}
-	want(t, image(t, minimist(), o, store, a), check.Undetermined, check.NoSBOM)
-	put(t, store, a, document(t, format.SPDXJSON, b, hit))
-	res := image(t, minimist(), o, store, a)
-	want(t, res, check.Undetermined, check.NoSBOM)
-	if len(res.Notes) != 1 {
-		t.Errorf("notes %v", res.Notes)
-	}
-	put(t, store, a, document(t, format.SPDXJSON, a, miss))
-	want(t, image(t, minimist(), o, store, a), check.NotAffected, check.NothingHits)
-	attest(t, store, a, "slsaprovenance1", []byte(`{"buildDefinition":{"buildType":"https://x.example/t","externalParameters":{}},"runDetails":{"builder":{"id":"https://x.example/b"}}}`), stranger)
-	attest(t, store, a, "spdxjson", document(t, format.SPDXJSON, a, hit), stranger)
-	attest(t, store, a, "spdxjson", document(t, format.SPDXJSON, a, miss), stranger)
-	res = image(t, minimist(), o, store, a)
-	want(t, res, check.Affected, check.Found)
-	if !res.Unsigned || len(res.SBOMs) != 2 || len(res.SBOMs[0].Signers)+len(res.SBOMs[1].Signers) != 0 || res.Verdict.Outcome == verify.Accept {
-		t.Errorf("%+v", res)
-	}
-}
-
-func TestDocument(t *testing.T) {
-	_, a, _ := place(t)
-	c, err := check.New(minimist(), check.Options{Unsigned: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := c.Document(t.Context(), "x.json", bytes.NewReader(document(t, format.CycloneDXJSON, a, hit)))
-	if err != nil || !res.Unsigned || res.Name != "x.json" {
-		t.Fatalf("%+v, %v", res, err)
-	}
-	want(t, res, check.Affected, check.Found)
-	if res, err = c.Document(t.Context(), "x", strings.NewReader("no SBOM")); err != nil {
-		t.Fatal(err)
-	}
-	want(t, res, check.Undetermined, check.SBOMUnreadable)
-	if _, err = c.Document(t.Context(), "x", io.MultiReader(strings.NewReader("{"), failing{})); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("error %v", err)
-	}
-}
-
-type failing struct{}
-
-func (failing) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
-
-// cut is a store that stops answering.
-type cut struct {
-	attach.Reader
-	list bool
-}
-
-func (c cut) List(ctx context.Context, s attach.Subject, kinds ...attach.Kind) iter.Seq2[attach.Attachment, error] {
-	if !c.list {
-		return c.Reader.List(ctx, s, kinds...)
-	}
-	return func(yield func(attach.Attachment, error) bool) { yield(attach.Attachment{}, io.ErrClosedPipe) }
-}
-
-func (c cut) Open(context.Context, attach.Subject, attach.Attachment) (io.ReadCloser, error) {
-	return nil, io.ErrClosedPipe
-}
-
-func TestUnreachable(t *testing.T) {
-	store, a, _ := place(t)
-	k := newKey(t)
-	attest(t, store, a, "spdxjson", document(t, format.SPDXJSON, a, miss), k)
-	put(t, store, a, document(t, format.SPDXJSON, a, miss))
-	for _, r := range []cut{{store, true}, {store, false}} {
-		want(t, image(t, minimist(), check.Options{Trust: trust(k)}, r, a), check.Undetermined, check.SBOMUnreachable)
-		want(t, image(t, minimist(), check.Options{Unsigned: true}, r, a), check.Undetermined, check.SBOMUnreachable)
-	}
-}
-
 func TestNewRefuses(t *testing.T) {
 	k := newKey(t)
 	for name, o := range map[string]check.Options{
@@ -455,37 +203,6 @@ func TestAge(t *testing.T) {
 		o.Now = func() time.Time { return time.Unix(1700000000, 0).Add(c.after) }
 		if res := image(t, minimist(), o, store, a); res.Outcome != c.outcome {
 			t.Errorf("after %s: %s %s", c.after, res.Outcome, res.Detail)
-		}
-	}
-}
-
-func TestAtLeast(t *testing.T) {
-	f := func(l advisory.Level, c match.Class) match.Finding { return match.Finding{Severity: l, Class: c} }
-	affected := func(list ...match.Finding) check.Result {
-		return check.Result{Outcome: check.Affected, Reason: check.Found, Findings: list}
-	}
-	gap := check.Gap{Reason: check.BadAdvisories}
-	for name, c := range map[string]struct {
-		res     check.Result
-		level   advisory.Level
-		outcome check.Outcome
-	}{
-		"zero":               {check.Result{}, advisory.High, check.Undetermined},
-		"clean":              {check.Result{Outcome: check.NotAffected}, advisory.High, check.NotAffected},
-		"at":                 {affected(f(advisory.High, match.Affected)), advisory.High, check.Affected},
-		"below":              {affected(f(advisory.Medium, match.Affected)), advisory.High, check.NotAffected},
-		"any":                {affected(f(advisory.Unknown, match.Affected)), advisory.Unknown, check.Affected},
-		"unrated":            {affected(f(advisory.Unknown, match.Affected)), advisory.High, check.Undetermined},
-		"unrated and over":   {affected(f(advisory.Unknown, match.Affected), f(advisory.Critical, match.Affected)), advisory.High, check.Affected},
-		"doubt":              {check.Result{Reason: check.InDoubt, Findings: []match.Finding{f(advisory.High, match.UnknownDistro)}}, advisory.High, check.Undetermined},
-		"doubt, any":         {check.Result{Reason: check.InDoubt, Findings: []match.Finding{f(advisory.Low, match.UnknownDistro)}}, advisory.Unknown, check.Undetermined},
-		"doubt below":        {check.Result{Reason: check.InDoubt, Findings: []match.Finding{f(advisory.Low, match.UnknownVersion)}}, advisory.High, check.NotAffected},
-		"below, and a gap":   {check.Result{Outcome: check.Affected, Gaps: []check.Gap{gap}, Findings: []match.Finding{f(advisory.Low, match.Affected)}}, advisory.High, check.Undetermined},
-		"over, and a gap":    {check.Result{Outcome: check.Affected, Gaps: []check.Gap{gap}, Findings: []match.Finding{f(advisory.High, match.Affected)}}, advisory.High, check.Affected},
-		"no SBOM, any level": {check.Result{Reason: check.NoSBOM, Gaps: []check.Gap{{Reason: check.NoSBOM}}}, advisory.Unknown, check.Undetermined},
-	} {
-		if got, reason := c.res.AtLeast(c.level); got != c.outcome || reason == "" && name != "zero" {
-			t.Errorf("%s: %s %s, want %s", name, got, reason, c.outcome)
 		}
 	}
 }
