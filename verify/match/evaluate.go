@@ -227,8 +227,16 @@ func everything(of *advisory.Affected) bool {
 // enumerated compares with a list that stands alone, without a range, by the
 // order of the ecosystem: other spellings of a version are the same version.
 func enumerated(of *advisory.Affected, t *target) judgement {
+	own, err := t.parse(t.base)
+	if err != nil {
+		return judgement{problem: err}
+	}
 	for _, v := range of.Versions {
-		if c, err := version.Compare(t.base, t.version, v); err == nil && c == 0 {
+		listed, err := version.Parse(t.base, v)
+		if err != nil {
+			continue
+		}
+		if c, err := own.Compare(listed); err == nil && c == 0 {
 			return judgement{hit: true, kind: ByList}
 		}
 	}
