@@ -21,16 +21,16 @@ type judge struct {
 
 	evidence []Evidence
 	index    map[attach.ID]int
-	signers  map[key.Fingerprint]bool // whose entries were accepted
-	open     []error                  // places that could not be read
-	bad      []error                  // places whose content arrived and is bad
-	until    time.Time                // when time alone may change the judgement on an entry
+	signers  ballot    // whose entries were accepted
+	open     []error   // places that could not be read
+	bad      []error   // places whose content arrived and is bad
+	until    time.Time // when time alone may change the judgement on an entry
 }
 
 // check reads entries until the threshold is met, or all of them, and sums up.
 func (j *judge) check(ctx context.Context) (Check, error) {
 	j.index = make(map[attach.ID]int)
-	j.signers = make(map[key.Fingerprint]bool)
+	j.signers = make(ballot)
 	for a, err := range j.List(ctx, j.subject, j.rule.Kind, attach.Artifact) {
 		switch {
 		case err != nil && attach.Judged(err):
@@ -42,7 +42,7 @@ func (j *judge) check(ctx context.Context) (Check, error) {
 				return Check{}, err
 			}
 		}
-		if len(j.signers) >= j.rule.Threshold && !j.rule.Exhaustive {
+		if j.signers.most() >= j.rule.Threshold && !j.rule.Exhaustive {
 			break
 		}
 	}
@@ -64,9 +64,7 @@ func (j *judge) add(ctx context.Context, a attach.Attachment) error {
 		return err
 	}
 	if e.Outcome == Accept {
-		for _, id := range e.Signers {
-			j.signers[id] = true
-		}
+		j.signers.add(e)
 	}
 	if i, seen := j.index[a.ID()]; seen {
 		e.Attachment.Places = append(j.evidence[i].Attachment.Places, a.Places...)
@@ -96,7 +94,7 @@ func (j *judge) entry(ctx context.Context, a attach.Attachment) (e Evidence, our
 // sum turns the evidence into the outcome of the rule.
 func (j *judge) sum(ctx context.Context) Check {
 	c := Check{Rule: j.rule.Name, Evidence: j.evidence, Until: j.until}
-	need, have := j.rule.Threshold, len(j.signers)
+	need, have := j.rule.Threshold, j.signers.most()
 	if have >= need {
 		c.Outcome, c.Reason = Accept, Accepted
 		c.Detail = fmt.Sprintf("signed by %s", count(have, "accepted key", "accepted keys"))

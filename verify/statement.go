@@ -88,6 +88,11 @@ func (j *judge) envelope(e Evidence, r io.Reader, size int64) (Evidence, error) 
 	if e.Outcome == Accept && j.rule.MaxAge > 0 {
 		e = j.age(e, header, env)
 	}
+	if e.Outcome == Accept && j.rule.OneDocument {
+		if e.Document, err = document(header, env); err != nil {
+			return unreadable(e, err), nil
+		}
+	}
 	if e.Outcome == Accept && j.rule.Take != nil {
 		return e, j.take(e, header, env)
 	}

@@ -95,6 +95,10 @@ type Rule struct {
 	Keys []*key.Public
 	// Threshold is how many distinct keys must have signed, at least 1.
 	Threshold int
+	// OneDocument asks that the keys of the Threshold signed the same document,
+	// type and predicate byte for byte. Without it the statement of one key and a
+	// different one of another key count together.
+	OneDocument bool
 	// MaxAge is how old what an attestation says may be, by the time that stands
 	// in the signed predicate itself; any age when zero. What tells no time does
 	// not count. See [Rule] for where the time stands.
@@ -161,6 +165,9 @@ type Evidence struct {
 	Signers []key.Fingerprint
 	// PredicateType is the type that the signed statement itself names.
 	PredicateType string
+	// Document names what an accepted statement says, the same for the same type
+	// and predicate. It is set for rules with OneDocument.
+	Document string
 	// Annotations are those of the signed payload, set when a signer's signature holds.
 	Annotations map[string]string
 	// Time is when what the statement says was made, as the signer wrote into it.
@@ -215,6 +222,8 @@ func (r Rule) check(keys int) error {
 		return fmt.Errorf("a signature has no predicate type: %w", ErrConfig)
 	case r.Kind == attach.Signature && r.MaxAge != 0:
 		return fmt.Errorf("a signature tells no time, an age cannot be asked for: %w", ErrConfig)
+	case r.Kind == attach.Signature && r.OneDocument:
+		return fmt.Errorf("a signature holds no document: %w", ErrConfig)
 	case r.MaxAge < 0:
 		return fmt.Errorf("maximum age %v is negative: %w", r.MaxAge, ErrConfig)
 	case r.Kind == attach.Attestation && len(r.PredicateTypes) == 0:

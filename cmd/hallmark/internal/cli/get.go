@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -120,16 +120,13 @@ func (j *getJob) run(ctx context.Context, arg string) error {
 	if err != nil {
 		return err
 	}
-	spool, err := os.CreateTemp("", "hallmark-get-")
+	kept, err := newTaken()
 	if err != nil {
 		return err
 	}
-	defer os.Remove(spool.Name())
-	defer spool.Close()
-	taken := 0
-	rule.Take = func(s verify.Statement) error {
-		taken++
-		return j.take(spool, s, taken)
+	defer kept.close()
+	if rule.Kind == attach.Attestation {
+		rule.Take = func(s verify.Statement) error { return j.take(kept, s) }
 	}
 	v, err := verify.New(trust, verify.Policy{Rules: []verify.Rule{rule}})
 	if err != nil {
@@ -147,18 +144,23 @@ func (j *getJob) run(ctx context.Context, arg string) error {
 		return j.refuse(arg, verdict)
 	}
 	if j.kind == attach.Signature {
-		if err := j.signatures(ctx, img, verdict, spool); err != nil {
-			return err
-		}
+		return j.out.write(func(w io.Writer) error { return j.signatures(ctx, img, verdict, w) })
 	}
-	if j.kind == attach.SBOM && taken > 1 {
-		j.app.notef("%d attested SBOMs verified; this is the first (choose with --type, see 'hallmark list')", taken)
+	return j.handOut(kept.signedBy(j.trust.threshold))
+}
+
+// handOut writes the documents: of SBOMs the first.
+func (j *getJob) handOut(docs []*takenDoc) error {
+	if j.kind == attach.SBOM && len(docs) > 1 {
+		j.app.notef("%d attested SBOMs verified; this is the first (choose with --type, see 'hallmark list')", len(docs))
+		docs = docs[:1]
 	}
-	if _, err := spool.Seek(0, io.SeekStart); err != nil {
-		return err
+	var parts []io.Reader
+	for _, d := range docs {
+		parts = append(parts, d.parts...)
 	}
 	return j.out.write(func(w io.Writer) error {
-		_, err := io.Copy(w, spool)
+		_, err := io.Copy(w, io.MultiReader(parts...))
 		return err
 	})
 }
@@ -169,8 +171,7 @@ func (j *getJob) rule() (verify.Rule, error) {
 	if j.kind == attach.Signature {
 		return rule, nil
 	}
-	rule.Kind = attach.Attestation
-	rule.PredicateTypes = nil
+	rule.Kind, rule.OneDocument = attach.Attestation, true
 	for _, name := range j.types {
 		uri, err := payload.TypeURI(name)
 		if err != nil {
@@ -186,26 +187,22 @@ func (j *getJob) rule() (verify.Rule, error) {
 	return rule, nil
 }
 
-// take keeps an accepted statement in the spool until the verdict is known: of
-// SBOMs the first one's document, of attestations each envelope.
-func (j *getJob) take(spool io.Writer, s verify.Statement, nth int) error {
+// take keeps an accepted statement until the verdict is known: of SBOMs each
+// document once, of attestations each envelope.
+func (j *getJob) take(kept *taken, s verify.Statement) error {
+	doc, first := kept.add(s.Evidence)
 	if j.kind == attach.SBOM {
-		if nth > 1 {
+		if !first {
 			return nil
 		}
-		_, err := io.Copy(spool, s.Predicate)
-		return err
+		return kept.keep(doc, s.Predicate)
 	}
 	envelope, err := s.Envelope.Open()
 	if err != nil {
 		return err
 	}
 	defer envelope.Close()
-	if _, err := io.Copy(spool, envelope); err != nil {
-		return err
-	}
-	_, err = io.WriteString(spool, "\n")
-	return err
+	return kept.keep(doc, io.MultiReader(envelope, strings.NewReader("\n")))
 }
 
 // signatures writes each accepted signature as a line of JSON.

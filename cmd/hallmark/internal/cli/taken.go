@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify"
+)
+
+// taken keeps accepted documents in a temporary file until the verdict is known
+// and it shows how many keys are behind each.
+type taken struct {
+	file *os.File
+	size int64
+	docs []*takenDoc // in the order in which they were found
+}
+
+// A takenDoc is one document: what its statements say is the same.
+type takenDoc struct {
+	name    string // verify.Evidence.Document
+	signers map[key.Fingerprint]bool
+	parts   []io.Reader // the document, or each envelope that holds it
+}
+
+func newTaken() (*taken, error) {
+	file, err := os.CreateTemp("", "hallmark-get-")
+	if err != nil {
+		return nil, fmt.Errorf("keep what verified: %w", err)
+	}
+	return &taken{file: file}, nil
+}
+
+func (t *taken) close() {
+	t.file.Close()
+	os.Remove(t.file.Name())
+}
+
+// add counts the evidence for its document. first is set for the first
+// evidence of a document.
+func (t *taken) add(e verify.Evidence) (doc *takenDoc, first bool) {
+	for _, d := range t.docs {
+		if d.name == e.Document {
+			doc = d
+		}
+	}
+	if doc == nil {
+		doc, first = &takenDoc{name: e.Document, signers: make(map[key.Fingerprint]bool)}, true
+		t.docs = append(t.docs, doc)
+	}
+	for _, id := range e.Signers {
+		doc.signers[id] = true
+	}
+	return doc, first
+}
+
+// keep copies r behind what is kept already and makes it a part of the document.
+func (t *taken) keep(doc *takenDoc, r io.Reader) error {
+	n, err := io.Copy(t.file, r)
+	if err != nil {
+		return fmt.Errorf("keep what verified: %w", err)
+	}
+	doc.parts = append(doc.parts, io.NewSectionReader(t.file, t.size, n))
+	t.size += n
+	return nil
+}
+
+// signedBy returns the documents that at least so many distinct keys signed.
+func (t *taken) signedBy(threshold int) []*takenDoc {
+	var docs []*takenDoc
+	for _, d := range t.docs {
+		if len(d.signers) >= threshold {
+			docs = append(docs, d)
+		}
+	}
+	return docs
+}
