@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/term"
+	"github.com/hallmark-oci/hallmark/verify/advisory"
+	"github.com/hallmark-oci/hallmark/verify/advisory/osv"
+	"github.com/hallmark-oci/hallmark/verify/check"
+	"github.com/hallmark-oci/hallmark/verify/match"
+)
+
+func newCheckCmd(app *App) *cobra.Command {
+	job := checkJob{app: app}
+	cmd := &cobra.Command{
+		Use:     "check [flags] IMAGE|SBOM...",
+		Short:   "Say which images security advisories affect, from their verified SBOMs",
+		GroupID: groupMain,
+		Long: `Fetch the SBOM of each image through verification and hold it against
+advisories in OSV JSON: a file, a directory, or a zip archive. Only an SBOM that
+an accepted key attested for the image's digest is used; where there is none,
+the answer is "could not tell", exit code 2. An SBOM file can be given in place
+of an image; it is unsigned, and every answer says so.
+
+Exit code 0 means that nothing is affected, 1 that something is (with --fail-on:
+at or above that severity), 2 that no complete answer could be had.`,
+		Example: `  hallmark check registry.example/app:1.0 --key hallmark.pub --advisories ./osv
+  hallmark check registry.example/a:1 registry.example/b:1 --key hallmark.pub --advisories GO-2026-1234.json
+  hallmark check app.spdx.json --unsigned --advisories all.zip --fail-on high -f sarif -o app.sarif`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
+	}
+	job.target.bind(cmd, app)
+	job.target.bindPlatform(cmd)
+	job.trust.bind(cmd, app)
+	job.out.bind(cmd, app, "text", "json", "sarif")
+	flags := cmd.Flags()
+	flags.StringVar(&job.advisories, "advisories", "", "advisories in OSV JSON: a file, a directory or a zip archive")
+	flags.BoolVar(&job.unsigned, "unsigned", false, "use SBOMs that nobody vouches for; every answer says so")
+	flags.BoolVar(&job.allowBad, "allow-bad-advisories", false, "answer although some advisories could not be read; they are listed")
+	enum(cmd, &job.failOn, "fail-on", "", []string{"any", "low", "medium", "high", "critical"}, "how grave a finding must be to end in exit code 1")
+	return cmd
+}
+
+type checkJob struct {
+	app        *App
+	target     target
+	trust      trust
+	out        render
+	advisories string
+	unsigned   bool
+	allowBad   bool
+	failOn     string
+}
+
+func (j *checkJob) run(ctx context.Context, args []string) error {
+	ctx, cancel := j.app.context(ctx)
+	defer cancel()
+	set, checker, err := j.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	level := advisory.Unknown
+	if j.failOn != "any" {
+		if level, err = advisory.ParseLevel(j.failOn); err != nil {
+			return usagef("--fail-on: %v", err)
+		}
+	}
+	doc := report.Checks{Advisories: report.NewAdvisories(j.advisories, set), Images: make([]report.Checked, len(args))}
+	outcomes := make([]check.Outcome, len(args))
+	bar := term.NewBar(j.app.Err, "checking", len(args))
+	var group errgroup.Group
+	group.SetLimit(parallelImages)
+	for i, arg := range args {
+		group.Go(func() error {
+			defer bar.Step()
+			result, err := j.one(ctx, checker, arg)
+			if err != nil {
+				return err
+			}
+			outcome, reason := result.AtLeast(level)
+			outcomes[i], doc.Images[i] = outcome, report.NewChecked(result, outcome, reason)
+			return nil
+		})
+	}
+	err = group.Wait()
+	bar.Clear()
+	if err != nil {
+		return err
+	}
+	overall := worst(outcomes)
+	doc.Outcome = overall.String()
+	if err := j.print(doc); err != nil {
+		return err
+	}
+	return checkError(overall)
+}
+
+// prepare loads the advisories and makes the checker.
+func (j *checkJob) prepare(ctx context.Context) (advisory.Set, *check.Checker, error) {
+	switch {
+	case j.advisories == "":
+		return advisory.Set{}, nil, usagef("no advisories: give --advisories FILE|DIR|ZIP with OSV records")
+	case j.unsigned && len(j.trust.keys) > 0:
+		return advisory.Set{}, nil, usagef("--unsigned asks nobody to vouch for an SBOM; it does not go with --key")
+	}
+	opts := check.Options{Threshold: j.trust.threshold, Unsigned: j.unsigned, AllowBad: j.allowBad}
+	if !j.unsigned {
+		trust, err := j.trust.load(ctx)
+		if err != nil {
+			return advisory.Set{}, nil, err
+		}
+		opts.Trust = trust
+	}
+	set, err := osv.Load(ctx, j.advisories)
+	if err != nil {
+		return set, nil, fmt.Errorf("load advisories: %w", err)
+	}
+	checker, err := check.New(match.NewIndex(set), opts)
+	if err != nil {
+		return set, nil, usagef("%v", err)
+	}
+	return set, checker, nil
+}
+
+// one answers for one argument: a file that exists is an SBOM, anything else
+// an image. An image that cannot be resolved is an answer of its own, so that
+// it does not hide the others.
+func (j *checkJob) one(ctx context.Context, c *check.Checker, arg string) (check.Result, error) {
+	if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
+		if !j.unsigned {
+			return check.Result{}, usagef("%s is a file, which nobody vouches for: say --unsigned to use it", arg)
+		}
+		f, err := os.Open(arg)
+		if err != nil {
+			return check.Result{}, err
+		}
+		defer f.Close()
+		return c.Document(ctx, arg, f)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		j.app.tracef("%s is taken for an image: %v", arg, err)
+	}
+	img, err := j.target.open(ctx, arg)
+	if errors.Is(err, errUsage) {
+		return check.Result{}, err
+	}
+	if err != nil {
+		return check.Result{
+			Name: arg, Unsigned: j.unsigned, Outcome: check.Undetermined,
+			Reason: check.SBOMUnreachable, Detail: oneLine(err), Advice: hintFor(nil, err),
+		}, nil
+	}
+	result, err := c.Image(ctx, img, img.subject)
+	result.Name = arg
+	return result, err
+}
+
+func (j *checkJob) print(doc report.Checks) error {
+	if j.out.format == "sarif" {
+		return j.out.write(func(w io.Writer) error { return report.WriteSARIF(w, j.app.Version, doc) })
+	}
+	return j.out.print(doc)
+}
+
+// worst sums the answers up: one image that is affected is a yes, else one open
+// question leaves the whole open.
+func worst(outcomes []check.Outcome) check.Outcome {
+	sum := check.NotAffected
+	for _, o := range outcomes {
+		switch o {
+		case check.Affected:
+			return check.Affected
+		case check.NotAffected:
+		case check.Undetermined:
+			sum = check.Undetermined
+		default:
+			sum = check.Undetermined
+		}
+	}
+	return sum
+}
+
+// checkError turns the answer into the exit code.
+func checkError(o check.Outcome) error {
+	switch o {
+	case check.NotAffected:
+		return nil
+	case check.Affected:
+		return codeError(exitNo)
+	case check.Undetermined:
+		return codeError(exitUndetermined)
+	}
+	return codeError(exitUndetermined)
+}

@@ -1,0 +1,245 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-oci/hallmark/verify/advisory"
+	"github.com/hallmark-oci/hallmark/verify/check"
+	"github.com/hallmark-oci/hallmark/verify/match"
+)
+
+// Checks is the answer of check: which images are affected by which advisories.
+type Checks struct {
+	Outcome    string     `json:"outcome"`
+	Advisories Advisories `json:"advisories"`
+	Images     []Checked  `json:"images"`
+}
+
+// Advisories is the account of what was loaded.
+type Advisories struct {
+	Path      string        `json:"path"`
+	Digest    string        `json:"digest"`
+	Loaded    int           `json:"loaded"`
+	Withdrawn int           `json:"withdrawn"`
+	Bad       []BadAdvisory `json:"bad"`
+}
+
+// BadAdvisory is a record that could not be read.
+type BadAdvisory struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// Checked is the answer for one image or document.
+type Checked struct {
+	Name     string       `json:"name"`
+	Digest   string       `json:"digest,omitempty"`
+	Outcome  string       `json:"outcome"`
+	Reason   string       `json:"reason"`
+	Detail   string       `json:"detail,omitempty"`
+	Advice   string       `json:"advice,omitempty"`
+	Unsigned bool         `json:"unsigned"`
+	SBOMs    []UsedSBOM   `json:"sboms"`
+	Findings []Finding    `json:"findings"`
+	Coverage CheckedParts `json:"coverage"`
+	Gaps     []Gap        `json:"gaps,omitempty"`
+	Notes    []string     `json:"notes,omitempty"`
+}
+
+// UsedSBOM is an SBOM that the answer rests on.
+type UsedSBOM struct {
+	Digest     string   `json:"digest"`
+	Format     string   `json:"format"`
+	Signers    []string `json:"signers"`
+	Components int      `json:"components"`
+}
+
+// Finding is one vulnerability in one component.
+type Finding struct {
+	ID         string   `json:"id"`
+	Aliases    []string `json:"aliases,omitempty"`
+	Severity   string   `json:"severity"`
+	Class      string   `json:"class"`
+	Confidence string   `json:"confidence"`
+	Component  string   `json:"component"`
+	PURL       string   `json:"purl,omitempty"`
+	Installed  string   `json:"installed"`
+	Fixed      []string `json:"fixed,omitempty"`
+	Locations  []string `json:"locations,omitempty"`
+	Summary    string   `json:"summary,omitempty"`
+	URL        string   `json:"url,omitempty"`
+	Records    []string `json:"records"`
+}
+
+// CheckedParts tells how much was compared.
+type CheckedParts struct {
+	Components int            `json:"components"`
+	Mapped     int            `json:"mapped"`
+	Checked    int            `json:"checked"`
+	Unmapped   map[string]int `json:"unmapped,omitempty"`
+	Unchecked  map[string]int `json:"unchecked,omitempty"`
+	Unknowns   int            `json:"unknowns"`
+}
+
+// Gap is something that keeps the answer from being complete.
+type Gap struct {
+	Reason string `json:"reason"`
+	Detail string `json:"detail"`
+	Advice string `json:"advice,omitempty"`
+}
+
+// NewAdvisories translates the account of a set that was loaded from path.
+func NewAdvisories(path string, set advisory.Set) Advisories {
+	out := Advisories{Path: path, Digest: set.Digest(), Loaded: len(set.Advisories), Bad: []BadAdvisory{}}
+	for _, a := range set.Advisories {
+		if a.IsWithdrawn() {
+			out.Withdrawn++
+		}
+	}
+	for _, b := range set.Load.Bad {
+		out.Bad = append(out.Bad, BadAdvisory{Path: b.Path, Reason: b.Reason})
+	}
+	return out
+}
+
+// NewChecked translates an answer. outcome and reason are those for the gate,
+// which may look at grave findings only.
+func NewChecked(r check.Result, outcome check.Outcome, reason check.Reason) Checked {
+	out := Checked{
+		Name: r.Name, Outcome: outcome.String(), Reason: string(reason), Detail: r.Detail, Advice: r.Advice,
+		Unsigned: r.Unsigned, Notes: r.Notes, SBOMs: []UsedSBOM{}, Findings: []Finding{},
+		Coverage: CheckedParts{
+			Components: r.Coverage.Components, Mapped: r.Coverage.Mapped, Checked: r.Coverage.Checked,
+			Unmapped: r.Coverage.Unmapped, Unchecked: r.Coverage.Unchecked, Unknowns: r.Coverage.Unknowns,
+		},
+	}
+	if r.Subject.Desc.Digest.Hex != "" {
+		out.Digest = r.Subject.Desc.Digest.String()
+	}
+	for _, s := range r.SBOMs {
+		used := UsedSBOM{Digest: s.Digest, Format: s.Format.Title(), Components: s.Components, Signers: []string{}}
+		for _, id := range s.Signers {
+			used.Signers = append(used.Signers, "sha256:"+id.String())
+		}
+		out.SBOMs = append(out.SBOMs, used)
+	}
+	for _, f := range r.Findings {
+		out.Findings = append(out.Findings, newFinding(f))
+	}
+	for _, g := range r.Gaps {
+		out.Gaps = append(out.Gaps, Gap{Reason: string(g.Reason), Detail: g.Detail, Advice: g.Advice})
+	}
+	return out
+}
+
+func newFinding(f match.Finding) Finding {
+	out := Finding{
+		ID: f.ID, Severity: f.Severity.String(), Class: string(f.Class), Confidence: string(f.Confidence),
+		Component: f.Component.Name, Installed: f.Component.Version, Fixed: f.Fixed,
+		Summary: f.Summary, URL: f.URL, Records: []string{},
+	}
+	if !f.Component.PURL.IsZero() {
+		out.PURL = f.Component.PURL.String()
+	}
+	for _, id := range f.IDs {
+		if id != f.ID {
+			out.Aliases = append(out.Aliases, id)
+		}
+	}
+	for _, l := range f.Component.Locations {
+		out.Locations = append(out.Locations, l.Path)
+	}
+	for _, r := range f.Records {
+		out.Records = append(out.Records, r.ID)
+	}
+	return out
+}
+
+func (Checks) kind() string { return "checks" }
+
+func (c Checks) text(p *printer) {
+	p.linef("%d advisories loaded from %s, %d withdrawn, %d bad", c.Advisories.Loaded, c.Advisories.Path, c.Advisories.Withdrawn, len(c.Advisories.Bad))
+	for _, b := range c.Advisories.Bad {
+		p.linef("  bad: %s: %s", b.Path, b.Reason)
+	}
+	for _, img := range c.Images {
+		p.linef("")
+		img.text(p)
+	}
+	if len(c.Images) < 2 {
+		return
+	}
+	p.linef("")
+	for _, img := range c.Images {
+		p.linef("%-13s %3d findings  %s", img.Outcome, len(img.Findings), img.Name)
+	}
+}
+
+func (c Checked) text(p *printer) {
+	p.linef("%s: %s (%s)", c.Name, c.Outcome, c.Reason)
+	if c.Digest != "" {
+		p.linef("  digest %s", c.Digest)
+	}
+	if c.Unsigned {
+		p.linef("  UNSIGNED: nobody vouches for the SBOM that this answer rests on")
+	}
+	if c.Detail != "" {
+		p.linef("  %s", c.Detail)
+	}
+	if c.Advice != "" {
+		p.linef("  to do: %s", c.Advice)
+	}
+	for _, s := range c.SBOMs {
+		p.linef("  from SBOM %s, %s, %d components", short(s.Digest), s.Format, s.Components)
+		for _, k := range s.Signers {
+			p.linef("    signed by key %s", short(k))
+		}
+	}
+	for _, f := range c.Findings {
+		f.text(p)
+	}
+	c.Coverage.text(p)
+	for _, g := range c.Gaps {
+		p.linef("  could not tell (%s): %s", g.Reason, g.Detail)
+	}
+	for _, n := range c.Notes {
+		p.linef("  note: %s", n)
+	}
+}
+
+func (f Finding) text(p *printer) {
+	fixed := "no fix known"
+	if len(f.Fixed) > 0 {
+		fixed = "fixed in " + strings.Join(f.Fixed, ", ")
+	}
+	p.linef("  %-8s %s  %s %s, %s", f.Severity, f.ID, f.Component, f.Installed, fixed)
+	if f.Class != string(match.Affected) {
+		p.linef("           %s, confidence %s", f.Class, f.Confidence)
+	}
+	if len(f.Aliases) > 0 {
+		p.linef("           also %s", strings.Join(f.Aliases, ", "))
+	}
+	if f.Summary != "" {
+		p.linef("           %s", f.Summary)
+	}
+}
+
+func (c CheckedParts) text(p *printer) {
+	p.linef("  coverage: %d components, %d of a kind that advisories speak of, %d compared", c.Components, c.Mapped, c.Checked)
+	for _, part := range []struct {
+		what   string
+		counts map[string]int
+	}{{"not mapped", c.Unmapped}, {"no advisory loaded for", c.Unchecked}} {
+		if len(part.counts) == 0 {
+			continue
+		}
+		var words []string
+		for _, k := range slices.Sorted(maps.Keys(part.counts)) {
+			words = append(words, fmt.Sprintf("%d %s", part.counts[k], k))
+		}
+		p.linef("    %s: %s", part.what, strings.Join(words, ", "))
+	}
+}
