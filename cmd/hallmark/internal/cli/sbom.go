@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sbom"
 	"github.com/hallmark-oci/hallmark/sbom/format"
 	"github.com/hallmark-oci/hallmark/sbom/scan"
+	"github.com/hallmark-oci/hallmark/verify"
 )
 
 func newSBOMCmd(app *App) *cobra.Command {
@@ -114,34 +116,41 @@ func newSBOMValidateCmd(app *App) *cobra.Command {
   hallmark sbom validate app.spdx.json -f json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			doc := validation(args)
+			doc, outcome := validation(args)
 			if err := out.print(doc); err != nil {
 				return err
 			}
-			if !doc.Valid {
-				return codeError(exitNo)
-			}
-			return nil
+			return outcomeError(outcome)
 		},
 	}
 	out.bind(cmd, app, "text", "json")
 	return cmd
 }
 
-// validation tells of each file whether it is an SBOM.
-func validation(paths []string) report.Validation {
+// validation tells of each file whether it is an SBOM. Of a file that cannot be
+// read nothing is known.
+func validation(paths []string) (report.Validation, verify.Outcome) {
 	doc := report.Validation{Valid: true}
+	var outcomes []verify.Outcome
 	for _, path := range paths {
 		file := report.ValidatedFile{File: path, Valid: true}
+		outcome := verify.Accept
 		_, f, err := ingest(path)
+		switch {
+		case err == nil:
+			file.Format = f.Title()
+		case errors.Is(err, sbom.ErrInvalid), errors.Is(err, sbom.ErrLimit):
+			outcome = verify.Reject
+		default:
+			file.Unread, outcome = true, verify.Undetermined
+		}
 		if err != nil {
 			file.Valid, file.Error, doc.Valid = false, oneLine(err), false
-		} else {
-			file.Format = f.Title()
 		}
 		doc.Files = append(doc.Files, file)
+		outcomes = append(outcomes, outcome)
 	}
-	return doc
+	return doc, verify.All(outcomes)
 }
 
 // ingest reads an SBOM file that must follow its format.

@@ -96,15 +96,20 @@ type ValidatedFile struct {
 	Valid  bool   `json:"valid"`
 	Format string `json:"format,omitempty"`
 	Error  string `json:"error,omitempty"`
+	// Unread says that the file could not be read: nothing is known of it.
+	Unread bool `json:"unread,omitempty"`
 }
 
 func (Validation) kind() string { return "validation" }
 
 func (v Validation) text(p *printer) {
 	for _, f := range v.Files {
-		if f.Valid {
+		switch {
+		case f.Valid:
 			p.linef("valid: %s is %s", f.File, f.Format)
-		} else {
+		case f.Unread:
+			p.linef("not read: %s", f.Error)
+		default:
 			p.linef("invalid: %s", f.Error)
 		}
 	}
