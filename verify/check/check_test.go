@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"testing"
 	"time"
@@ -56,24 +55,7 @@ func TestNotTrusted(t *testing.T) {
 		}, check.SBOMUnverified},
 		"another image's": {func(t *testing.T, store *layout.Store, a, b attach.Subject, k, _ *key.Private) {
 			attest(t, store, b, "spdxjson", document(t, format.SPDXJSON, b, hit), k)
-			for e, err := range store.List(t.Context(), b, attach.Attestation) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				rc, err := store.Open(t.Context(), b, e)
-				if err != nil {
-					t.Fatal(err)
-				}
-				raw, err := io.ReadAll(rc)
-				if err != nil {
-					t.Fatal(err)
-				}
-				content := attach.Content{Kind: attach.Attestation, MediaType: string(e.Desc.MediaType), Annotations: e.Annotations, Body: attach.Bytes(raw)}
-				if _, err := store.Put(t.Context(), attach.Parcel{Subject: a, Content: content}); err != nil {
-					t.Fatal(err)
-				}
-				break
-			}
+			transplant(t, store, b, a)
 		}, check.SBOMUnverified},
 		"signed by the signer of the object only": {func(t *testing.T, store *layout.Store, a, _ attach.Subject, k, _ *key.Private) {
 			put(t, store, a, document(t, format.SPDXJSON, a, hit))
@@ -238,22 +220,7 @@ func TestFlippedByte(t *testing.T) {
 	store, a, b := place(t)
 	k := newKey(t)
 	attest(t, store, b, "spdxjson", document(t, format.SPDXJSON, b, miss), k)
-	var raw []byte
-	var entry attach.Attachment
-	for e, err := range store.List(t.Context(), b, attach.Attestation) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		rc, err := store.Open(t.Context(), b, e)
-		if err == nil {
-			raw, err = io.ReadAll(rc)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		entry = e
-		break
-	}
+	entry, raw := attestation(t, store, b)
 	if !json.Valid(raw) {
 		t.Fatal("no envelope")
 	}

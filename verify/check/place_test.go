@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"bytes"
+	"io"
 	"path/filepath"
 	"testing"
 	"time"
@@ -145,3 +146,32 @@ const (
 	hit  = "pkg:npm/minimist@1.2.5"
 	miss = "pkg:npm/minimist@1.2.6"
 )
+
+// attestation returns the first attestation of the image, and its bytes.
+func attestation(t *testing.T, store *layout.Store, s attach.Subject) (attach.Attachment, []byte) {
+	t.Helper()
+	list, errs := attach.Collect(t.Context(), store, s, attach.Attestation)
+	if len(errs) > 0 || len(list) == 0 {
+		t.Fatal(len(list), errs)
+	}
+	rc, err := store.Open(t.Context(), s, list[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rc.Close()
+	raw, err := io.ReadAll(rc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list[0], raw
+}
+
+// transplant hangs the attestation of one image from another.
+func transplant(t *testing.T, store *layout.Store, from, to attach.Subject) {
+	t.Helper()
+	e, raw := attestation(t, store, from)
+	content := attach.Content{Kind: attach.Attestation, MediaType: string(e.Desc.MediaType), Annotations: e.Annotations, Body: attach.Bytes(raw)}
+	if _, err := store.Put(t.Context(), attach.Parcel{Subject: to, Content: content}); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -28,6 +28,11 @@ func TestUnsigned(t *testing.T) {
 	if len(res.Notes) != 1 {
 		t.Errorf("notes %v", res.Notes)
 	}
+	attest(t, store, b, "spdxjson", []byte(`{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","name":"names no image","packages":[]}`), stranger)
+	transplant(t, store, b, a)
+	if res = image(t, minimist(), o, store, a); len(res.SBOMs) != 0 {
+		t.Errorf("the SBOM of another image is used: %+v", res.SBOMs)
+	}
 	put(t, store, a, document(t, format.SPDXJSON, a, miss))
 	want(t, image(t, minimist(), o, store, a), check.NotAffected, check.NothingHits)
 	attest(t, store, a, "slsaprovenance1", []byte(`{"buildDefinition":{"buildType":"https://x.example/t","externalParameters":{}},"runDetails":{"builder":{"id":"https://x.example/b"}}}`), stranger)

@@ -62,6 +62,13 @@ func index(list ...*advisory.Advisory) *Index {
 func TestDistributions(t *testing.T) {
 	const from, to = "3.0.0-1", "3.0.13-1~deb12u1"
 	deb12 := one("Debian:12", "openssl", "introduced 0, fixed "+to)
+	// These make the other releases known, and are about another package.
+	others := []*advisory.Advisory{deb12}
+	for _, ecosystem := range []string{"Debian:11", "Debian:13", "Ubuntu:22.04:LTS", "Alpine:v3.19"} {
+		a := one(ecosystem, "other", "introduced 0")
+		a.ID = ecosystem
+		others = append(others, a)
+	}
 	for p, want := range map[string]string{
 		"pkg:deb/debian/libssl3@3.0.11-1~deb12u2?upstream=openssl&distro=debian-12":       "affected",
 		"pkg:deb/debian/libssl3@3.0.11-1~deb12u2?upstream=openssl&distro=debian-12.15":    "affected",
@@ -78,7 +85,7 @@ func TestDistributions(t *testing.T) {
 		"pkg:deb/debian/openssl-clone@3.0.11-1?upstream=openssl-clone&distro=debian-12":   "",
 		"pkg:deb/debian/libssl3@unknown?upstream=openssl&distro=debian-12":                "unknown-version",
 	} {
-		r := run(t, index(deb12), inventory(t, p))
+		r := run(t, index(others...), inventory(t, p))
 		got := ""
 		if len(r.Findings) == 1 {
 			got = string(r.Findings[0].Class)
