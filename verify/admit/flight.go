@@ -18,13 +18,24 @@ var errPanic = errors.New("internal error")
 // work belongs to none of them: it runs under a context of its own, so that
 // one who gives up takes nothing from the others, and goes on when all gave
 // up, for the next one to find its result.
+//
+// Work is divided in lanes, one for each registry, and only so many of a lane
+// run or wait at once: a registry that hangs keeps nobody from another one.
 type flights[K comparable, V any] struct {
 	base    context.Context
 	timeout time.Duration
-	slots   chan struct{} // what runs at once
+	running int // at once in one lane
+	lane    func(K) string
 
 	mu    sync.Mutex
 	aloft map[K]*flight[V]
+	lanes map[string]*lane
+}
+
+// A lane holds a slot for each flight that runs. It is there while it has flights.
+type lane struct {
+	slots   chan struct{}
+	flights int
 }
 
 type flight[V any] struct {
@@ -33,8 +44,11 @@ type flight[V any] struct {
 	err   error
 }
 
-func newFlights[K comparable, V any](base context.Context, timeout time.Duration, parallel int) *flights[K, V] {
-	return &flights[K, V]{base: base, timeout: timeout, slots: make(chan struct{}, parallel), aloft: make(map[K]*flight[V])}
+func newFlights[K comparable, V any](base context.Context, timeout time.Duration, running int, of func(K) string) *flights[K, V] {
+	return &flights[K, V]{
+		base: base, timeout: timeout, running: running, lane: of,
+		aloft: make(map[K]*flight[V]), lanes: make(map[string]*lane),
+	}
 }
 
 // do returns the result of work for k, which is begun unless it is under way.
@@ -44,13 +58,14 @@ func (f *flights[K, V]) do(ctx context.Context, k K, work func(context.Context) 
 	f.mu.Lock()
 	fl, shared := f.aloft[k]
 	if !shared {
-		if len(f.aloft) >= maxFlights {
+		l, err := f.enter(f.lane(k))
+		if err != nil {
 			f.mu.Unlock()
-			return v, false, errOverloaded
+			return v, false, err
 		}
 		fl = &flight[V]{done: make(chan struct{})}
 		f.aloft[k] = fl
-		go f.fly(k, fl, work)
+		go f.fly(k, fl, l, work)
 	}
 	f.mu.Unlock()
 	select {
@@ -61,21 +76,45 @@ func (f *flights[K, V]) do(ctx context.Context, k K, work func(context.Context) 
 	}
 }
 
-func (f *flights[K, V]) fly(k K, fl *flight[V], work func(context.Context) (V, error)) {
+// enter counts a flight in its lane. The lock is held.
+func (f *flights[K, V]) enter(name string) (*lane, error) {
+	l, ok := f.lanes[name]
+	switch {
+	case len(f.aloft) >= maxFlights:
+		return nil, errOverloaded
+	case !ok:
+		l = &lane{slots: make(chan struct{}, f.running)}
+		f.lanes[name] = l
+	case l.flights >= maxLane:
+		return nil, fmt.Errorf("%w at %s", errOverloaded, name)
+	}
+	l.flights++
+	return l, nil
+}
+
+// leave takes a flight out of the books. The lock is held.
+func (f *flights[K, V]) leave(k K, l *lane) {
+	delete(f.aloft, k)
+	if l.flights--; l.flights == 0 {
+		delete(f.lanes, f.lane(k))
+	}
+}
+
+func (f *flights[K, V]) fly(k K, fl *flight[V], l *lane, work func(context.Context) (V, error)) {
 	defer func() {
 		if p := recover(); p != nil {
 			fl.err = fmt.Errorf("%w: %v", errPanic, p)
 		}
 		f.mu.Lock()
-		delete(f.aloft, k)
+		f.leave(k, l)
 		f.mu.Unlock()
 		close(fl.done)
 	}()
 	ctx, cancel := context.WithTimeout(f.base, f.timeout)
 	defer cancel()
 	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
+	case l.slots <- struct{}{}:
+		defer func() { <-l.slots }()
 		fl.value, fl.err = work(ctx)
 	case <-ctx.Done():
 		fl.err = ctx.Err()

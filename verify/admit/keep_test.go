@@ -103,7 +103,7 @@ func TestOwnDeadline(t *testing.T) {
 // TestCoalesce: 500 reviews of one new digest at once cause one verification,
 // and one who gives up does not spoil it for the others.
 func TestCoalesce(t *testing.T) {
-	w := newWorld(t, admit.Options{}, defaultScopes)
+	w := newWorld(t, admit.Options{Budget: time.Minute, Patience: time.Minute}, defaultScopes)
 	_, good := w.push(t, "apps/good", w.key)
 	if a := w.post(t, "/validate", pod(strings.Replace(good, "apps/good", "apps/other", 1))); a.Response.Allowed {
 		t.Fatal("an image that is not there was accepted")
@@ -118,20 +118,20 @@ func TestCoalesce(t *testing.T) {
 	time.Sleep(20 * time.Millisecond)
 	cancel()
 	var mu sync.Mutex
-	refused := 0
+	refused := make(map[string]int)
 	for range 500 {
 		group.Go(func() {
 			a, err := w.ask("/validate", pod(good))
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil || !a.Response.Allowed {
-				refused++
+				refused[fmt.Sprint(err, a.Response.Status.Message)]++
 			}
 		})
 	}
 	group.Wait()
-	if refused > 0 {
-		t.Errorf("%d of 500 refused", refused)
+	if len(refused) > 0 {
+		t.Errorf("refused: %v", refused)
 	}
 	if n := w.server.Count(manifests); n != 1 {
 		t.Errorf("the image was asked for %d times", n)
@@ -166,6 +166,53 @@ func (w *world) get(t testing.TB, path string, status int) string {
 		t.Fatalf("%s: %s %v", path, resp.Status, err)
 	}
 	return string(body)
+}
+
+// TestLanes: a registry that hangs, with more asked of it than is let through,
+// keeps nobody from another one.
+func TestLanes(t *testing.T) {
+	hanging := storetest.Start(storetest.Delay(time.Hour))
+	defer hanging.Close()
+	w := newWorld(t, admit.Options{Parallel: 2}, defaultScopes+"- {name: hangs, images: [\""+hanging.Host+"/**\"], keys: [{data: KEY}]}\n")
+	_, good := w.push(t, "apps/good", w.key)
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	reasons := make(chan verify.Reason, 600)
+	for i := range 600 {
+		group.Go(func() {
+			a := w.gate.Judge(ctx, fmt.Sprintf("%s/x@sha256:%064d", hanging.Host, i), nil)
+			reasons <- a.Verdict.Checks[0].Reason
+		})
+	}
+	for range 100 {
+		if r := <-reasons; r != verify.Overloaded {
+			t.Fatalf("reason %s", r)
+		}
+	}
+	if a := w.post(t, "/validate", pod(good)); !a.Response.Allowed {
+		t.Errorf("another registry: %s", a.Response.Status.Message)
+	}
+	cancel()
+	group.Wait()
+}
+
+// TestNeverWrongly: a registry that lies, breaks off or fails now and then never
+// gets an unsigned or wrongly signed image accepted.
+func TestNeverWrongly(t *testing.T) {
+	for _, quirk := range []storetest.Quirk{
+		storetest.WrongBytes(), storetest.Truncated(), storetest.Flap(2, 503), storetest.TooMany(2, ""), storetest.NativeReferrers(),
+		storetest.Only("/manifests/", storetest.Status(404, "MANIFEST_UNKNOWN")), storetest.Only("/blobs/", storetest.Status(404, "BLOB_UNKNOWN")),
+	} {
+		w := newWorld(t, admit.Options{Budget: 2 * time.Second}, defaultScopes)
+		_, wrong := w.push(t, "apps/wrong", w.other)
+		_, bare := w.push(t, "apps/bare", nil)
+		w.server.Set(quirk)
+		for _, image := range []string{wrong, bare, strings.Replace(wrong, "apps/wrong", "apps/bare", 1)} {
+			if a := w.gate.Judge(t.Context(), image, nil); a.Pass || a.Verdict.Outcome == verify.Accept {
+				t.Errorf("%s: %s: %+v", quirk.Name, image, a.Verdict)
+			}
+		}
+	}
 }
 
 // TestKeep: an acceptance is kept for its time, a rejection for less, and each

@@ -14,8 +14,10 @@ const (
 	MaxImages = 1000
 	// maxReference is the longest reference, in bytes.
 	maxReference = 4096
-	// maxFlights is how many verifications are under way or waiting at once.
-	maxFlights = 1000
+	// maxFlights is how many verifications are under way or waiting at once, and
+	// maxLane how many of them at one registry.
+	maxFlights = 2000
+	maxLane    = 500
 	// maxWarning and maxWarnings keep within what Kubernetes hands on.
 	maxWarning  = 250
 	maxWarnings = 16
