@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
@@ -71,7 +73,7 @@ func sameSignature(public *key.Public, raw []byte) func(context.Context, attach.
 	sum := sha256.Sum256(raw)
 	digest := attach.DigestOf(raw)
 	return func(_ context.Context, _ attach.Reader, a attach.Attachment) bool {
-		if string(a.Desc.MediaType) != cosign.SimpleSigning || a.Desc.Digest != digest || a.Desc.Size != int64(len(raw)) {
+		if string(a.Desc.MediaType) != cosign.SimpleSigning || a.Desc.Digest != digest || a.Desc.Size != int64(len(raw)) || burdened(a) {
 			return false
 		}
 		sig, err := base64.StdEncoding.Strict().DecodeString(a.Annotations[cosign.SignatureAnnotation])
@@ -80,6 +82,25 @@ func sameSignature(public *key.Public, raw []byte) func(context.Context, attach.
 		}
 		return holds(public, sig, sum, func() io.Reader { return bytes.NewReader(raw) })
 	}
+}
+
+// burdened reports whether the entry carries what may keep a verifier from
+// counting it: a certificate, which may be of another key or none at all, or a
+// log entry or timestamp that is no JSON object. Such a twin of a good signature,
+// which anyone can make, stands for none.
+func burdened(a attach.Attachment) bool {
+	for _, name := range []string{cosign.CertificateAnnotation, cosign.ChainAnnotation} {
+		if _, ok := a.Annotations[name]; ok {
+			return true
+		}
+	}
+	for _, name := range []string{cosign.BundleAnnotation, cosign.TimestampAnnotation} {
+		text, ok := a.Annotations[name]
+		if ok && (!strings.HasPrefix(strings.TrimSpace(text), "{") || !json.Valid([]byte(text))) {
+			return true
+		}
+	}
+	return false
 }
 
 // holds reports whether the signature verifies, from the digest of the message

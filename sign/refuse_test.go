@@ -180,3 +180,49 @@ func TestReproducible(t *testing.T) {
 		t.Errorf("%d parcels", len(one.parcels))
 	}
 }
+
+// TestTwinsDoNotCount: a twin of a good signature that verifiers do not count,
+// for what was hung on it, does not keep a new one from being attached.
+func TestTwinsDoNotCount(t *testing.T) {
+	k := generate(t, key.Ed25519) // whose signatures are the same each time
+	for name, c := range map[string]struct {
+		annotation, value string
+		counts            bool
+	}{
+		"certificate":      {"dev.sigstore.cosign/certificate", "none", false},
+		"chain":            {"dev.sigstore.cosign/chain", "none", false},
+		"log entry":        {"dev.sigstore.cosign/bundle", "none", false},
+		"timestamp":        {"dev.sigstore.cosign/rfc3161timestamp", "[]", false},
+		"good log entry":   {"dev.sigstore.cosign/bundle", ` {"SignedEntryTimestamp":""}`, true},
+		"something else":   {"org.example.note", "none", true},
+		"empty, but there": {"dev.sigstore.cosign/certificate", "", false},
+	} {
+		s, subjects := place(t, 1)
+		put := func(w attach.Writer, kind attach.Kind) {
+			var err error
+			if kind == attach.Signature {
+				_, err = sign.Image(t.Context(), w, subjects, []sign.Signer{k}, sign.ImageOptions{})
+			} else {
+				predicate := payload.Source{Size: int64(len(spdx)), Open: attach.Bytes([]byte(spdx)).Open}
+				_, err = sign.Statement(t.Context(), w, subjects[0], sign.StatementOptions{PredicateType: "spdxjson", Predicate: predicate}, []sign.Signer{k})
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		for _, kind := range []attach.Kind{attach.Signature, attach.Attestation} {
+			var made catch
+			put(&made, kind)
+			for _, p := range made.parcels {
+				p.Content.Annotations[c.annotation], p.Content.Same = c.value, nil
+				if _, err := s.Put(t.Context(), p); err != nil {
+					t.Fatal(err)
+				}
+			}
+			put(s, kind)
+			if n := len(entries(t, s, subjects[0], kind)); (n == 1) != c.counts {
+				t.Errorf("%s: %d entries of kind %s", name, n, kind)
+			}
+		}
+	}
+}

@@ -186,7 +186,7 @@ func (st *statement) seal(sig []byte) (attach.Body, error) {
 func (st *statement) same(public *key.Public, s attach.Subject, envelope v1.Hash, tempDir string) func(context.Context, attach.Reader, attach.Attachment) bool {
 	return func(ctx context.Context, r attach.Reader, a attach.Attachment) bool {
 		if string(a.Desc.MediaType) != cosign.DSSE || a.Annotations[PayloadAnnotation] != st.digest.String() ||
-			a.Annotations[cosign.PredicateTypeAnnotation] != st.predicateType {
+			a.Annotations[cosign.PredicateTypeAnnotation] != st.predicateType || burdened(a) {
 			return false
 		}
 		if a.Desc.Digest == envelope {
