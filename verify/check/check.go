@@ -91,7 +91,7 @@ func New(x *match.Index, o Options) (*Checker, error) {
 func (c *Checker) policy(take func(verify.Statement) error) verify.Policy {
 	return verify.Policy{Now: c.o.Now, Rules: []verify.Rule{{
 		Name: "sbom", Kind: attach.Attestation, PredicateTypes: c.o.Types, Threshold: c.o.Threshold,
-		MaxAge: c.o.MaxAge, Exhaustive: true, Take: take,
+		OneDocument: true, MaxAge: c.o.MaxAge, Exhaustive: true, Take: take,
 	}}}
 }
 
@@ -155,11 +155,7 @@ func (c *Checker) Image(ctx context.Context, r attach.Reader, s attach.Subject) 
 	if res.Verdict.Outcome != verify.Accept {
 		return res.unverified(), nil
 	}
-	g.drop(func(d *document) bool { return len(d.Signers) < c.o.Threshold })
-	if len(g.documents) == 0 && len(g.problems) == 0 {
-		return res.undetermined(SBOMUnverified,
-			fmt.Sprintf("no single SBOM is signed by %d accepted keys", c.o.Threshold), adviseSeal), nil
-	}
+	g.settle(c.o.Threshold)
 	return c.answer(ctx, res, &g)
 }
 

@@ -95,6 +95,9 @@ func TestStrangersChangeNothing(t *testing.T) {
 	}
 }
 
+// twice is valid as a predicate, but two packages have one ID.
+const twice = `{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","name":"x","packages":[{"SPDXID":"SPDXRef-a","name":"a"},{"SPDXID":"SPDXRef-a","name":"b"}]}`
+
 // TestThreshold counts the signers of each document, not of all together.
 func TestThreshold(t *testing.T) {
 	store, a, b := place(t)
@@ -104,9 +107,10 @@ func TestThreshold(t *testing.T) {
 	o := check.Options{Trust: trust(k, l), Threshold: 2}
 	want(t, image(t, minimist(), o, store, a), check.Undetermined, check.SBOMUnverified)
 	attest(t, store, a, "spdxjson", document(t, format.SPDXJSON, a, miss), l)
+	attest(t, store, a, "spdxjson", []byte(twice), l) // cannot be read, and by one key only
 	res := image(t, minimist(), o, store, a)
 	want(t, res, check.NotAffected, check.NothingHits)
-	if len(res.SBOMs) != 1 || len(res.SBOMs[0].Signers) != 2 || len(res.Notes) != 1 {
+	if len(res.SBOMs) != 1 || len(res.SBOMs[0].Signers) != 2 || len(res.Notes) != 2 || len(res.Gaps) != 0 {
 		t.Errorf("%+v %v", res.SBOMs, res.Notes)
 	}
 	attest(t, store, b, "spdxjson", document(t, format.SPDXJSON, b, miss), k)
@@ -131,7 +135,6 @@ func TestAllSBOMsCount(t *testing.T) {
 func TestUnreadable(t *testing.T) {
 	store, a, _ := place(t)
 	k := newKey(t)
-	twice := `{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","name":"x","packages":[{"SPDXID":"SPDXRef-a","name":"a"},{"SPDXID":"SPDXRef-a","name":"b"}]}`
 	attest(t, store, a, "spdxjson", []byte(twice), k)
 	o := check.Options{Trust: trust(k)}
 	want(t, image(t, minimist(), o, store, a), check.Undetermined, check.SBOMUnreadable)

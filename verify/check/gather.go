@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -17,8 +18,12 @@ import (
 // document is an SBOM and what it says.
 type document struct {
 	SBOM
+	// id tells documents apart: what the verifier counts signers by, else the digest.
+	id        string
 	inventory sbom.Inventory
 	subjects  []string
+	// problem is why a document that an accepted key signed cannot be used.
+	problem string
 }
 
 // gathering collects the SBOMs of one subject, each content once.
@@ -40,17 +45,16 @@ func (e *inputError) Unwrap() error { return e.err }
 func (g *gathering) take(s verify.Statement) error {
 	d, err := read(s.Predicate)
 	if err != nil {
-		g.problems = append(g.problems, fmt.Sprintf("SBOM in attestation %s: %v", s.Evidence.Attachment.Desc.Digest, err))
-		return nil
+		d = &document{problem: fmt.Sprintf("SBOM in attestation %s: %v", s.Evidence.Attachment.Desc.Digest, err)}
 	}
-	d.PredicateType, d.Signers = s.Header.PredicateType, slices.Clone(s.Evidence.Signers)
+	d.id, d.PredicateType, d.Signers = s.Evidence.Document, s.Header.PredicateType, slices.Clone(s.Evidence.Signers)
 	g.add(d)
 	return nil
 }
 
 // add keeps a document, or the signers of one that is there already.
 func (g *gathering) add(d *document) {
-	i := slices.IndexFunc(g.documents, func(o *document) bool { return o.Digest == d.Digest })
+	i := slices.IndexFunc(g.documents, func(o *document) bool { return o.id == d.id })
 	if i >= 0 {
 		for _, s := range d.Signers {
 			if !slices.Contains(g.documents[i].Signers, s) {
@@ -60,30 +64,44 @@ func (g *gathering) add(d *document) {
 		return
 	}
 	switch {
-	case len(g.documents) == MaxDocuments:
-		g.problems = append(g.problems, fmt.Sprintf("SBOM %s: more than %d SBOMs: %v", d.Digest, MaxDocuments, sbom.ErrLimit))
+	case len(g.documents) >= MaxDocuments:
+		g.problem("more than %d SBOMs: %v", MaxDocuments, sbom.ErrLimit)
 	case g.components+d.Components > MaxComponents:
-		g.problems = append(g.problems, fmt.Sprintf("SBOM %s: more than %d components in all SBOMs: %v", d.Digest, MaxComponents, sbom.ErrLimit))
+		g.problem("more than %d components in all SBOMs: %v", MaxComponents, sbom.ErrLimit)
 	default:
 		g.components += d.Components
 		g.documents = append(g.documents, d)
 	}
 }
 
-// drop removes documents, with a note.
-func (g *gathering) drop(unfit func(*document) bool) {
+// problem notes once what keeps SBOMs from being used.
+func (g *gathering) problem(format string, args ...any) {
+	if p := fmt.Sprintf(format, args...); !slices.Contains(g.problems, p) {
+		g.problems = append(g.problems, p)
+	}
+}
+
+// settle keeps the documents with enough signers. Those of them that cannot be
+// used become problems; one without enough signers is noted and no more.
+func (g *gathering) settle(threshold int) {
 	g.documents = slices.DeleteFunc(g.documents, func(d *document) bool {
-		if unfit(d) {
-			g.notes = append(g.notes, fmt.Sprintf("SBOM %s is signed by too few keys and was not used", d.Digest))
-			return true
+		switch {
+		case len(d.Signers) < threshold:
+			g.notes = append(g.notes, fmt.Sprintf("an SBOM is signed by %d of %d keys and was not used: %s", len(d.Signers), threshold, cmp.Or(d.Digest, d.problem)))
+		case d.problem != "":
+			g.problem("%s", d.problem)
+		default:
+			return false
 		}
-		return false
+		return true
 	})
 }
 
 // sort puts the documents into an order that does not depend on the registry.
 func (g *gathering) sort() {
-	slices.SortFunc(g.documents, func(a, b *document) int { return strings.Compare(a.Digest, b.Digest) })
+	slices.SortFunc(g.documents, func(a, b *document) int {
+		return cmp.Or(strings.Compare(a.Digest, b.Digest), strings.Compare(a.PredicateType, b.PredicateType))
+	})
 	slices.Sort(g.problems)
 	slices.Sort(g.notes)
 }
@@ -128,6 +146,7 @@ func read(r io.Reader) (*document, error) {
 	data = bytes.Trim(data, " \t\r\n")
 	d := &document{}
 	d.Digest = fmt.Sprintf("sha256:%x", sha256.Sum256(data))
+	d.id = d.Digest
 	if bytes.HasPrefix(data, []byte{'"'}) {
 		var text string
 		if err := json.Unmarshal(data, &text); err != nil {
