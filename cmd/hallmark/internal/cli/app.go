@@ -92,7 +92,7 @@ anywhere. It works on any registry and on OCI layout directories.`,
 		&cobra.Group{ID: groupTools, Title: "Keys, documents and servers:"},
 	)
 	root.AddCommand(
-		newSealCmd(app), newVerifyCmd(app), newCheckCmd(app), newListCmd(app), newGetCmd(app),
+		newSealCmd(app), newVerifyCmd(app), newCheckCmd(app), newAdmitCmd(app), newListCmd(app), newGetCmd(app),
 		newSignCmd(app), newAttestCmd(app), newAttachCmd(app),
 		newKeyCmd(app), newSBOMCmd(app), newRegistryCmd(app), newVersionCmd(app),
 	)

@@ -44,6 +44,12 @@ func (app *App) passes(name string, v verify.Verdict) verify.Outcome {
 	if pass {
 		return verify.Accept
 	}
+	return refusal(v)
+}
+
+// refusal returns the outcome of a verdict that does not pass: that of the
+// checks that do more than warn.
+func refusal(v verify.Verdict) verify.Outcome {
 	outcomes := make([]verify.Outcome, 0, len(v.Checks))
 	for _, c := range v.Checks {
 		if !c.Warn {

@@ -11,7 +11,6 @@ import (
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
-	"github.com/hallmark-oci/hallmark/verify/policy"
 )
 
 func newVerifyCmd(app *App) *cobra.Command {
@@ -45,7 +44,7 @@ taken for a missing signature.`,
 	flags.StringArrayVarP(&job.annotations, "annotations", "a", nil, "name=value that the signed payload must hold; repeatable")
 	flags.BoolVar(&job.sbom, "sbom", false, "also ask for an SPDX or CycloneDX attestation")
 	flags.StringArrayVar(&job.types, "type", nil, "also ask for an attestation of this type, a name or a URI; repeatable")
-	flags.StringArrayVar(&job.policies, "policy", nil, "judge by this policy file (hallmark's or ClusterImagePolicy) instead of by keys; repeatable")
+	job.policies.bind(cmd, app)
 	flags.BoolVar(&job.deep, "deep", false, "also read every blob of the image and recompute its digest")
 	flags.BoolVar(&job.all, "all", false, "read and show every entry, also when fewer would do")
 	return cmd
@@ -59,7 +58,7 @@ type verifyJob struct {
 	out         render
 	annotations []string
 	types       []string
-	policies    []string
+	policies    policyFiles
 	sbom        bool
 	deep        bool
 	all         bool
@@ -139,14 +138,11 @@ func unresolved(arg string, err error) (report.Verdict, verify.Outcome) {
 
 // gate returns what judges: policy files, or keys and what flags ask for.
 func (j *verifyJob) gate(ctx context.Context) (gate, error) {
-	if len(j.policies) > 0 {
+	if len(j.policies.paths) > 0 {
 		if len(j.trust.keys) > 0 || len(j.annotations) > 0 || len(j.types) > 0 || j.sbom || j.deep || j.all || j.trust.threshold != 1 {
 			return nil, usagef("a policy file says which keys count and what is asked for: --policy goes with none of --key, --threshold, -a, --sbom, --type, --deep, --all")
 		}
-		set, err := policy.Load(ctx, policy.Options{Now: j.app.Now}, j.policies...)
-		if errors.Is(err, policy.ErrInvalid) {
-			return nil, usagef("%v", err)
-		}
+		set, err := j.policies.load(ctx)
 		return policyGate{set}, err
 	}
 	trust, err := j.trust.load(ctx)
