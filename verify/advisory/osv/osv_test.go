@@ -246,7 +246,12 @@ func TestUnreadable(t *testing.T) {
 
 // TestCorpus reads all published records: none is bad, none gets lost.
 func TestCorpus(t *testing.T) {
-	for folder, want := range map[string]int{"Go": 4291, "PyPI": 2661, "crates.io": 1206} {
+	for _, folder := range []string{"Go", "PyPI", "crates.io"} {
+		files, err := filepath.Glob(filepath.Join(corpora(t), "osv", folder, "*.json"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%d files, %v", len(files), err)
+		}
+		want := len(files)
 		s, err := Load(t.Context(), filepath.Join(corpora(t), "osv", folder))
 		if err != nil {
 			t.Fatal(err)
@@ -297,7 +302,7 @@ func BenchmarkLoad(b *testing.B) {
 	dir := filepath.Join(corpora(b), "osv")
 	b.ReportAllocs()
 	for b.Loop() {
-		if s, err := Load(b.Context(), dir); err != nil || len(s.Advisories) < 8000 {
+		if s, err := Load(b.Context(), dir); err != nil || len(s.Advisories) == 0 {
 			b.Fatal(len(s.Advisories), err)
 		}
 	}
