@@ -6,21 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hallmark-oci/hallmark/verify/admit"
 )
-
-func report(b *testing.B, took []time.Duration, all time.Duration) {
-	b.Helper()
-	if len(took) == 0 {
-		return
-	}
-	slices.Sort(took)
-	b.ReportMetric(float64(len(took))/all.Seconds(), "reviews/s")
-	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
-	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-us")
-}
 
 // TestManifests finds the images of all kinds in a stream of documents.
 func TestManifests(t *testing.T) {

@@ -176,7 +176,7 @@ func (p *parser) file(f File) error {
 	return nil
 }
 
-// document reads a policy of either kind, or a list of such as kubectl prints it.
+// document reads a policy of either kind.
 func (p *parser) document(d doc.Value) error {
 	version, kind, err := typeOf(d)
 	if err != nil {
