@@ -68,14 +68,15 @@ func newAdmitTestCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test [flags]",
 		Short: "Judge the images of Kubernetes manifests as the cluster would",
-		Long: `Judge every image that Kubernetes manifests name, as the admission webhook would:
-tags are resolved to digests first (see --pin), then the policies decide. All
-kinds that make Pods are understood, in YAML or JSON, many documents a file.
+		Long: `Judge every image that Kubernetes manifests name, as the admission webhook
+would: tags are resolved to digests first (see --pin), then the policies
+decide. All kinds that make Pods are understood, in YAML or JSON, many
+documents a file.
 
 Exit code 0 means that all would be admitted, 1 that at least one would be
 refused, 2 that for at least one no answer could be had.`,
 		Example: `  hallmark admit test --policy policy.yaml -f deployment.yaml
-  helm template ./chart | hallmark admit test --policy policy.yaml -f -`,
+  hallmark admit test --policy policy.yaml -f - --format json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return job.run(cmd.Context()) },
 	}
@@ -194,13 +195,13 @@ func newAdmitServeCmd(app *App) *cobra.Command {
 		Use:   "serve [flags]",
 		Short: "Answer a cluster's admission requests until interrupted",
 		Long: `Serve the admission webhook: /validate refuses objects with images that the
-policies do not accept, /mutate writes digests behind tags, and /healthz, /readyz
-and /metrics tell how it is. Verdicts are kept by digest, so that what was
-accepted stays admitted for a while when the registry is down; everything else
-is then refused, with the reason.
+policies do not accept, /mutate writes digests behind tags, and /healthz,
+/readyz and /metrics tell how it is. Verdicts are kept by digest, so that what
+was accepted stays admitted for a while when the registry is down; everything
+else is then refused, with the reason.
 
-Policies, certificate and key are read again when they change. A policy that is
-wrong never replaces one that is right.`,
+Policies, certificate and key are read again when they change. A policy that
+is wrong never replaces one that is right.`,
 		Example: `  hallmark admit serve --policy policy.yaml --tls-cert tls.crt --tls-key tls.key
   hallmark admit serve --policy policy.yaml --tls-cert tls.crt --tls-key tls.key --addr 0.0.0.0:9443 --reload 1m`,
 		Args: cobra.NoArgs,

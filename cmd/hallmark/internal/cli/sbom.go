@@ -40,7 +40,7 @@ func newSBOMGenerateCmd(app *App) *cobra.Command {
 			return out.document(inv)
 		},
 	}
-	target.bind(cmd, app)
+	target.bindBare(cmd, app)
 	target.bindPlatform(cmd)
 	out.bind(cmd, app, formatNames()...)
 	return cmd

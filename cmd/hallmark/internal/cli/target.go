@@ -20,6 +20,7 @@ type target struct {
 	insecure   bool
 	attachRepo string
 	push       bool // the command writes
+	bare       bool // the command has nothing to do with attachments
 	platform   string
 
 	mu     sync.Mutex
@@ -28,12 +29,17 @@ type target struct {
 
 // bind declares the flags.
 func (t *target) bind(cmd *cobra.Command, app *App) {
-	t.app = app
-	flags := cmd.Flags()
-	flags.BoolVar(&t.insecure, "allow-insecure-registry", false,
-		"talk to the registry over plain HTTP or with a certificate that cannot be verified")
-	flags.StringVar(&t.attachRepo, "attachment-repository", "",
+	t.bindBare(cmd, app)
+	t.bare = false
+	cmd.Flags().StringVar(&t.attachRepo, "attachment-repository", "",
 		"keep and look for attachments in this repository instead of the image's own (default: COSIGN_REPOSITORY)")
+}
+
+// bindBare declares the flags for a command that reads images alone.
+func (t *target) bindBare(cmd *cobra.Command, app *App) {
+	t.app, t.bare = app, true
+	cmd.Flags().BoolVar(&t.insecure, "allow-insecure-registry", false,
+		"talk to the registry over plain HTTP or with a certificate that cannot be verified")
 }
 
 // bindWriter declares the flags for a command that attaches something.
@@ -160,7 +166,7 @@ func (t *target) layout(arg, rest string) (attach.Store, string, error) {
 // attachments returns the repository that attachments are moved to, "" for the
 // image's own. The flag wins over the environment.
 func (t *target) attachments() string {
-	if t.attachRepo != "" {
+	if t.bare || t.attachRepo != "" {
 		return t.attachRepo
 	}
 	v, _ := t.app.LookupEnv("COSIGN_REPOSITORY")
