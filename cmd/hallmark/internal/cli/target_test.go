@@ -1,0 +1,22 @@
+package cli
+
+import "testing"
+
+// TestGenerateLooksForNoAttachments: where attachments are kept is no concern of
+// a command that reads none.
+func TestGenerateLooksForNoAttachments(t *testing.T) {
+	b := newBench(t)
+	b.LookupEnv = func(name string) (string, bool) {
+		return map[string]string{"COSIGN_REPOSITORY": "127.0.0.1:9/signatures"}[name], name == "COSIGN_REPOSITORY"
+	}
+	img := "oci:" + layoutDir(t)
+	if code := b.run(t.Context(), "sbom generate "+img); code != exitYes {
+		t.Errorf("exit code %d: %s", code, b.err)
+	}
+	if code := b.run(t.Context(), "list "+img); code != exitUsage {
+		t.Errorf("list: exit code %d: %s", code, b.err)
+	}
+	if code := b.run(t.Context(), "sbom generate --attachment-repository 127.0.0.1:9/x "+img); code != exitUsage {
+		t.Errorf("a flag without effect: exit code %d", code)
+	}
+}
