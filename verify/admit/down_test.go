@@ -198,14 +198,17 @@ func TestNeverWrongly(t *testing.T) {
 		storetest.WrongBytes(), storetest.Truncated(), storetest.Flap(2, 503), storetest.TooMany(2, ""), storetest.NativeReferrers(),
 		storetest.Only("/manifests/", storetest.Status(404, "MANIFEST_UNKNOWN")), storetest.Only("/blobs/", storetest.Status(404, "BLOB_UNKNOWN")),
 	} {
-		w := newWorld(t, admit.Options{Budget: 2 * time.Second}, defaultScopes)
-		_, wrong := w.push(t, "apps/wrong", w.other)
-		_, bare := w.push(t, "apps/bare", nil)
-		w.server.Set(quirk)
-		for _, image := range []string{wrong, bare, strings.Replace(wrong, "apps/wrong", "apps/bare", 1)} {
-			if a := w.gate.Judge(t.Context(), image, nil); a.Pass || a.Verdict.Outcome == verify.Accept {
-				t.Errorf("%s: %s: %+v", quirk.Name, image, a.Verdict)
+		t.Run(quirk.Name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, admit.Options{Budget: 2 * time.Second}, defaultScopes)
+			_, wrong := w.push(t, "apps/wrong", w.other)
+			_, bare := w.push(t, "apps/bare", nil)
+			w.server.Set(quirk)
+			for _, image := range []string{wrong, bare, strings.Replace(wrong, "apps/wrong", "apps/bare", 1)} {
+				if a := w.gate.Judge(t.Context(), image, nil); a.Pass || a.Verdict.Outcome == verify.Accept {
+					t.Errorf("%s: %+v", image, a.Verdict)
+				}
 			}
-		}
+		})
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/sign"
+	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify/admit"
 	"github.com/hallmark-oci/hallmark/verify/policy"
 )
@@ -38,6 +40,36 @@ func TestKeep(t *testing.T) {
 		}
 		if got := asked(bare); got != c.bare {
 			t.Errorf("step %d: bare asked: %v", i, got)
+		}
+	}
+}
+
+// TestKeepAge: a verdict that rests on an age is kept no longer than that.
+func TestKeepAge(t *testing.T) {
+	w := newWorld(t, admit.Options{Keep: time.Hour}, `
+- {name: apps, images: ["HOST/apps/**"], keys: [{data: KEY}], sbom: {maxAge: 10m}}
+`)
+	_, good := w.push(t, "apps/good", w.key)
+	s, at, err := open(t.Context(), good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, err := s.Resolve(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bom := fmt.Sprintf(`{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT","name":"x","packages":[],"creationInfo":{"created":%q}}`, w.clock.Now().Format(time.RFC3339))
+	opts := sign.StatementOptions{PredicateType: "spdxjson", Predicate: payload.Bytes([]byte(bom))}
+	if _, err := sign.Statement(t.Context(), s, subject, opts, []sign.Signer{w.key}); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		after      time.Duration
+		pass, kept bool
+	}{{0, true, false}, {9 * time.Minute, true, true}, {time.Minute, true, false}, {time.Second, false, false}} {
+		w.clock.advance(c.after)
+		if a := w.gate.Judge(t.Context(), good, nil); a.Pass != c.pass || a.Kept != c.kept {
+			t.Errorf("step %d: pass %v, kept %v: %+v", i, a.Pass, a.Kept, a.Verdict.Checks)
 		}
 	}
 }
