@@ -118,8 +118,9 @@ func (e *enumValue) Type() string { return "word" }
 
 // signers is the group of flags that name private keys.
 type signers struct {
-	app  *App
-	keys []string
+	app    *App
+	keys   []string
+	loaded []string // the names of the keys that load returned
 }
 
 func (s *signers) bind(cmd *cobra.Command, app *App) {
@@ -142,6 +143,7 @@ func (s *signers) load(ctx context.Context) ([]*key.Private, error) {
 		same := func(o *key.Private) bool { return o.ID() == k.ID() }
 		if !slices.ContainsFunc(keys, same) {
 			keys = append(keys, k)
+			s.loaded = append(s.loaded, name)
 		}
 	}
 	return keys, nil

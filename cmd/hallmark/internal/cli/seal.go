@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,7 +99,7 @@ func (j *sealJob) run(ctx context.Context, arg string) error {
 	}
 	overall := verify.All(outcomes)
 	if overall == verify.Accept {
-		doc.Next = j.next(img, opts.Keys)
+		doc.Next = j.next(img)
 	}
 	if err := j.out.print(doc); err != nil {
 		return err
@@ -204,16 +205,29 @@ func (app *App) sourceDate() (time.Time, error) {
 	return time.Unix(n, 0).UTC(), nil
 }
 
-// next tells what another person runs to check the work.
-func (j *sealJob) next(img image, keys []*key.Private) []string {
+// next tells what another person runs to check the work: with what it takes to
+// get at the image, and first how to make the public keys that are in no file.
+func (j *sealJob) next(img image) []string {
+	var lines []string
 	line := fmt.Sprintf("hallmark verify %s --sbom", img.subject)
-	for i := range keys {
-		line += " --key " + key.PublicPath(j.signers.keys[i])
+	for _, name := range j.signers.loaded {
+		file := key.PublicPath(name)
+		if variable, ok := strings.CutPrefix(name, "env://"); ok {
+			file = variable + ".pub"
+			lines = append(lines, fmt.Sprintf("hallmark key public %s -o %s", name, file))
+		}
+		line += " --key " + file
 	}
-	if len(keys) > 1 {
-		line += fmt.Sprintf(" --threshold %d", len(keys))
+	if n := len(j.signers.loaded); n > 1 {
+		line += fmt.Sprintf(" --threshold %d", n)
 	}
-	return []string{line}
+	if repo := j.target.attachments(); repo != "" {
+		line += " --attachment-repository " + repo
+	}
+	if j.target.insecure {
+		line += " --allow-insecure-registry"
+	}
+	return append(lines, line)
 }
 
 // sealedOne turns what was done for one manifest into what is printed.
