@@ -74,8 +74,8 @@ func (d *demo) push(ref, flavour string) error {
 		{"etc/os-release": []byte(osRelease), "var/lib/dpkg/status": []byte(status)},
 		{"usr/bin/hallmark": binary},
 		{
-			"srv/app/package.json":                          []byte(`{"name":"demo-app","version":"1.0.0","dependencies":{"greet":"^2.0.0"}}`),
-			"srv/app/node_modules/greet/package.json":       []byte(`{"name":"greet","version":"2.1.0","license":"MIT","dependencies":{"@demo/words":"1.4.2"}}`),
+			"srv/app/package.json":                          []byte(`{"name":"demo-app","version":"1.0.0","dependencies":{"lodash":"4.17.11","@demo/words":"1.4.2"}}`),
+			"srv/app/node_modules/lodash/package.json":      []byte(`{"name":"lodash","version":"4.17.11","license":"MIT"}`),
 			"srv/app/node_modules/@demo/words/package.json": []byte(`{"name":"@demo/words","version":"1.4.2","license":"Apache-2.0"}`),
 			"srv/app/flavour":                               []byte(flavour),
 		},

@@ -1,6 +1,8 @@
 // Command demo shows the main job of hallmark on a real image in a real
 // registry, without any network: it seals an image, shows what hangs from it,
-// verifies it, and then tries three ways to cheat.
+// verifies it, and then tries three ways to cheat. After that it asks which
+// advisories affect the image, judges images by a policy, and answers a
+// cluster's admission requests.
 package main
 
 import (
@@ -55,12 +57,12 @@ func run(ctx context.Context, bin string) error {
 		return err
 	}
 	defer stop()
-	for _, act := range []func() error{d.seal, d.look, d.retagged, d.swapped, d.copied} {
+	for _, act := range []func() error{d.seal, d.look, d.retagged, d.swapped, d.copied, d.advisories, d.policies, d.admission} {
 		if err := act(); err != nil {
 			return err
 		}
 	}
-	d.say("That was all: one command to seal, one to check, and three cheats refused.")
+	d.say("That was all: one command to seal, three cheats refused, and an answer for the security team, the policy and the cluster.")
 	return nil
 }
 
