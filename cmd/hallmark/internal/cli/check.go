@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -47,7 +48,8 @@ at or above that severity), 2 that no complete answer could be had.`,
 	flags.StringVar(&job.advisories, "advisories", "", "advisories in OSV JSON: a file, a directory or a zip archive")
 	flags.BoolVar(&job.unsigned, "unsigned", false, "use SBOMs that nobody vouches for; every answer says so")
 	flags.BoolVar(&job.allowBad, "allow-bad-advisories", false, "answer although some advisories could not be read; they are listed")
-	enum(cmd, &job.failOn, "fail-on", "", []string{"any", "low", "medium", "high", "critical"}, "how grave a finding must be to end in exit code 1")
+	flags.StringVar(&job.failOn, "fail-on", "any",
+		"how grave a finding must be to end in exit code 1: any, low, medium, high or critical; severity=high is the same as high")
 	return cmd
 }
 
@@ -65,15 +67,13 @@ type checkJob struct {
 func (j *checkJob) run(ctx context.Context, args []string) error {
 	ctx, cancel := j.app.context(ctx)
 	defer cancel()
-	set, checker, err := j.prepare(ctx)
+	level, err := j.level()
 	if err != nil {
 		return err
 	}
-	level := advisory.Unknown
-	if j.failOn != "any" {
-		if level, err = advisory.ParseLevel(j.failOn); err != nil {
-			return usagef("--fail-on: %v", err)
-		}
+	set, checker, err := j.prepare(ctx)
+	if err != nil {
+		return err
 	}
 	doc := report.Checks{Advisories: report.NewAdvisories(j.advisories, set), Images: make([]report.Checked, len(args))}
 	outcomes := make([]check.Outcome, len(args))
@@ -103,6 +103,19 @@ func (j *checkJob) run(ctx context.Context, args []string) error {
 		return err
 	}
 	return checkError(overall)
+}
+
+// level returns the severity that --fail-on names.
+func (j *checkJob) level() (advisory.Level, error) {
+	word := strings.TrimPrefix(j.failOn, "severity=")
+	if word == "any" {
+		return advisory.Unknown, nil
+	}
+	level, err := advisory.ParseLevel(word)
+	if err != nil || level == advisory.Unknown {
+		return level, usagef("--fail-on %q: want any, low, medium, high or critical", j.failOn)
+	}
+	return level, nil
 }
 
 // prepare loads the advisories and makes the checker.
