@@ -204,7 +204,7 @@ func (app *App) password(_ context.Context, prompt string) ([]byte, error) {
 	}
 	secret, err := term.AskSecret(app.In, app.Err, prompt)
 	if errors.Is(err, term.ErrNoTerminal) {
-		return nil, fmt.Errorf("%s: %w; set HALLMARK_PASSWORD", prompt, err)
+		return nil, fmt.Errorf("%s: %w; set HALLMARK_PASSWORD", strings.TrimSuffix(prompt, ": "), err)
 	}
 	return secret, err
 }

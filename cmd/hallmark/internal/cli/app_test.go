@@ -170,6 +170,7 @@ func TestRuns(t *testing.T) {
 		"SBOM that is not there":  {line: "sbom validate no-such.json", code: 2, out: "not read: "},
 		"SBOM that is a folder":   {line: "sbom validate .", code: 2, out: "not read: "},
 		"one SBOM that is none":   {line: "sbom validate no-such.json hallmark.pub", code: 1, out: "not read: "},
+		"image by URL":            {line: "list https://user:secret-password@127.0.0.1:9/app:1", code: 64, err: "without https://"},
 		"no room for a blob":      {line: "registry serve --max-blob 0", code: 64, err: "--max-blob"},
 		"not found":               {line: "list app:1", code: 2, err: "404 Not Found"},
 		"denied":                  {line: "list app:1", answer: status(401, `{}`), code: 2, err: "log in"},

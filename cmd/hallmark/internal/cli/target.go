@@ -103,6 +103,9 @@ func (t *target) store(arg string) (attach.Store, string, error) {
 	if rest, ok := strings.CutPrefix(arg, layoutPrefix); ok {
 		return t.layout(arg, rest)
 	}
+	if scheme, _, ok := strings.Cut(arg, "://"); ok { // what follows may hold a password
+		return nil, "", usagef("image %q...: an image is named as registry/repository:tag, without %s://; for plain HTTP there is --allow-insecure-registry", scheme+"://", scheme)
+	}
 	repo, ref, err := registry.Parse(arg)
 	if err != nil {
 		return nil, "", usagef("image %q: %v", arg, err)

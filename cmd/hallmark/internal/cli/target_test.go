@@ -1,6 +1,9 @@
 package cli
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestGenerateLooksForNoAttachments: where attachments are kept is no concern of
 // a command that reads none.
@@ -18,5 +21,16 @@ func TestGenerateLooksForNoAttachments(t *testing.T) {
 	}
 	if code := b.run(t.Context(), "sbom generate --attachment-repository 127.0.0.1:9/x "+img); code != exitUsage {
 		t.Errorf("a flag without effect: exit code %d", code)
+	}
+}
+
+// TestNobodyToAsk: where there is neither a variable nor a terminal, the error
+// says what the password was for.
+func TestNobodyToAsk(t *testing.T) {
+	b := newBench(t)
+	b.env = nil
+	b.LookupEnv = func(string) (string, bool) { return "", false }
+	if code := b.run(t.Context(), "key generate"); code != exitUndetermined || !strings.Contains(b.err.String(), "new private key: no terminal") {
+		t.Errorf("exit code %d: %s", code, b.err)
 	}
 }
