@@ -23,17 +23,23 @@ type Child struct {
 func ParseIndex(raw []byte, limit int) ([]v1.Descriptor, error) {
 	all, err := ParseReferrers(raw, limit)
 	var bad Spoiled
-	if errors.As(err, &bad) {
+	switch {
+	case errors.As(err, &bad):
 		return nil, fmt.Errorf("index: %w", bad[0])
+	case errors.Is(err, ErrUnfinished):
+		return nil, fmt.Errorf("index of more than %d manifests: %w", limit, ErrLimit)
+	case err != nil:
+		return nil, err
 	}
-	return all, err
+	return all, nil
 }
 
 // ParseReferrers returns the descriptors in a list of referrers, which is an
 // image index too. Unlike the manifests of an image they have nothing to do
 // with each other: a malformed one spoils only itself. The good ones are then
-// returned with an error of type [Spoiled]. More than limit, good or bad, spoil
-// the whole list.
+// returned with an error of type [Spoiled]. Of more than limit the first ones are
+// returned with an error that wraps [ErrUnfinished]: what is behind them is not
+// known.
 func ParseReferrers(raw []byte, limit int) ([]v1.Descriptor, error) {
 	m, err := Members(raw)
 	if err != nil {
@@ -53,6 +59,8 @@ func ParseReferrers(raw []byte, limit int) ([]v1.Descriptor, error) {
 		all = append(all, d)
 	})
 	switch {
+	case errors.Is(err, ErrLimit):
+		return all, fmt.Errorf("more than %d entries: %w", limit, ErrUnfinished)
 	case err != nil:
 		return nil, fmt.Errorf("index: %w", err)
 	case bad != nil:

@@ -91,7 +91,8 @@ type Medium interface {
 	// has no referrers API answers native == false and no error, or, where it
 	// answers in a way that no registry without that API should, an error that
 	// wraps [ErrOddReferrers]. Malformed entries of the list come as an error of
-	// type [attach.Spoiled] beside the others.
+	// type [attach.Spoiled] beside the others. A list beyond the limits comes as
+	// far as it was read, with an error that wraps [attach.ErrUnfinished].
 	Referrers(ctx context.Context, digest v1.Hash) (list []v1.Descriptor, native bool, err error)
 	// Lock excludes other writers for the length of one Put. A medium that
 	// cannot lock, such as a registry, returns a function that does nothing.

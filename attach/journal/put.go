@@ -208,14 +208,15 @@ func (w *writer) probe(ctx context.Context) error {
 }
 
 // askReferrers lists referrers as a writer needs it: malformed ones are none of
-// its own, and an odd answer is a no.
+// its own, and an odd answer is a no. Of a list without end what was read must
+// do; an entry of the writer's own that it does not show is kept by tag.
 func (s *Store) askReferrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, bool, error) {
 	list, native, err := s.medium.Referrers(ctx, digest)
 	var bad attach.Spoiled
 	switch {
 	case errors.Is(err, ErrOddReferrers):
 		return nil, false, nil
-	case errors.As(err, &bad):
+	case errors.As(err, &bad), native && errors.Is(err, attach.ErrUnfinished):
 		return list, native, nil
 	}
 	return list, native, err

@@ -37,7 +37,7 @@ func (m *medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor
 			continue
 		}
 		if len(list) == attach.MaxReferrers {
-			return nil, true, fmt.Errorf("%s: more than %d entries refer to %s: %w", m.dir.name, attach.MaxReferrers, digest, attach.ErrUnfinished)
+			return list, true, fmt.Errorf("%s: more than %d entries refer to %s: %w", m.dir.name, attach.MaxReferrers, digest, attach.ErrUnfinished)
 		}
 		list = append(list, r)
 	}
@@ -61,7 +61,7 @@ func (m *medium) listed(x *index, digest v1.Hash) []v1.Descriptor {
 	}
 	list, err := attach.ParseReferrers(fallback.Raw, attach.MaxReferrers)
 	var spoiled attach.Spoiled
-	if err != nil && !errors.As(err, &spoiled) {
+	if err != nil && !errors.As(err, &spoiled) && !errors.Is(err, attach.ErrUnfinished) {
 		return all
 	}
 	return append(all, list...)

@@ -172,7 +172,7 @@ func (m medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor,
 	next := m.url("referrers/"+digest.String(), nil)
 	for page := 0; next != nil; page++ {
 		if page == attach.MaxPages || len(list)+len(spoiled) > attach.MaxReferrers {
-			return nil, false, fmt.Errorf("referrers of %s: more than %d pages or %d entries: %w",
+			return list, true, fmt.Errorf("referrers of %s: more than %d pages or %d entries: %w",
 				digest, attach.MaxPages, attach.MaxReferrers, attach.ErrUnfinished)
 		}
 		resp, raw, err := m.bytes(ctx, request{
@@ -184,12 +184,18 @@ func (m medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor,
 			m.profile.noReferrers, m.profile.oddReferrers = true, odd
 			return nil, false, odd
 		}
+		if errors.Is(err, attach.ErrLimit) {
+			return list, true, fmt.Errorf("referrers of %s: %v: %w", digest, err, attach.ErrUnfinished)
+		}
 		if err != nil {
 			return nil, false, fmt.Errorf("list referrers: %w", err)
 		}
 		more, err := attach.ParseReferrers(raw, attach.MaxReferrers)
 		var bad attach.Spoiled
-		if err != nil && !errors.As(err, &bad) {
+		switch {
+		case errors.Is(err, attach.ErrUnfinished):
+			return append(list, more...), true, fmt.Errorf("referrers of %s: %w", digest, err)
+		case err != nil && !errors.As(err, &bad):
 			return nil, false, fmt.Errorf("list referrers of %s: %w", digest, err)
 		}
 		list, spoiled = append(list, more...), append(spoiled, bad...)

@@ -136,6 +136,47 @@ func TestSpoiledReferrers(t *testing.T) {
 	}
 }
 
+// TestFlood has somebody plant more referrers than are looked at. A reader gets
+// those that were read and an error that leaves the question open, and a writer
+// still writes: whoever can push makes neither a no nor a loss.
+func TestFlood(t *testing.T) {
+	var flood strings.Builder
+	flood.WriteString(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[`)
+	for n := range attach.MaxReferrers + 1 {
+		if n > 0 {
+			flood.WriteByte(',')
+		}
+		fmt.Fprintf(&flood, `{"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"a/b","size":7,"digest":"sha256:%064d"}`, n)
+	}
+	flood.WriteString("]}")
+	for name, body := range map[string]string{
+		"too many":  flood.String(),
+		"too large": `{"manifests":[]` + strings.Repeat(" ", attach.MaxManifest) + "}",
+	} {
+		s := start(t)
+		push(t, s, "v1", newImage(t))
+		s.Set(storetest.Only("^GET /v2/.*/referrers/", storetest.Answer(name, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
+			io.WriteString(w, body)
+		})))
+		store := open(t, s, Options{})
+		subject := resolve(t, store, "v1")
+		receipts, err := store.Put(t.Context(), attach.Parcel{Subject: subject, Content: storetest.NewSignature(subject, "k")})
+		if err != nil || !receipts[0].Viewed {
+			t.Errorf("%s: Put: %+v, %v", name, receipts, err)
+		}
+		all, errs := attach.Collect(t.Context(), open(t, s, Options{}), subject, attach.Signature)
+		if len(all) != 1 || len(errs) == 0 {
+			t.Errorf("%s: %d signatures, errors %v", name, len(all), errs)
+		}
+		for _, err := range errs {
+			if attach.Judged(err) || !errors.Is(err, attach.ErrUnfinished) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
 // TestOddTags lists tags among which are things that are none.
 func TestOddTags(t *testing.T) {
 	long := strings.Repeat("x", 129)

@@ -130,7 +130,9 @@ func (s *scope) authority(now func() time.Time) (authority, error) {
 		policy.Rules = append(policy.Rules, s.rule("signature", attach.Signature, *s.signature))
 	}
 	if s.sbom != nil && !s.sbom.skip {
-		policy.Rules = append(policy.Rules, s.rule("sbom", attach.Attestation, *s.sbom, payload.SPDX, payload.CycloneDX))
+		rule := s.rule("sbom", attach.Attestation, *s.sbom, payload.SPDX, payload.CycloneDX)
+		rule.OneDocument = true // two keys behind two SBOMs vouch for neither
+		policy.Rules = append(policy.Rules, rule)
 	}
 	for _, d := range s.attestations {
 		policy.Rules = append(policy.Rules, s.rule("attestation "+payload.NameOf(d.typ), attach.Attestation, d, d.typ))

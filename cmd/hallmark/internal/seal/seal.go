@@ -98,7 +98,9 @@ func encode(inv sbom.Inventory, f format.Format) (*Document, error) {
 	if err := format.Encode(&buf, f, inv); err != nil {
 		return nil, fmt.Errorf("write the SBOM as %s: %w", f, err)
 	}
-	return &Document{Body: attach.Bytes(buf.Bytes()), Format: f}, nil
+	// The statement holds the document without white space around it. What is
+	// attached is the same bytes.
+	return &Document{Body: attach.Bytes(bytes.TrimSpace(buf.Bytes())), Format: f}, nil
 }
 
 // attest signs the statement that makes the SBOM one to be trusted.
