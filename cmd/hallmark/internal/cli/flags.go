@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
@@ -50,25 +51,38 @@ func (r *render) write(fn func(io.Writer) error) error {
 	if info, err := os.Stat(r.output); err == nil && !info.Mode().IsRegular() {
 		return r.writeThrough(fn)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(r.output), "."+filepath.Base(r.output)+".*")
-	if err != nil {
+	if err := replace(r.output, fn); err != nil {
 		return fmt.Errorf("write %s: %w", r.output, err)
 	}
-	defer os.Remove(tmp.Name())
+	return nil
+}
+
+// replace writes a file under a temporary name and puts it in its place. Where
+// path is a link, the file that it leads to is replaced. The mode is that of the
+// file before, or what the user's mask leaves of 0666.
+func replace(path string, fn func(io.Writer) error) error {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text())
+	tmp, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(name)
 	err = fn(tmp)
 	if cerr := tmp.Close(); err == nil {
 		err = cerr
 	}
-	if err == nil {
-		err = os.Chmod(tmp.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), r.output)
-	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", r.output, err)
+		return err
 	}
-	return nil
+	if info, err := os.Stat(path); err == nil {
+		if err := os.Chmod(name, info.Mode().Perm()); err != nil {
+			return err
+		}
+	}
+	return os.Rename(name, path)
 }
 
 // writeThrough writes to a file that must stay the file it is.

@@ -117,6 +117,10 @@ func (t *target) store(arg string) (attach.Store, string, error) {
 	return store, ref, nil
 }
 
+// maxStores is how many repositories are kept open; a server that runs for long
+// begins anew after that.
+const maxStores = 1000
+
 // registry returns the store of a repository, the same for all its images.
 func (t *target) registry(repo string) (*registry.Store, error) {
 	t.mu.Lock()
@@ -134,7 +138,7 @@ func (t *target) registry(repo string) (*registry.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.stores == nil {
+	if t.stores == nil || len(t.stores) >= maxStores {
 		t.stores = make(map[string]*registry.Store)
 	}
 	t.stores[repo] = s
@@ -147,8 +151,8 @@ const layoutPrefix = "oci:"
 // layout opens "DIR", "DIR:tag" or "DIR@sha256:...". A colon belongs to the tag
 // only where no path separator follows it.
 func (t *target) layout(arg, rest string) (attach.Store, string, error) {
-	if t.attachments() != "" {
-		return nil, "", usagef("image %q: an OCI layout keeps its own attachments; --attachment-repository and COSIGN_REPOSITORY are for registries", arg)
+	if t.attachRepo != "" {
+		return nil, "", usagef("image %q: an OCI layout keeps its own attachments; --attachment-repository is for registries", arg)
 	}
 	dir, ref := rest, ""
 	if i := strings.LastIndex(rest, "@"); i >= 0 {

@@ -16,8 +16,11 @@ func TestGenerateLooksForNoAttachments(t *testing.T) {
 	if code := b.run(t.Context(), "sbom generate "+img); code != exitYes {
 		t.Errorf("exit code %d: %s", code, b.err)
 	}
-	if code := b.run(t.Context(), "list "+img); code != exitUsage {
-		t.Errorf("list: exit code %d: %s", code, b.err)
+	if code := b.run(t.Context(), "list "+img); code != exitYes {
+		t.Errorf("list: a layout keeps its own, whatever the environment says: exit code %d: %s", code, b.err)
+	}
+	if code := b.run(t.Context(), "list --attachment-repository 127.0.0.1:9/x "+img); code != exitUsage {
+		t.Errorf("list with the flag: exit code %d: %s", code, b.err)
 	}
 	if code := b.run(t.Context(), "sbom generate --attachment-repository 127.0.0.1:9/x "+img); code != exitUsage {
 		t.Errorf("a flag without effect: exit code %d", code)

@@ -59,8 +59,31 @@ func writeJSON(w io.Writer, doc Document) error {
 	if err := enc.Encode(json.RawMessage(head + string(body[1:]))); err != nil {
 		return err
 	}
-	_, err = io.WriteString(w, out.String())
+	_, err = io.WriteString(w, escape(out.String()))
 	return err
+}
+
+// escape writes what would steer a terminal as JSON escapes: encoding/json
+// leaves the controls above ASCII, and marks that turn the direction of text, as
+// they are. They stand in strings only, where an escape means the same.
+func escape(s string) string {
+	if strings.IndexFunc(s, steers) < 0 {
+		return s
+	}
+	var out strings.Builder
+	for _, r := range s {
+		if steers(r) {
+			fmt.Fprintf(&out, `\u%04x`, r)
+			continue
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
+}
+
+// steers reports whether the character is one that escape escapes.
+func steers(r rune) bool {
+	return r >= 0x7f && r <= 0x9f || r == 0x061c || r >= 0x200e && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
 // A printer writes lines and keeps the first error.
