@@ -51,15 +51,15 @@ func (j *getJob) bind(cmd *cobra.Command, app *App) *cobra.Command {
 	j.out.bindOutput(cmd, app)
 	flags := cmd.Flags()
 	flags.BoolVar(&j.unverified, "unverified", false, "hand it out although nobody checked it")
-	flags.StringVar(&j.digest, "digest", "", "with --unverified: the one with this content digest")
+	flags.StringVar(&j.digest, "digest", "", "choose the SBOM, or with --unverified the entry, whose content has this digest")
 	return cmd
 }
 
 // contradiction refuses flags that would have no effect together.
 func (j *getJob) contradiction(changed func(flag string) bool) error {
 	switch {
-	case j.digest != "" && !j.unverified:
-		return usagef("--digest chooses among what nobody checked; it goes with --unverified")
+	case j.digest != "" && !j.unverified && j.kind != attach.SBOM:
+		return usagef("--digest chooses an SBOM, or with --unverified an entry")
 	case j.unverified && (changed("key") || changed("threshold")):
 		return usagef("--unverified asks nobody's key; leave --key and --threshold away, or --unverified")
 	case j.unverified && j.kind == attach.SBOM && changed("type"):
@@ -149,10 +149,20 @@ func (j *getJob) run(ctx context.Context, arg string) error {
 	return j.handOut(kept.signedBy(j.trust.threshold))
 }
 
-// handOut writes the documents: of SBOMs the first.
+// handOut writes the documents: of SBOMs the one that --digest names, or else
+// that of the smallest digest. Its choice does not depend on the order in which
+// a registry lists them, which anyone who can push may change.
 func (j *getJob) handOut(docs []*takenDoc) error {
+	slices.SortFunc(docs, func(a, b *takenDoc) int { return strings.Compare(a.digest(), b.digest()) })
+	if j.kind == attach.SBOM && j.digest != "" {
+		i := slices.IndexFunc(docs, func(d *takenDoc) bool { return d.digest() == j.digest })
+		if i < 0 {
+			return usagef("no attested SBOM that verified has the digest %s: %s", j.digest, digests(docs))
+		}
+		docs = docs[i : i+1]
+	}
 	if j.kind == attach.SBOM && len(docs) > 1 {
-		j.app.notef("%d attested SBOMs verified; this is the first (choose with --type, see 'hallmark list')", len(docs))
+		j.app.notef("%d attested SBOMs verified; this is %s (choose with --type or --digest: %s)", len(docs), docs[0].digest(), digests(docs))
 		docs = docs[:1]
 	}
 	var parts []io.Reader

@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"hash"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
@@ -22,6 +26,19 @@ type takenDoc struct {
 	name    string // verify.Evidence.Document
 	signers map[key.Fingerprint]bool
 	parts   []io.Reader // the document, or each envelope that holds it
+	sum     hash.Hash   // over all parts
+}
+
+// digest returns the digest of the bytes that are handed out.
+func (d *takenDoc) digest() string { return "sha256:" + hex.EncodeToString(d.sum.Sum(nil)) }
+
+// digests lists the digests of documents for people.
+func digests(docs []*takenDoc) string {
+	var list []string
+	for _, d := range docs {
+		list = append(list, d.digest())
+	}
+	return strings.Join(list, ", ")
 }
 
 func newTaken() (*taken, error) {
@@ -46,7 +63,7 @@ func (t *taken) add(e verify.Evidence) (doc *takenDoc, first bool) {
 		}
 	}
 	if doc == nil {
-		doc, first = &takenDoc{name: e.Document, signers: make(map[key.Fingerprint]bool)}, true
+		doc, first = &takenDoc{name: e.Document, signers: make(map[key.Fingerprint]bool), sum: sha256.New()}, true
 		t.docs = append(t.docs, doc)
 	}
 	for _, id := range e.Signers {
@@ -57,7 +74,7 @@ func (t *taken) add(e verify.Evidence) (doc *takenDoc, first bool) {
 
 // keep copies r behind what is kept already and makes it a part of the document.
 func (t *taken) keep(doc *takenDoc, r io.Reader) error {
-	n, err := io.Copy(t.file, r)
+	n, err := io.Copy(io.MultiWriter(t.file, doc.sum), r)
 	if err != nil {
 		return fmt.Errorf("keep what verified: %w", err)
 	}
