@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,33 +28,44 @@ func (j *judge) artifact(ctx context.Context, a attach.Attachment) (Evidence, bo
 	case !strings.HasPrefix(a.Type, bundle.MediaTypePrefix):
 		return e, false, nil
 	}
-	layer, err := j.bundleLayer(ctx, a)
-	if err != nil {
-		return failed(a, fmt.Errorf("bundle %s: %w", a.Desc.Digest, err)), true, nil
-	}
-	rc, err := j.Blob(ctx, j.subject, layer)
-	if err != nil {
-		return failed(a, fmt.Errorf("bundle %s: %w", a.Desc.Digest, err)), true, nil
-	}
-	raw, err := attach.ReadAll(rc, layer, MaxBundle)
-	if err != nil {
-		return failed(a, fmt.Errorf("bundle %s: %w", a.Desc.Digest, err)), true, nil
-	}
-	b, err := bundle.Parse(raw)
-	if err != nil {
+	b, err := j.bundle(ctx, a)
+	switch {
+	case errors.Is(err, bundle.ErrMalformed):
 		e.Reason, e.Detail = BundleMalformed, err.Error()
 		return e, true, nil
+	case err != nil:
+		return failed(a, fmt.Errorf("bundle %s: %w", a.Desc.Digest, err)), true, nil
 	}
-	if b.Envelope == nil {
+	defer b.Close()
+	env := b.Envelope()
+	if env == nil {
 		e.Reason, e.Detail = UnsupportedFormat, "the bundle holds no DSSE envelope"
 		return e, true, nil
 	}
-	e, err = j.envelope(e, bytes.NewReader(b.Envelope), int64(len(b.Envelope)))
+	e, err = j.envelope(e, env, env.Size())
 	if e.Reason == PredicateType || (e.Reason == PayloadType && j.rule.Kind == attach.Signature) {
 		// A good statement about something else is no failed signature.
 		return e, j.rule.Exhaustive, err
 	}
 	return e, true, err
+}
+
+// bundle reads the bundle that is the referrer's one layer. Its digest and size
+// are checked before it is looked into.
+func (j *judge) bundle(ctx context.Context, a attach.Attachment) (*bundle.Bundle, error) {
+	layer, err := j.bundleLayer(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if layer.Size > MaxBundle {
+		return nil, fmt.Errorf("%s has %d bytes, the limit is %d: %w", layer.Digest, layer.Size, MaxBundle, attach.ErrLimit)
+	}
+	rc, err := j.Blob(ctx, j.subject, layer)
+	if err != nil {
+		return nil, err
+	}
+	defer rc.Close()
+	return bundle.Open(rc, layer.Size)
 }
 
 // bundleLayer returns the one layer of the referrer's manifest.

@@ -8,10 +8,10 @@ const (
 	MaxPayload = 64 << 10
 	// MaxSignature is the size of the largest signature annotation, in bytes of base64.
 	MaxSignature = 16 << 10
-	// MaxEnvelope is the size of the largest DSSE envelope or bundle, in bytes.
+	// MaxEnvelope is the size of the largest DSSE envelope, in bytes.
 	MaxEnvelope = 512 << 20
-	// MaxBundle is the size of the largest Sigstore bundle, in bytes. Bundles are held in memory.
-	MaxBundle = 64 << 20
+	// MaxBundle is the size of the largest Sigstore bundle, in bytes.
+	MaxBundle = MaxEnvelope
 	// maxSkew is how far the clock of a signer may be ahead of ours.
 	maxSkew = 5 * time.Minute
 	// maxTime is the size of the longest time stamp, in bytes.

@@ -11,12 +11,16 @@
 // "dsseEnvelope"), two values where the format has a choice of one, and a
 // version that is not known are refused. Members that are null count as absent,
 // as protobuf has it.
+//
+// Anybody may hang a bundle from an image, so reading one costs little whatever
+// is in it: [Open] keeps the text in memory up to [MaxMemory] and else in a
+// temporary file, and only notes where the envelope stands in it.
 package bundle
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/hallmark-oci/hallmark/sign/jsonscan"
@@ -37,8 +41,18 @@ const (
 	MaxHint         = 4 << 10
 )
 
-// ErrMalformed says that bytes are no bundle that is accepted, or one beyond
-// the limits.
+const (
+	// MaxMemory is the size of the largest bundle that is held in memory, in bytes.
+	MaxMemory = 8 << 20
+	// MaxNames bounds the member names of all objects that stand inside each
+	// other, in bytes. They are kept to find those that stand twice. Each counts
+	// 64 bytes more than it is long.
+	MaxNames = 2 << 20
+)
+
+// ErrMalformed says that bytes arrived whole but are no bundle that is accepted,
+// or one beyond the limits. Errors of the underlying reader and of temporary
+// files do not wrap it.
 var ErrMalformed = errors.New("malformed bundle")
 
 // A Bundle is a Sigstore bundle in its parts.
@@ -49,12 +63,24 @@ type Bundle struct {
 	Hint string
 	// HasCertificate says that the bundle carries a certificate.
 	HasCertificate bool
-	// Envelope is the DSSE envelope's JSON as it stands in the bundle, nil for a
-	// bundle over a plain message. It shares the memory of what was parsed.
-	Envelope []byte
 	// LogEntries and Timestamps count what the bundle carries of each.
 	LogEntries, Timestamps int
+
+	text           *spool
+	offset, length int64 // where the envelope stands, 0 and 0 where there is none
 }
+
+// Envelope returns the DSSE envelope's JSON as it stands in the bundle, from its
+// beginning and until Close, nil for a bundle over a plain message.
+func (b *Bundle) Envelope() *io.SectionReader {
+	if b.length == 0 {
+		return nil
+	}
+	return io.NewSectionReader(b.text, b.offset, b.length)
+}
+
+// Close lets go of the bundle and removes the temporary file.
+func (b *Bundle) Close() error { return b.text.Close() }
 
 // mediaTypes returns the media types that a reader must know
 // (sigstore_bundle.proto, Bundle.media_type).
@@ -67,27 +93,47 @@ func mediaTypes() []string {
 	}
 }
 
-// Parse takes a bundle apart. The caller bounds raw and must not change it
-// while the envelope is in use. Errors wrap [ErrMalformed].
-func Parse(raw []byte) (*Bundle, error) {
-	p := parser{raw: raw, Scanner: jsonscan.New(bytes.NewReader(raw))}
-	if err := p.bundle(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+// Open reads a bundle of exactly size bytes to its end and takes it apart. It is
+// judged once it arrived whole: a failing reader is never taken for a malformed
+// bundle, whose errors wrap [ErrMalformed]. The caller bounds size. Close must
+// be called; it removes the temporary file.
+func Open(r io.Reader, size int64) (*Bundle, error) {
+	text, err := keep(r, size)
+	if err != nil {
+		return nil, err
 	}
-	return &p.out, nil
+	p := parser{Scanner: jsonscan.New(io.NewSectionReader(text, 0, size)), out: Bundle{text: text}}
+	if err := p.bundle(); err != nil {
+		return nil, errors.Join(malformed(err), text.Close())
+	}
+	out := p.out // without the scanner and what it holds
+	return &out, nil
+}
+
+// refuse returns the error for what is read but not accepted.
+func refuse(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
+}
+
+// malformed marks what the scanner refuses, and leaves other errors as they are.
+func malformed(err error) error {
+	if errors.Is(err, jsonscan.ErrSyntax) || errors.Is(err, jsonscan.ErrLimit) {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return err
 }
 
 // check looks at the bundle as a whole once it is read.
 func (p *parser) check() error {
 	switch {
 	case !slices.Contains(mediaTypes(), p.out.MediaType):
-		return fmt.Errorf("media type %.100q is none that is known", p.out.MediaType)
+		return refuse("media type %.100q is none that is known", p.out.MediaType)
 	case p.materials == 0:
-		return errors.New("no verification material")
+		return refuse("no verification material")
 	case p.contents != 1:
-		return fmt.Errorf("it must hold a DSSE envelope or a message signature, it holds %d of them", p.contents)
+		return refuse("it must hold a DSSE envelope or a message signature, it holds %d of them", p.contents)
 	case p.keys != 1:
-		return fmt.Errorf("it must name a public key, a certificate or a chain, it names %d of them", p.keys)
+		return refuse("it must name a public key, a certificate or a chain, it names %d of them", p.keys)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/hallmark-oci/hallmark/sign/bundle"
 	"github.com/hallmark-oci/hallmark/sign/dsse"
+	"github.com/hallmark-oci/hallmark/sign/jsonscan"
 )
 
 const (
@@ -30,8 +32,39 @@ func material(members ...string) string {
 	return doc(v03, `"verificationMaterial":`+doc(members...), envelope)
 }
 
-func TestParse(t *testing.T) {
+// open opens a bundle and returns it with its envelope, nil where it has none.
+// It is closed at the end of the test.
+func open(t *testing.T, text string) (*bundle.Bundle, []byte, error) {
+	t.Helper()
+	b, err := bundle.Open(strings.NewReader(text), int64(len(text)))
+	if err != nil {
+		return b, nil, err
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if b.Envelope() == nil {
+		return b, nil, nil
+	}
+	env, err := io.ReadAll(b.Envelope())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, env, nil
+}
+
+// large puts white space before a bundle, so that it is kept in a file.
+func large(text string) string { return strings.Repeat(" ", bundle.MaxMemory) + text }
+
+func TestOpen(t *testing.T) {
 	key := `"publicKey":{"hint":"k"}`
+	wide := "{" // one object with as many and as long names as are read
+	for i := range jsonscan.MaxMembers {
+		wide += fmt.Sprintf(`"%0*d":1,`, jsonscan.MaxName, i)
+	}
+	wide = strings.TrimSuffix(wide, ",") + "}"
 	for name, c := range map[string]struct {
 		in   string
 		want bundle.Bundle
@@ -45,30 +78,40 @@ func TestParse(t *testing.T) {
 		"null is absent":          {material(key, `"certificate":null`, `"tlogEntries":null`, `"timestampVerificationData":null`), bundle.Bundle{Hint: "k"}},
 		"unknown member":          {doc(v03, keyOnly, envelope, `"later":{"a":[1,{"b":2}]}`), bundle.Bundle{Hint: "k"}},
 		"null beside the content": {doc(v03, keyOnly, envelope, `"messageSignature":null`), bundle.Bundle{Hint: "k"}},
+		"many names":              {doc(v03, keyOnly, envelope, `"x":[`+wide+","+wide+","+wide+`]`), bundle.Bundle{Hint: "k"}},
 		"as many as are allowed":  {material(key, `"tlogEntries":[{}`+strings.Repeat(",{}", bundle.MaxLogEntries-1)+`]`), bundle.Bundle{Hint: "k", LogEntries: bundle.MaxLogEntries}},
 		"envelope is kept as is":  {doc(v03, keyOnly, strings.Replace(envelope, `{`, "{ \n\t", 1)), bundle.Bundle{Hint: "k"}},
 	} {
-		b, err := bundle.Parse([]byte(c.in))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if !strings.Contains(c.in, `"dsseEnvelope":`+string(b.Envelope)) || len(b.Envelope) == 0 {
-			t.Errorf("%s: envelope %s", name, b.Envelope)
-		}
-		if b.Hint != c.want.Hint || b.HasCertificate != c.want.HasCertificate || b.LogEntries != c.want.LogEntries || b.Timestamps != c.want.Timestamps {
-			t.Errorf("%s: %+v, want %+v", name, *b, c.want)
+		for _, in := range []string{c.in, large(c.in)} {
+			b, env, err := open(t, in)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if !strings.Contains(c.in, `"dsseEnvelope":`+string(env)) || len(env) == 0 {
+				t.Errorf("%s: envelope %s", name, env)
+			}
+			if b.Hint != c.want.Hint || b.HasCertificate != c.want.HasCertificate || b.LogEntries != c.want.LogEntries || b.Timestamps != c.want.Timestamps {
+				t.Errorf("%s: %+v, want %+v", name, *b, c.want)
+			}
 		}
 	}
-	b, err := bundle.Parse([]byte(doc(v03, keyOnly, message)))
-	if err != nil || b.Envelope != nil {
-		t.Errorf("message signature: %+v, %v", b, err)
+	b, env, err := open(t, doc(v03, keyOnly, message))
+	if err != nil || env != nil {
+		t.Errorf("message signature: %+v, %s, %v", b, env, err)
 	}
 }
 
-// TestParseRefuses is the table of what must not pass for a bundle.
-func TestParseRefuses(t *testing.T) {
+// TestOpenRefuses is the table of what must not pass for a bundle.
+func TestOpenRefuses(t *testing.T) {
 	many := func(n int) string { return "[{}" + strings.Repeat(",{}", n) + "]" }
+	names := func(n int) string {
+		var list strings.Builder
+		for i := range n {
+			fmt.Fprintf(&list, `"%01000d":1,`, i)
+		}
+		return list.String()
+	}
 	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	key := `"publicKey":{"hint":"k"}`
 	for name, in := range map[string]string{
@@ -116,12 +159,16 @@ func TestParseRefuses(t *testing.T) {
 		"log index twice":              material(key, `"tlogEntries":[{"logIndex":"1","logIndex":"2"}]`),
 		"deep in a log entry twice":    material(key, `"tlogEntries":[{"a":{"b":[{"c":1,"c":1}]}}]`),
 		"in an unknown member twice":   doc(v03, keyOnly, envelope, `"later":{"a":1,"a":1}`),
+		"long names on all levels":     doc(v03, keyOnly, envelope, `"x":{`+names(1000)+`"a":{`+names(1000)+`"b":1}}`),
+		"long names around a log":      doc(names(1000)+v03, strings.Replace(keyOnly, `{`, `{`+names(1000), 1), envelope),
 		"another case":                 doc(v03, keyOnly, envelope, `"MediaType":"x"`),
 		"protobuf's own name":          doc(v03, keyOnly, envelope, `"message_signature":{}`),
 		"protobuf's own name within":   material(key, `"x509_certificate_chain":{}`),
 	} {
-		if b, err := bundle.Parse([]byte(in)); !errors.Is(err, bundle.ErrMalformed) || b != nil {
-			t.Errorf("%s: %+v, %v", name, b, err)
+		for _, in := range []string{in, large(in)} {
+			if b, _, err := open(t, in); !errors.Is(err, bundle.ErrMalformed) || b != nil {
+				t.Errorf("%s: %+v, %v", name, b, err)
+			}
 		}
 	}
 }
@@ -159,7 +206,7 @@ func TestConformance(t *testing.T) {
 		"bundle-empty-certificate-chain_fail": true,
 	}
 	for name, raw := range corpus(t) {
-		b, err := bundle.Parse(raw)
+		b, env, err := open(t, string(raw))
 		switch {
 		case malformed[name] != (err != nil):
 			t.Errorf("%s: %v", name, err)
@@ -174,12 +221,12 @@ func TestConformance(t *testing.T) {
 			}
 			continue
 		}
-		compare(t, name, b, &o)
+		compare(t, name, b, env, &o)
 	}
 }
 
 // compare holds what we found against what the oracle found.
-func compare(t *testing.T, name string, b *bundle.Bundle, o *oracle.Bundle) {
+func compare(t *testing.T, name string, b *bundle.Bundle, text []byte, o *oracle.Bundle) {
 	t.Helper()
 	if b.MediaType != o.MediaType || b.Hint != o.GetVerificationMaterial().GetPublicKey().GetHint() ||
 		b.HasCertificate != (o.GetVerificationMaterial().GetPublicKey() == nil) ||
@@ -188,13 +235,13 @@ func compare(t *testing.T, name string, b *bundle.Bundle, o *oracle.Bundle) {
 		t.Errorf("%s: %+v differs from the oracle", name, *b)
 	}
 	want := o.GetDsseEnvelope()
-	if (want == nil) != (b.Envelope == nil) {
-		t.Errorf("%s: envelope %s, the oracle has %v", name, b.Envelope, want)
+	if (want == nil) != (text == nil) {
+		t.Errorf("%s: envelope %s, the oracle has %v", name, text, want)
 	}
-	if want == nil || b.Envelope == nil {
+	if want == nil || text == nil {
 		return
 	}
-	env, err := dsse.Open(bytes.NewReader(b.Envelope), int64(len(b.Envelope)), dsse.Options{})
+	env, err := dsse.Open(b.Envelope(), b.Envelope().Size(), dsse.Options{})
 	if err != nil {
 		return // dsse is stricter: no signature, base64 without padding
 	}
@@ -211,9 +258,9 @@ func compare(t *testing.T, name string, b *bundle.Bundle, o *oracle.Bundle) {
 	}
 }
 
-// FuzzParse looks for panics, for text that passes and is no JSON, and for
+// FuzzOpen looks for panics, for text that passes and is no JSON, and for
 // bundles that sigstore's library reads in another way.
-func FuzzParse(f *testing.F) {
+func FuzzOpen(f *testing.F) {
 	for _, raw := range corpus(f) {
 		f.Add(raw)
 	}
@@ -221,7 +268,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(doc(v03, keyOnly, message)))
 	f.Add([]byte(material(`"x509CertificateChain":{"certificates":[{"rawBytes":"AA=="}]}`)))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		b, err := bundle.Parse(raw)
+		b, env, err := open(t, string(raw))
 		if err != nil {
 			if b != nil || !errors.Is(err, bundle.ErrMalformed) {
 				t.Errorf("%+v, %v", b, err)
@@ -233,7 +280,7 @@ func FuzzParse(f *testing.F) {
 		}
 		var o oracle.Bundle
 		if o.UnmarshalJSON(raw) == nil {
-			compare(t, "fuzzed", b, &o)
+			compare(t, "fuzzed", b, env, &o)
 		}
 	})
 }

@@ -1,8 +1,6 @@
 package bundle
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/hallmark-oci/hallmark/sign/jsonscan"
@@ -11,8 +9,9 @@ import (
 // A parser reads one bundle.
 type parser struct {
 	*jsonscan.Scanner
-	raw []byte
 	out Bundle
+	// names is what the member names of the objects that are being read count.
+	names int
 	// How many of each were there; null is none.
 	materials, contents, keys int
 }
@@ -41,15 +40,12 @@ func (p *parser) bundle() error {
 // of its own.
 func (p *parser) envelope() error {
 	if p.Peek() != '{' {
-		return errors.New("dsseEnvelope is no object")
-	}
-	offset, length, err := p.Span()
-	if err != nil {
-		return err
+		return refuse("dsseEnvelope is no object")
 	}
 	p.contents++
-	p.out.Envelope = p.raw[offset : offset+length : offset+length]
-	return nil
+	var err error
+	p.out.offset, p.out.length, err = p.Span()
+	return err
 }
 
 // material reads what the signature is to be checked with.
@@ -93,7 +89,7 @@ func (p *parser) chain() error {
 		"certificates": func() (err error) { n, err = p.objects("certificates", MaxCertificates); return err },
 	})
 	if err == nil && n == 0 {
-		err = errors.New("a certificate chain without certificate")
+		err = refuse("a certificate chain without certificate")
 	}
 	return err
 }
@@ -101,7 +97,7 @@ func (p *parser) chain() error {
 // members reads an object. Members that are null are absent, unknown ones are
 // skipped, and names that another reader takes for a known one are refused.
 func (p *parser) members(known map[string]field) error {
-	return p.Object(func(name string) error {
+	return p.each(func(name string) error {
 		read, ok := known[name]
 		switch {
 		case ok && p.Peek() == 'n':
@@ -111,7 +107,7 @@ func (p *parser) members(known map[string]field) error {
 		}
 		for k := range known {
 			if strings.EqualFold(strings.ReplaceAll(name, "_", ""), k) {
-				return fmt.Errorf("member %.100q, which some readers take for %q", name, k)
+				return refuse("member %.100q, which some readers take for %q", name, k)
 			}
 		}
 		return p.value()
@@ -124,7 +120,7 @@ func (p *parser) objects(what string, limit int) (int, error) {
 	n := 0
 	err := p.Array(func(i int) error {
 		if i == limit {
-			return fmt.Errorf("more than %d %s", limit, what)
+			return refuse("more than %d %s", limit, what)
 		}
 		n++
 		return p.object()
@@ -135,9 +131,22 @@ func (p *parser) objects(what string, limit int) (int, error) {
 // object reads an object that is not looked into.
 func (p *parser) object() error {
 	if p.Peek() != '{' {
-		return errors.New("a value where an object belongs")
+		return refuse("a value where an object belongs")
 	}
 	return p.value()
+}
+
+// each reads an object as [jsonscan.Scanner.Object] does, within [MaxNames].
+func (p *parser) each(visit func(name string) error) error {
+	outside := p.names
+	err := p.Object(func(name string) error {
+		if p.names += len(name) + 64; p.names > MaxNames {
+			return refuse("member names of more than %d bytes inside each other", MaxNames)
+		}
+		return visit(name)
+	})
+	p.names = outside
+	return err
 }
 
 // value reads any value and refuses objects in it that name a member twice. The
@@ -145,7 +154,7 @@ func (p *parser) object() error {
 func (p *parser) value() error {
 	switch p.Peek() {
 	case '{':
-		return p.Object(func(string) error { return p.value() })
+		return p.each(func(string) error { return p.value() })
 	case '[':
 		return p.Array(func(int) error { return p.value() })
 	}
