@@ -17,8 +17,8 @@ const module = "github.com/hallmark-oci/hallmark"
 // rows above its own row in this list. A trailing /* stands for all packages
 // directly below.
 var layers = [][]string{
-	{"sign/jsonscan", "verify/policy/doc"},
-	{"sbom/purl", "attach", "sign/jsonscan", "verify/version", "verify/advisory", "cmd/hallmark/internal/term"},
+	{"sign/jsonscan", "sign/spool", "verify/policy/doc"},
+	{"sbom/purl", "attach", "verify/version", "verify/advisory", "cmd/hallmark/internal/term"},
 	{"sbom", "attach/cosign", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
 	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "sign", "verify/advisory/osv", "verify/match"},

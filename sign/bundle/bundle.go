@@ -24,6 +24,7 @@ import (
 	"slices"
 
 	"github.com/hallmark-oci/hallmark/sign/jsonscan"
+	"github.com/hallmark-oci/hallmark/sign/spool"
 )
 
 // MediaTypePrefix begins the media type of every version of the format:
@@ -66,7 +67,7 @@ type Bundle struct {
 	// LogEntries and Timestamps count what the bundle carries of each.
 	LogEntries, Timestamps int
 
-	text           *spool
+	text           *spool.Spool
 	offset, length int64 // where the envelope stands, 0 and 0 where there is none
 }
 

@@ -5,9 +5,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/hallmark-oci/hallmark/sign/jsonscan"
+	"github.com/hallmark-oci/hallmark/sign/spool"
 )
 
 // Options bound what [Open] takes.
@@ -35,10 +35,11 @@ func Open(r io.Reader, size int64, opts Options) (*Envelope, error) {
 	if size < 0 || size > limit {
 		return nil, refuse("%d bytes, at most %d are read", size, limit)
 	}
-	e := &Envelope{}
-	if err := e.keep(size, opts.TempDir); err != nil {
-		return nil, err
+	kept, err := spool.New(size, MaxMemory, opts.TempDir)
+	if err != nil {
+		return nil, fmt.Errorf("read an envelope: %w", err)
 	}
+	e := &Envelope{payload: kept}
 	in := &counter{r: io.LimitReader(r, size+1)}
 	if err := e.parse(jsonscan.New(in)); err != nil {
 		e.Close()
@@ -49,37 +50,6 @@ func Open(r io.Reader, size int64, opts Options) (*Envelope, error) {
 		return nil, refuse("%d bytes or more, %d expected", in.n, size)
 	}
 	return e, nil
-}
-
-// keep makes the place where the payload of an envelope of size bytes is kept.
-func (e *Envelope) keep(size int64, dir string) error {
-	if size <= MaxMemory {
-		e.memory = make([]byte, 0, size/4*3)
-		return nil
-	}
-	f, err := os.CreateTemp(dir, "hallmark-envelope-*")
-	if err != nil {
-		return fmt.Errorf("keep envelope of %d bytes: %w", size, err)
-	}
-	e.file = f
-	// Where the system lets an open file go, nothing is left behind even if
-	// the process is killed. Elsewhere Close removes it.
-	e.removed = os.Remove(f.Name()) == nil
-	return nil
-}
-
-// Write implements io.Writer for the decoded payload.
-func (e *kept) Write(p []byte) (int, error) {
-	e.size += int64(len(p))
-	if e.file == nil {
-		e.memory = append(e.memory, p...)
-		return len(p), nil
-	}
-	n, err := e.file.Write(p)
-	if err != nil {
-		return n, fmt.Errorf("keep envelope: %w", err)
-	}
-	return n, nil
 }
 
 type counter struct {
@@ -139,7 +109,7 @@ func other(s *jsonscan.Scanner, name string, known ...string) error {
 
 // parsePayload decodes the payload and keeps it.
 func (e *Envelope) parsePayload(s *jsonscan.Scanner) error {
-	d := decoder{w: &e.kept}
+	d := decoder{w: e.payload}
 	if _, _, err := s.Raw(d.write); err != nil {
 		return err
 	}
