@@ -84,22 +84,7 @@ func signedHuge(t *testing.T, w io.Writer, k *key.Private, d v1.Hash) {
 		return io.NopCloser(io.MultiReader(strings.NewReader(head+`"`), io.LimitReader(letters{}, hugeBundle/4*3), strings.NewReader(`"}`))), nil
 	}}
 	p.Size = int64(len(head)) + hugeBundle/4*3 + 3
-	pae, err := p.PAE()
-	if err != nil {
-		t.Fatal(err)
-	}
-	msg, err := io.ReadAll(pae)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed, err := dsse.Seal(p, dsse.Signature{Sig: signBytes(t, k, msg)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rc, err := sealed.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
+	rc := sealed(t, k, p)
 	defer rc.Close()
 	if _, err := io.Copy(w, rc); err != nil {
 		t.Fatal(err)

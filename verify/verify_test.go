@@ -140,12 +140,9 @@ func signature(t *testing.T, k *key.Private, digest string, annotations map[stri
 	return cosign.NewSignature(raw, signBytes(t, k, raw))
 }
 
-// envelope makes a DSSE envelope of any payload.
-func envelope(t *testing.T, k *key.Private, payloadType string, body []byte) []byte {
+// sealed signs the payload and returns its envelope.
+func sealed(t *testing.T, k *key.Private, p dsse.Payload) io.ReadCloser {
 	t.Helper()
-	p := dsse.Payload{Type: payloadType, Size: int64(len(body)), Open: func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(body)), nil
-	}}
 	pae, err := p.PAE()
 	if err != nil {
 		t.Fatal(err)
@@ -154,14 +151,25 @@ func envelope(t *testing.T, k *key.Private, payloadType string, body []byte) []b
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealed, err := dsse.Seal(p, dsse.Signature{Sig: signBytes(t, k, msg)})
+	env, err := dsse.Seal(p, dsse.Signature{Sig: signBytes(t, k, msg)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rc, err := sealed.Open()
+	rc, err := env.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return rc
+}
+
+// envelope makes a DSSE envelope of any payload.
+func envelope(t *testing.T, k *key.Private, payloadType string, body []byte) []byte {
+	t.Helper()
+	p := dsse.Payload{Type: payloadType, Size: int64(len(body)), Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(body)), nil
+	}}
+	rc := sealed(t, k, p)
+	defer rc.Close()
 	out, err := io.ReadAll(rc)
 	if err != nil {
 		t.Fatal(err)

@@ -149,7 +149,7 @@ func (j *admitTestJob) file(ctx context.Context, gate *admit.Gate, name string, 
 		if err != nil {
 			return err
 		}
-		out := report.Admission{File: name, Line: object.Line, Kind: object.Kind, Namespace: object.Namespace, Name: object.Name, Images: []report.AdmittedImage{}}
+		out := report.Admission{File: name, Line: object.Line, Kind: object.Kind, Namespace: object.Namespace, Name: object.Name, Judged: object.Workload, Images: []report.AdmittedImage{}}
 		for _, img := range object.Images {
 			verdict, outcome := j.image(ctx, gate, img, object.For)
 			out.Images = append(out.Images, verdict)
@@ -168,8 +168,9 @@ func (j *admitTestJob) image(ctx context.Context, gate *admit.Gate, img admit.Im
 		pinned, check, pass := gate.Pin(ctx, ref, object)
 		if check != nil {
 			v := verify.Verdict{Outcome: check.Outcome, Checks: []verify.Check{*check}}
-			out.Verdict = report.NewVerdict(img.Ref, v)
+			out.Verdict, out.Admitted = report.NewVerdict(img.Ref, v), pass
 			if pass {
+				j.warn(img.Ref, *check)
 				return out, verify.Accept
 			}
 			return out, check.Outcome
@@ -180,13 +181,18 @@ func (j *admitTestJob) image(ctx context.Context, gate *admit.Gate, img admit.Im
 	out.Pinned = ref
 	out.Verdict = report.NewVerdict(ref, answer.Verdict)
 	for _, w := range answer.Warnings {
-		j.app.notef("warning: %s: %s (%s): %s", img.Ref, w.Rule, w.Reason, w.Detail)
+		j.warn(img.Ref, w)
 	}
 	if answer.Pass {
 		out.Admitted = true
 		return out, verify.Accept
 	}
 	return out, refusal(answer.Verdict)
+}
+
+// warn says aloud what a policy only warns of.
+func (j *admitTestJob) warn(ref string, c verify.Check) {
+	j.app.notef("warning: %s: %s (%s): %s", ref, c.Rule, c.Reason, c.Detail)
 }
 
 func newAdmitServeCmd(app *App) *cobra.Command {

@@ -8,12 +8,15 @@ type Admissions struct {
 
 // Admission is the judgement on one object.
 type Admission struct {
-	File      string          `json:"file"`
-	Line      int             `json:"line"`
-	Kind      string          `json:"kindOfObject"`
-	Namespace string          `json:"namespace,omitempty"`
-	Name      string          `json:"name"`
-	Images    []AdmittedImage `json:"images"`
+	File      string `json:"file"`
+	Line      int    `json:"line"`
+	Kind      string `json:"kindOfObject"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	// Judged is false for kinds that are not known to make Pods: whether such
+	// an object leads to images nobody looked at.
+	Judged bool            `json:"judged"`
+	Images []AdmittedImage `json:"images"`
 }
 
 // AdmittedImage is the judgement on one image of an object.
@@ -38,7 +41,10 @@ func (a Admissions) text(p *printer) {
 			p.linef("  %s: %s %s", word, img.Path, img.Image)
 			img.Verdict.text(p)
 		}
-		if len(o.Images) == 0 {
+		switch {
+		case !o.Judged:
+			p.linef("  not judged: no kind that is known to make Pods")
+		case len(o.Images) == 0:
 			p.linef("  no images")
 		}
 	}
