@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -78,21 +79,25 @@ func (w *writer) findExisting(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	covered := coveredBy(u.kind, u.view.image)
+	told := newShelf()
 	for _, d := range list {
-		name, err := w.nameOfReferrer(ctx, u.subject.Desc.Digest, d)
+		is, err := w.nameOfReferrer(ctx, u.subject.Desc.Digest, d)
 		if err != nil {
 			return err
 		}
-		if name == "" || kindOf(name) != u.kind || covered[name] {
+		told.put(is, d.Digest)
+	}
+	covered := coveredBy(u.kind, u.view.image)
+	for _, name := range slices.Sorted(maps.Keys(told.names)) {
+		if kindOf(name) != u.kind || covered[name] || told.gone[name] != nil {
 			continue
 		}
-		r, err := w.openRecord(ctx, u, name, d.Digest.String())
+		r, err := w.openRecord(ctx, u, name, told.names[name])
 		if err != nil {
 			return err
 		}
 		for _, e := range r.image.Entries {
-			if e.Err == nil {
+			if e.Err == nil && !told.gone.holds(u.kind, e.ID()) {
 				u.ask(ctx, w.Store, e, r.place)
 			}
 		}
@@ -166,7 +171,7 @@ func (w *writer) upload(ctx context.Context, u *unit) (slow bool, err error) {
 		}
 	}
 	for _, entries := range u.news() {
-		_, img := newRecord(u.subject.Desc, u.kind, entries, false)
+		_, img := newRecord(u.subject.Desc, u.kind, entries, false, "")
 		_, config, err := img.Encode()
 		if err != nil {
 			return false, err
@@ -184,12 +189,16 @@ func (w *writer) upload(ctx context.Context, u *unit) (slow bool, err error) {
 // putRecord writes a journal entry.
 func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry) error {
 	native := w.isNative()
-	name, img := newRecord(u.subject.Desc, u.kind, entries, native)
+	name, img := newRecord(u.subject.Desc, u.kind, entries, native, w.today())
 	tag := ""
 	if !native {
 		tag = tagOf(u.subject.Desc.Digest, name)
 	}
-	m, err := w.putImage(ctx, tag, img)
+	m, stands := w.standing(ctx, u, tag, name, entries)
+	var err error
+	if !stands {
+		m, err = w.putImage(ctx, tag, img)
+	}
 	if tag != "" && (errors.Is(err, attach.ErrImmutable) || errors.Is(err, attach.ErrDenied)) {
 		// An earlier run may have written it: the name says what is in it.
 		if there, again := w.medium.Manifest(ctx, tag); again == nil {
@@ -206,7 +215,7 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 		place:   attach.Place{Scheme: attach.Journal, Manifest: m.Desc, Tag: tag},
 	}
 	u.records = append(u.records, rec)
-	w.remember(m.Desc.Digest, name)
+	w.remember(m.Desc.Digest, mark{name: name})
 	u.learn(name, entries)
 	for _, it := range u.items {
 		if slices.ContainsFunc(entries, func(e cosign.Entry) bool { return e.ID() == it.entry.ID() }) {
@@ -214,6 +223,23 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 		}
 	}
 	return nil
+}
+
+// standing looks whether the journal entry stands under its tag already, where
+// the view would not tell: where it is full or left alone, or where a foreign tool
+// wrote it last. Written again on another day the entry would be another manifest,
+// and what hangs from the first one would hang from nothing.
+func (w *writer) standing(ctx context.Context, u *unit, tag, name string, entries []cosign.Entry) (attach.Manifest, bool) {
+	foreign := len(u.view.ids) > 0 && u.view.image.Annotations[subjectAnnotation] == ""
+	if tag == "" || u.frozen == "" && !foreign && len(u.view.ids) < attach.MaxView {
+		return attach.Manifest{}, false
+	}
+	m, err := w.medium.Manifest(ctx, tag)
+	if err != nil {
+		return attach.Manifest{}, false
+	}
+	rec := &written{name: name, entries: entries, place: attach.Place{Tag: tag}}
+	return m, w.same(m, u, rec) == nil
 }
 
 // learn remembers the entries of a journal entry for the view.
