@@ -198,7 +198,7 @@ func (r *remover) spare(ctx context.Context, u *unit, t *task) error {
 	had := make(map[attach.ID]bool)
 	for _, e := range t.others {
 		name := single(u.kind, e.ID())
-		if had[e.ID()] || listed[name] != "" && u.gone[name] == nil {
+		if had[e.ID()] || listed[name] != "" || u.gone[name] != nil {
 			continue
 		}
 		had[e.ID()] = true
@@ -212,6 +212,7 @@ func (r *remover) spare(ctx context.Context, u *unit, t *task) error {
 	if err := r.list(ctx); err != nil {
 		return err
 	}
+	u.records = slices.DeleteFunc(u.records, func(w *written) bool { return u.gone[w.name] != nil })
 	return r.confirm(ctx, u)
 }
 
@@ -310,6 +311,9 @@ func (r *remover) remains(ctx context.Context, as []attach.Attachment) (map[stri
 		if err := r.list(ctx); err != nil {
 			return nil, err
 		}
+		if _, err := r.delete(ctx, r.overtaken()); err != nil {
+			return nil, err
+		}
 		for _, u := range r.units {
 			if err := r.spare(ctx, u, r.tasks[u]); err != nil {
 				return nil, err
@@ -321,6 +325,21 @@ func (r *remover) remains(ctx context.Context, as []attach.Attachment) (map[stri
 		}
 	}
 	return left, nil
+}
+
+// overtaken returns the journal entries that this remover wrote to spare what is
+// in them, and that another removed meanwhile.
+func (r *remover) overtaken() []string {
+	var refs []string
+	for _, u := range r.units {
+		for _, e := range r.tasks[u].others {
+			name := single(u.kind, e.ID())
+			if ref := r.names[r.subject.Desc.Digest][name]; ref != "" && u.gone[name] != nil {
+				refs = append(refs, ref)
+			}
+		}
+	}
+	return refs
 }
 
 // manifestsOf returns the digests of the manifests that are the attachment itself.
