@@ -49,7 +49,7 @@ func (s *Store) Remove(ctx context.Context, subject attach.Subject, as ...attach
 	if len(as) == 0 {
 		return nil, nil
 	}
-	r := &remover{writer: s.newWriter(), subject: subject, tasks: make(map[*unit]*task)}
+	r := s.newRemover(subject)
 	units := make([]*unit, len(as))
 	for i, a := range as {
 		if !slices.Contains(attach.Kinds(), a.Kind) {
@@ -75,6 +75,10 @@ func (s *Store) Remove(ctx context.Context, subject attach.Subject, as ...attach
 		out[i] = attach.Removal{Attachment: a, Shown: units[i].shows(a.ID()), Left: r.leftOf(units[i], a, left)}
 	}
 	return out, nil
+}
+
+func (s *Store) newRemover(subject attach.Subject) *remover {
+	return &remover{writer: s.newWriter(), subject: subject, tasks: make(map[*unit]*task)}
 }
 
 // unit returns the unit of the kind.
