@@ -197,27 +197,34 @@ func (r *remover) find(ctx context.Context, u *unit, t *task) error {
 // spare sees that what shares a journal entry with what is removed has one of its
 // own, and that it is confirmed.
 func (r *remover) spare(ctx context.Context, u *unit, t *task) error {
-	listed := r.names[r.subject.Desc.Digest]
-	u.records = nil
-	had := make(map[attach.ID]bool)
-	for _, e := range t.others {
-		name := single(u.kind, e.ID())
-		if had[e.ID()] || listed[name] != "" || u.gone[name] != nil {
-			continue
+	var err error
+	for range maxChecks {
+		listed := r.names[r.subject.Desc.Digest]
+		u.records = nil
+		had := make(map[attach.ID]bool)
+		for _, e := range t.others {
+			name := single(u.kind, e.ID())
+			if had[e.ID()] || listed[name] != "" || u.gone[name] != nil {
+				continue
+			}
+			had[e.ID()] = true
+			if err := r.putRecord(ctx, u, []cosign.Entry{e}); err != nil {
+				return err
+			}
 		}
-		had[e.ID()] = true
-		if err := r.putRecord(ctx, u, []cosign.Entry{e}); err != nil {
+		if len(u.records) == 0 {
+			return nil
+		}
+		if err := r.list(ctx); err != nil {
+			return err
+		}
+		u.records = slices.DeleteFunc(u.records, func(w *written) bool { return u.gone[w.name] != nil })
+		// One that is gone already, another has folded or removed.
+		if err = r.confirm(ctx, u); !errors.Is(err, attach.ErrNotFound) {
 			return err
 		}
 	}
-	if len(u.records) == 0 {
-		return nil
-	}
-	if err := r.list(ctx); err != nil {
-		return err
-	}
-	u.records = slices.DeleteFunc(u.records, func(w *written) bool { return u.gone[w.name] != nil })
-	return r.confirm(ctx, u)
+	return err
 }
 
 // buryAll writes the tombstones and sees that they are found: one for each entry,

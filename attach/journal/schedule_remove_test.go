@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -47,7 +48,7 @@ func verdict(t *testing.T, w *world, jobs, want []int, outcomes []outcome, sched
 			t.Fatalf("schedule %v: %d: %v", schedule, i, o.err)
 		case jobs[i] > 0:
 			gone[jobs[i]] = true
-		default:
+		case jobs[i] == 0:
 			want = append(want, i)
 		}
 	}
@@ -85,12 +86,26 @@ func verdict(t *testing.T, w *world, jobs, want []int, outcomes []outcome, sched
 	}
 }
 
-// cast turns numbers into jobs: 0 signs, any other number removes that signature.
+// What a negative number stands for.
+const (
+	repairing  = -1
+	compacting = -2
+)
+
+// cast turns numbers into jobs: 0 signs, a positive number removes that signature.
 func cast(numbers []int) []job {
 	jobs := make([]job, len(numbers))
 	for i, n := range numbers {
-		if jobs[i] = signs; n > 0 {
+		switch {
+		case n == 0:
+			jobs[i] = signs
+		case n > 0:
 			jobs[i] = removes(n)
+		default:
+			jobs[i] = func(ctx context.Context, s *Store, _ int) (attach.Receipt, error) {
+				_, err := s.Repair(ctx, subjectOf(0), attach.RepairOptions{Compact: n == compacting, OlderThan: 24 * time.Hour})
+				return attach.Receipt{}, err
+			}
 		}
 	}
 	return jobs
@@ -102,12 +117,14 @@ func prepared(t *testing.T, native bool, groups ...[]int) *world {
 	t.Helper()
 	w := newWorld()
 	w.native = native
+	s := quick(port{world: w})
+	s.now = func() time.Time { return time.Unix(1_700_000_000, 0) } // long before the schedule
 	for _, numbers := range groups {
 		var parcels []attach.Parcel
 		for _, n := range numbers {
 			parcels = append(parcels, signature(subjectOf(0), n))
 		}
-		mustPut(t, quick(port{world: w}), parcels...)
+		mustPut(t, s, parcels...)
 	}
 	return w
 }
@@ -133,7 +150,8 @@ func TestScheduleRemover(t *testing.T) {
 // TestScheduleRemoversRandom draws schedules for writers and removers, some of
 // which die, on media that delete and on one that does not.
 func TestScheduleRemoversRandom(t *testing.T) {
-	for _, numbers := range [][]int{{0, 50, 51}, {0, 0, 53}, {50, 51, 52}, {50, 50, 0}, {0, 50, 53, 0}} {
+	for _, numbers := range [][]int{{0, 50, 51}, {0, 0, 53}, {50, 51, 52}, {50, 50, 0}, {0, 50, 53, 0},
+		{compacting, 50}, {compacting, 53, 0}, {compacting, 50, 51}, {compacting, compacting, 0}, {repairing, 50, 0}, {compacting, 50, 53, 0}} {
 		for seed := range uint64(40) {
 			rnd := rand.New(rand.NewPCG(seed, uint64(len(numbers))))
 			w := prepared(t, seed%3 == 0, []int{50, 51, 52}, []int{53})
