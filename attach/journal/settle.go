@@ -146,6 +146,9 @@ func (w *writer) improve(ctx context.Context) error {
 	if err := w.nameAll(ctx, func(u *unit) bool { return u.turn || w.answers(u) }); err != nil {
 		return err
 	}
+	if err := w.revive(ctx); err != nil { // names that the list did not tell are known now
+		return err
+	}
 	return w.each(ctx, func(ctx context.Context, u *unit) error {
 		repairs := u.turn && w.wanting(u)
 		if u.turn = false; !repairs {

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -45,6 +46,7 @@ type Store struct {
 	sleep  func(context.Context, time.Duration) error
 	random func() float64
 	now    func() time.Time
+	exists func(context.Context, v1.Hash) (bool, error)
 	limit  int // how many requests of one Put are under way at once
 
 	mu     sync.Mutex
@@ -80,6 +82,12 @@ func WithClock(now func() time.Time) Option {
 	return func(s *Store) { s.now = now }
 }
 
+// WithSubjects replaces the way in which the store sees whether a subject is
+// there. It is for stores that keep attachments in another place than subjects.
+func WithSubjects(exists func(ctx context.Context, digest v1.Hash) (bool, error)) Option {
+	return func(s *Store) { s.exists = exists }
+}
+
 // New returns the store on the medium. The repo is the repository as a reader
 // would type it; it stands in errors.
 func New(m Medium, repo string, opts ...Option) *Store {
@@ -93,10 +101,20 @@ func New(m Medium, repo string, opts ...Option) *Store {
 		blobs:  make(map[v1.Hash]*upload),
 		named:  make(map[v1.Hash]mark),
 	}
+	s.exists = s.has
 	for _, o := range opts {
 		o(s)
 	}
 	return s
+}
+
+// has reports whether the medium has the manifest.
+func (s *Store) has(ctx context.Context, digest v1.Hash) (bool, error) {
+	_, err := s.medium.Manifest(ctx, digest.String())
+	if errors.Is(err, attach.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Sleep waits for d, or until the context ends, and then returns its error.

@@ -115,7 +115,7 @@ func New(repo string, o Options) (*Store, error) {
 		}
 	}
 	return &Store{
-		Store:       journal.New(medium{attachments}, attachments.repo.Name(), journal.WithSleep(o.Sleep)),
+		Store:       journal.New(medium{attachments}, attachments.repo.Name(), journal.WithSleep(o.Sleep), journal.WithSubjects(subjects.exists)),
 		subjects:    subjects,
 		attachments: attachments,
 	}, nil

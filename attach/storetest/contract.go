@@ -51,6 +51,9 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"many subjects", manySubjects},
 		{"bad parcels", badParcels},
 		{"cancelled and completed", cancelled},
+		{"remove", removes},
+		{"repair", repairs},
+		{"orphans", orphans},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, place(t)) })
