@@ -113,6 +113,9 @@ func (c *client) token(ctx context.Context, auth authn.Authenticator, identity, 
 	scope := c.repo.Scope(transport.PullScope)
 	if write {
 		scope = c.repo.Scope(transport.PushScope)
+		if c.options.Delete {
+			scope = c.repo.Scope(transport.DeleteScope)
+		}
 	}
 	token, err := transport.Exchange(ctx, c.repo.Registry, auth, c.plain, []string{scope}, c.access.ping)
 	var te *transport.Error

@@ -47,6 +47,10 @@ type Options struct {
 	// for lets write too and no second one is needed. Without it a token for
 	// writing is asked for with the first write only.
 	Push bool
+	// Delete says that the store will delete too, so that tokens for writing are
+	// asked for with the right to delete. Token services that know no such right
+	// leave it out.
+	Delete bool
 	// AttachmentRepo names the repository that journal and views are kept in,
 	// possibly of another registry; that of the subject when empty.
 	AttachmentRepo string
