@@ -31,6 +31,7 @@ type client struct {
 type profile struct {
 	twoStep      bool  // it takes no blob in one request
 	noReferrers  bool  // it has no referrers API
+	noMount      bool  // it mounts no blobs
 	oddReferrers error // what it answers in place of a plain no
 }
 
