@@ -62,6 +62,7 @@ type host struct {
 	ping    *transport.Challenge // what the registry asks for; nil before it was asked
 	resume  time.Time            // when the registry wants to be asked again
 	twoStep time.Time            // until when it is taken to take no blob in one request
+	noMount time.Time            // until when it is taken to mount no blobs
 	// renewed are the identity tokens that a token service gave in exchange for
 	// those that the keychain has.
 	renewed map[string]string
