@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -31,14 +32,14 @@ type judge struct {
 func (j *judge) check(ctx context.Context) (Check, error) {
 	j.index = make(map[attach.ID]int)
 	j.signers = make(ballot)
-	for a, err := range j.List(ctx, j.subject, j.rule.Kind, attach.Artifact) {
-		switch {
+	for f, early := range attach.Ahead(ctx, parallelBundles, j.found(ctx), j.early) {
+		switch err := f.err; {
 		case err != nil && attach.Judged(err):
 			j.bad = append(j.bad, err)
 		case err != nil:
 			j.open = append(j.open, err)
 		default:
-			if err := j.add(ctx, a); err != nil {
+			if err := j.add(ctx, f.a, early); err != nil {
 				return Check{}, err
 			}
 		}
@@ -49,8 +50,25 @@ func (j *judge) check(ctx context.Context) (Check, error) {
 	return j.sum(ctx), nil
 }
 
+// A found is one step of a listing.
+type found struct {
+	a   attach.Attachment
+	err error
+}
+
+// found lists what may be evidence.
+func (j *judge) found(ctx context.Context) iter.Seq[found] {
+	return func(yield func(found) bool) {
+		for a, err := range j.List(ctx, j.subject, j.rule.Kind, attach.Artifact) {
+			if !yield(found{a, err}) {
+				return
+			}
+		}
+	}
+}
+
 // add judges an entry, once, however many places it was found in.
-func (j *judge) add(ctx context.Context, a attach.Attachment) error {
+func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) error {
 	if i, seen := j.index[a.ID()]; seen {
 		// The same entry elsewhere. One that could not be read there may be
 		// readable here; one that was judged stays judged.
@@ -59,7 +77,7 @@ func (j *judge) add(ctx context.Context, a attach.Attachment) error {
 			return nil
 		}
 	}
-	e, ours, err := j.entry(ctx, a)
+	e, ours, err := j.entry(ctx, a, early)
 	if err != nil || !ours {
 		return err
 	}
@@ -78,7 +96,7 @@ func (j *judge) add(ctx context.Context, a attach.Attachment) error {
 
 // entry judges one entry. ours is false for artifacts that have nothing to do
 // with the rule.
-func (j *judge) entry(ctx context.Context, a attach.Attachment) (e Evidence, ours bool, err error) {
+func (j *judge) entry(ctx context.Context, a attach.Attachment, early *fetched) (e Evidence, ours bool, err error) {
 	switch {
 	case a.Kind == attach.Signature && j.rule.Kind == attach.Signature:
 		return j.simpleSigning(ctx, a), true, nil
@@ -86,7 +104,7 @@ func (j *judge) entry(ctx context.Context, a attach.Attachment) (e Evidence, our
 		e, err := j.attestation(ctx, a)
 		return e, true, err
 	case a.Kind == attach.Artifact:
-		return j.artifact(ctx, a)
+		return j.artifact(ctx, a, early)
 	}
 	return Evidence{}, false, nil
 }

@@ -57,6 +57,7 @@ type host struct {
 	slots chan struct{} // one for each request under way
 	pings flight[*transport.Challenge]
 	renew gate // held while an identity token is exchanged
+	large gate // held while a large answer is read
 
 	mu      sync.Mutex
 	ping    *transport.Challenge // what the registry asks for; nil before it was asked
@@ -99,6 +100,7 @@ func (h *Hosts) of(registry, repo string) (*host, *repository) {
 			name:    registry,
 			slots:   make(chan struct{}, h.options.Parallel),
 			renew:   newGate(),
+			large:   newGate(),
 			renewed: make(map[string]string),
 			repos:   make(map[string]*repository),
 		}
