@@ -2,12 +2,13 @@ package storetest
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
-
-	"github.com/hallmark-oci/hallmark/attach"
+	"sync/atomic"
 )
 
 // TwoStepUploads answers an upload in one request as if the content had not
@@ -50,74 +51,121 @@ func RedirectBlobs(demand bool) Quirk {
 	}}
 }
 
-// Mounts mounts blobs from other repositories, which go-containerregistry's
-// registry does without saying so: it has one store for all of them.
-func Mounts() Quirk {
-	return onMounts("blobs mounted", func(s *Server, w http.ResponseWriter, r *http.Request, next http.Handler) {
-		q := r.URL.Query()
-		digest := q.Get("mount")
-		head := httptest.NewRequestWithContext(r.Context(), http.MethodHead, "/v2/"+q.Get("from")+"/blobs/"+digest, nil)
-		if rec := record(s.base, head); rec.Code != http.StatusOK {
-			next.ServeHTTP(w, r)
-			return
-		}
-		mounted(w, r, digest)
+// Mount202 answers to who wants a blob of another repository mounted that it is
+// to be uploaded, although it is there (go-containerregistry's registry, zot).
+func Mount202() Quirk {
+	return onMount("mount answered 202", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		next.ServeHTTP(w, setQuery(setQuery(r, "mount", ""), "from", ""))
 	})
 }
 
-// MountLie says that it mounted every blob, does not, and then refuses the
-// manifests that name those blobs (ECR): those that were not sent since.
-func MountLie() Quirk {
-	var mu sync.Mutex
-	lies := make(map[string]bool)
-	return Quirk{Name: "mount answered 201, blob missing", wrap: func(s *Server, next http.Handler) http.Handler {
-		liar := onMounts("", func(_ *Server, w http.ResponseWriter, r *http.Request, _ http.Handler) {
-			digest := r.URL.Query().Get("mount")
-			mu.Lock()
-			lies[digest] = true
-			mu.Unlock()
-			mounted(w, r, digest)
-		}).wrap(s, next)
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodPut && route(r).part == "manifests" {
-				raw, err := io.ReadAll(io.LimitReader(r.Body, attach.MaxManifest+1))
-				if err != nil {
-					cut()
-				}
-				r.Body = io.NopCloser(bytes.NewReader(raw))
-				mu.Lock()
-				defer mu.Unlock()
-				for digest := range lies {
-					if bytes.Contains(raw, []byte(digest)) {
-						refuse(w, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry: "+digest)
-						return
-					}
-				}
-			}
-			if digest := r.URL.Query().Get("digest"); digest != "" {
-				mu.Lock()
-				delete(lies, digest)
-				mu.Unlock()
-			}
-			liar.ServeHTTP(w, r)
-		})
-	}}
+// Mounts mounts blobs: what is asked for is in all repositories, as the registry
+// behind has one store of blobs. A blob that is not there at all is answered 202.
+func Mounts() Quirk {
+	return onMount("mount answered 201", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		mount(w, r, next)
+	})
 }
 
-func mounted(w http.ResponseWriter, r *http.Request, digest string) {
-	w.Header().Set("Location", "/v2/"+route(r).repo+"/blobs/"+digest)
+// mount answers as a registry that mounts, and reports whether it did.
+func mount(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
+	digest := r.URL.Query().Get("mount")
+	blob := "/v2/" + route(r).repo + "/blobs/" + digest
+	if record(next, httptest.NewRequestWithContext(r.Context(), http.MethodHead, blob, nil)).Code != http.StatusOK {
+		next.ServeHTTP(w, setQuery(setQuery(r, "mount", ""), "from", ""))
+		return false
+	}
+	w.Header().Set("Location", blob)
 	w.Header().Set("Docker-Content-Digest", digest)
 	w.WriteHeader(http.StatusCreated)
+	return true
 }
 
-func onMounts(name string, h func(s *Server, w http.ResponseWriter, r *http.Request, next http.Handler)) Quirk {
-	return Quirk{Name: name, wrap: func(s *Server, next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodPost && route(r).part == "uploads" && r.URL.Query().Has("mount") {
-				h(s, w, r, next)
-				return
+// MountLie answers 201 to who wants a blob mounted, has it not, and says so when
+// a manifest that names the blob is put (ECR). An upload of the blob helps.
+func MountLie() Quirk {
+	var mu sync.Mutex
+	missing := make(map[string]bool) // repo and digest
+	return quirk("mount answered 201, then the manifest is refused", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		p, digest := route(r), r.URL.Query().Get("mount")
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case p.part == "uploads" && r.Method == http.MethodPost && digest != "":
+			if mount(w, r, next) {
+				missing[p.repo+" "+digest] = true
 			}
-			next.ServeHTTP(w, r)
-		})
-	}}
+			return
+		case p.part == "uploads" && r.URL.Query().Get("digest") != "":
+			delete(missing, p.repo+" "+r.URL.Query().Get("digest"))
+		case p.part == "blobs" && missing[p.repo+" "+p.ref]:
+			refuse(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry")
+			return
+		case p.part == "manifests" && r.Method == http.MethodPut:
+			raw := manifestOf(r)
+			for key := range missing {
+				repo, digest, _ := strings.Cut(key, " ")
+				if repo == p.repo && bytes.Contains(raw, []byte(digest)) {
+					refuse(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry: "+digest)
+					return
+				}
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// MountNeedsFrom refuses to mount a blob when the repository to take it from is
+// not named (Quay).
+func MountNeedsFrom() Quirk {
+	return onMount("mount without from answered 400", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.URL.Query().Get("from") == "" {
+			refuse(w, http.StatusBadRequest, "NAME_INVALID", "no repository to mount from")
+			return
+		}
+		mount(w, r, next)
+	})
+}
+
+func onMount(name string, h func(w http.ResponseWriter, r *http.Request, next http.Handler)) Quirk {
+	return quirk(name, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodPost && route(r).part == "uploads" && r.URL.Query().Get("mount") != "" {
+			h(w, r, next)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ChunkFromZero takes of an upload in chunks only one that begins at 0 (gitea).
+func ChunkFromZero() Quirk {
+	return quirk("chunk must start at 0", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if at := r.Header.Get("Content-Range"); r.Method == http.MethodPatch && at != "" && !strings.HasPrefix(at, "0-") {
+			refuse(w, http.StatusRequestedRangeNotSatisfiable, "BLOB_UPLOAD_INVALID", "chunks must start at 0")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// IgnoreRange answers with the whole blob who asks for a part (gitea).
+func IgnoreRange() Quirk {
+	return quirk("Range ignored", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		r = r.Clone(r.Context())
+		r.Header.Del("Range")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ResetInBlob reads half of a blob that is uploaded and cuts the connection, for
+// the first n of them.
+func ResetInBlob(n int) Quirk {
+	var count atomic.Int64
+	return quirk(fmt.Sprintf("connection reset within the first %d blobs", n), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if route(r).part == "uploads" && r.ContentLength > 1 && count.Add(1) <= int64(n) {
+			io.CopyN(io.Discard, r.Body, r.ContentLength/2)
+			cut()
+		}
+		next.ServeHTTP(w, r)
+	})
 }
