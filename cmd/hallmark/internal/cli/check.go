@@ -106,7 +106,24 @@ func (j *checkJob) run(ctx context.Context, args []string) error {
 	if err := j.print(doc); err != nil {
 		return err
 	}
+	if j.out.format != "text" || j.out.output != "-" {
+		j.open(doc)
+	}
 	return checkError(overall)
+}
+
+// open says what the answer leaves open, and what to do, to people who do not
+// see the answer itself.
+func (j *checkJob) open(doc report.Checks) {
+	for _, img := range doc.Images {
+		if img.Outcome == check.Undetermined.String() {
+			advice := ""
+			if img.Advice != "" {
+				advice = "; to do: " + img.Advice
+			}
+			j.app.notef("could not tell: %s: %s%s", img.Name, img.Detail, advice)
+		}
+	}
 }
 
 // level returns the severity that --fail-on names.

@@ -113,13 +113,15 @@ func NewAdvisories(path string, set advisory.Set) Advisories {
 func NewChecked(r check.Result, level advisory.Level) Checked {
 	outcome, reason := r.AtLeast(level)
 	detail, advice := r.Detail, r.Advice
-	switch reason {
-	case check.BelowThreshold:
+	switch {
+	case outcome == check.Undetermined && len(r.Gaps) > 0:
+		detail, advice = r.Gaps[0].Detail, r.Gaps[0].Advice
+	case reason == check.BelowThreshold:
 		if r.Outcome == check.Affected {
 			outcome = r.Outcome
 		}
 		detail = fmt.Sprintf("%s, none that is known to be %s or worse", count(len(r.Findings), "finding", "findings"), level)
-	case check.Unrated:
+	case reason == check.Unrated:
 		detail = fmt.Sprintf("the severity of a finding is not known, it may be %s or worse", level)
 		advice = "use advisories that tell the severity, or --fail-on any"
 	}
@@ -193,7 +195,7 @@ func (c Checks) text(p *printer) {
 		if img.Unsigned {
 			mark = "  UNSIGNED"
 		}
-		p.linef("%-13s %3d findings  %s%s", img.Outcome, len(img.Findings), img.Name, mark)
+		p.linef("%-13s %3d %-8s  %s%s", img.Outcome, len(img.Findings), plural(len(img.Findings), "finding", "findings"), img.Name, mark)
 	}
 }
 
@@ -263,9 +265,11 @@ func (c CheckedParts) text(p *printer) {
 	}
 }
 
-func count(n int, one, many string) string {
+func count(n int, one, many string) string { return fmt.Sprintf("%d %s", n, plural(n, one, many)) }
+
+func plural(n int, one, many string) string {
 	if n == 1 {
-		return "1 " + one
+		return one
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	return many
 }
