@@ -27,6 +27,8 @@ func (j *judge) artifact(ctx context.Context, a attach.Attachment, early *fetche
 		return e, true, nil
 	case !strings.HasPrefix(a.Type, bundle.MediaTypePrefix):
 		return e, false, nil
+	case j.revoked.digests[a.Desc.Digest]:
+		return revoke(e, "the entry is revoked"), true, nil
 	}
 	b, err := j.bundle(ctx, a, early)
 	switch {

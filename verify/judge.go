@@ -17,6 +17,7 @@ type judge struct {
 	attach.Reader
 	subject attach.Subject
 	keys    []*key.Public
+	revoked Revocations
 	rule    Rule
 	now     func() time.Time
 
@@ -98,6 +99,8 @@ func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) er
 // with the rule.
 func (j *judge) entry(ctx context.Context, a attach.Attachment, early *fetched) (e Evidence, ours bool, err error) {
 	switch {
+	case a.Kind == j.rule.Kind && j.revoked.digests[a.Desc.Digest]:
+		return revoke(Evidence{Attachment: a}, "the entry is revoked"), true, nil
 	case a.Kind == attach.Signature && j.rule.Kind == attach.Signature:
 		return j.simpleSigning(ctx, a), true, nil
 	case a.Kind == attach.Attestation && j.rule.Kind == attach.Attestation:
@@ -129,7 +132,7 @@ func (j *judge) sum(ctx context.Context) Check {
 		c.Detail = fmt.Sprintf("signed by %s, %d are needed", count(have, "accepted key", "accepted keys"), need)
 	case len(j.evidence) > 0 || len(j.bad) > 0:
 		c.Reason, c.Detail = NoneAccepted, j.whyNone()
-		if i := slices.IndexFunc(j.evidence, aged); i >= 0 {
+		if i := slices.IndexFunc(j.evidence, telling); i >= 0 {
 			c.Reason, c.Detail = j.evidence[i].Reason, j.evidence[i].Detail
 		}
 	case j.rule.Kind == attach.Signature:
@@ -139,6 +142,10 @@ func (j *judge) sum(ctx context.Context) Check {
 	}
 	return c
 }
+
+// telling reports whether the evidence was rejected for a reason that says more
+// than that nothing counts: but for it the entry would have been accepted.
+func telling(e Evidence) bool { return e.Reason == Revoked || aged(e) }
 
 // unfinished tells what kept the judge from an answer, "" when nothing did.
 func (j *judge) unfinished(ctx context.Context) (string, Reason) {
