@@ -140,6 +140,20 @@ func (a Attachment) Found(s Scheme) (Place, bool) {
 	return a.Places[i], true
 }
 
+// Immutable returns the places whose manifest holds the entry for ever: those of
+// the journal, and referrers that are the entry. The manifest of a view is none,
+// as it changes with every append. What is to be signed by digest, so that it
+// says something of this entry, is the manifest of such a place.
+func (a Attachment) Immutable() []Place {
+	var places []Place
+	for _, p := range a.Places {
+		if p.Scheme == Journal || p.Scheme != CosignTag && p.Manifest.Digest == a.Desc.Digest {
+			places = append(places, p)
+		}
+	}
+	return places
+}
+
 // Content is what a writer wants attached.
 type Content struct {
 	Kind        Kind

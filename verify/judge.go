@@ -42,8 +42,13 @@ func (j *judge) check(ctx context.Context) (Check, error) {
 				return Check{}, err
 			}
 		}
-		if j.signers.most() >= j.rule.Threshold && !j.rule.Exhaustive {
+		if j.signers.most() >= j.rule.Threshold && !j.rule.Exhaustive && j.rule.Counter == nil {
 			break
+		}
+	}
+	if j.rule.Counter != nil {
+		if err := j.counter(ctx); err != nil {
+			return Check{}, err
 		}
 	}
 	return j.sum(ctx), nil
@@ -98,6 +103,9 @@ func (j *judge) sum(ctx context.Context) Check {
 	if have >= need {
 		c.Outcome, c.Reason = Accept, Accepted
 		c.Detail = fmt.Sprintf("signed by %s", count(have, "accepted key", "accepted keys"))
+		if j.rule.Counter != nil {
+			c.Detail += fmt.Sprintf(", each entry counter-signed by %d", j.rule.Counter.Threshold)
+		}
 		return c
 	}
 	if open, reason := j.unfinished(ctx); open != "" {
@@ -111,7 +119,7 @@ func (j *judge) sum(ctx context.Context) Check {
 		c.Detail = fmt.Sprintf("signed by %s, %d are needed", count(have, "accepted key", "accepted keys"), need)
 	case len(j.evidence) > 0 || len(j.bad) > 0:
 		c.Reason, c.Detail = NoneAccepted, j.whyNone()
-		if i := slices.IndexFunc(j.evidence, aged); i >= 0 {
+		if i := slices.IndexFunc(j.evidence, almost); i >= 0 {
 			c.Reason, c.Detail = j.evidence[i].Reason, j.evidence[i].Detail
 		}
 	case j.rule.Kind == attach.Signature:

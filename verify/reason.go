@@ -48,6 +48,7 @@ const (
 	TooOld               Reason = "too-old"               // what the statement says was made too long ago
 	NoTime               Reason = "no-time"               // an age is asked for, and the statement tells no time
 	FromFuture           Reason = "from-future"           // the statement claims to be made at a time yet to come
+	NoCountersignature   Reason = "no-countersignature"   // it would count, but the keys that are to counter-sign it did not
 )
 
 // The reasons that policies give, see verify/policy.
