@@ -31,6 +31,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // A Subject is the one manifest, named by digest, that attachments hang from.
@@ -100,6 +101,10 @@ type Attachment struct {
 // digest and all annotations. Data does not count, nor does the place. Two
 // signatures over one payload are two entries, and a damaged twin of a good
 // entry is an entry of its own that cannot hide it.
+//
+// An attachment that is a whole manifest is its media type and digest alone: the
+// annotations stand inside of it, and the lists that name it tell all of them,
+// some, or none.
 type ID [sha256.Size]byte
 
 // String returns the identity in hexadecimal.
@@ -110,9 +115,16 @@ func (a Attachment) ID() ID {
 	return identity(string(a.Desc.MediaType), a.Desc.Digest, a.Annotations)
 }
 
+// IsManifest reports whether content of the media type is a manifest: that of an
+// image or of an index.
+func IsManifest(mediaType types.MediaType) bool { return mediaType.IsImage() || mediaType.IsIndex() }
+
 // identity hashes each part behind its length, so that no two different
 // entries share an encoding.
 func identity(mediaType string, digest v1.Hash, annotations map[string]string) ID {
+	if IsManifest(types.MediaType(mediaType)) {
+		annotations = nil
+	}
 	h := sha256.New()
 	part := func(s string) { fmt.Fprintf(h, "%d:%s,", len(s), s) }
 	part(mediaType)
@@ -155,11 +167,21 @@ func (a Attachment) Immutable() []Place {
 }
 
 // Content is what a writer wants attached.
+//
+// An Artifact whose media type is that of an OCI image manifest is attached whole:
+// Body is the manifest, whose subject must be the subject of the parcel, and Parts
+// are its blobs. Other tools find it among the referrers of the subject. All other
+// content is a layer of a manifest that the store makes.
 type Content struct {
-	Kind        Kind
-	MediaType   string
+	Kind      Kind
+	MediaType string
+	// Annotations are those of the layer. A whole manifest has its own inside, and
+	// none here.
 	Annotations map[string]string
 	Body        Body
+	// Parts are blobs of a whole manifest: its config and its layers. Those that
+	// the repository is known to hold may be left out. Other content has none.
+	Parts []Body
 	// Same, when set, is asked for each attachment of this kind that the store
 	// comes across before it writes. When it answers true, that attachment
 	// stands for the content and nothing is added. It is how signing twice
@@ -182,9 +204,9 @@ type Receipt struct {
 	// Existed says that nothing was added: the entry, or one that [Content.Same]
 	// took for it, was there before.
 	Existed bool
-	// Viewed says that the cosign tag shows the entry. Where it is false the
-	// entry is safe in the journal but Note says why readers that know only
-	// cosign's tags do not see it.
+	// Viewed says that other tools see the entry: the cosign tag shows it or, of a
+	// whole manifest, the list of referrers. Where it is false the entry is safe in
+	// the journal but Note says why they do not see it.
 	Viewed bool
 	// Note is a remark for the user, empty when there is none.
 	Note string
@@ -270,6 +292,9 @@ func Collect(ctx context.Context, r Reader, s Subject, kinds ...Kind) ([]Attachm
 		if all[i].Desc.Data == nil {
 			all[i].Desc.Data = a.Desc.Data
 		}
+		if all[i].Annotations == nil {
+			all[i].Annotations = a.Annotations
+		}
 	}
 	return all, errs
 }
@@ -286,6 +311,13 @@ func placeKeys(places []Place) []string {
 	return keys
 }
 
+// FallbackTagOf returns the tag of the index that lists the referrers of the digest
+// where the registry does not: sha256-<hex> (distribution specification 1.1,
+// "Referrers Tag Schema").
+func FallbackTagOf(digest v1.Hash) string {
+	return strings.Replace(digest.String(), ":", "-", 1)
+}
+
 // CosignTagOf returns the cosign tag under which attachments of the kind are
 // kept for the digest: sha256-<hex>.sig, .att or .sbom. It returns "" for a
 // kind that cosign has no tag for.
@@ -294,5 +326,5 @@ func CosignTagOf(digest v1.Hash, k Kind) string {
 	if suffix == "" {
 		return ""
 	}
-	return strings.Replace(digest.String(), ":", "-", 1) + "." + suffix
+	return FallbackTagOf(digest) + "." + suffix
 }

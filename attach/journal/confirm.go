@@ -58,16 +58,29 @@ func (w *writer) confirm(ctx context.Context, u *unit) error {
 // once more under a tag, and the medium is taken for one without referrers.
 func (w *writer) confirmAlone(ctx context.Context, u *unit, rec *written) error {
 	m, err := w.medium.Manifest(ctx, rec.ref())
+	if rec.place.Tag == "" && errors.Is(err, attach.ErrNotFound) {
+		return w.rewrite(ctx, u, rec) // it was taken, and not kept
+	}
 	if err == nil && m.Desc.Digest != rec.place.Manifest.Digest {
 		err = fmt.Errorf("it now has digest %s: %w", m.Desc.Digest, attach.ErrDigest)
 	}
 	if err != nil {
 		return fmt.Errorf("confirm the journal entry %s: %w: %w", rec.ref(), err, attach.ErrUnconfirmed)
 	}
-	if rec.place.Tag != "" || w.blind != nil {
+	// Nobody finds a whole manifest but by the list.
+	if rec.place.Tag != "" || w.blind != nil && u.kind != whole {
 		return nil
 	}
+	return w.rewrite(ctx, u, rec)
+}
+
+// rewrite writes under a tag what readers do not find among the referrers.
+func (w *writer) rewrite(ctx context.Context, u *unit, rec *written) error {
 	w.setNative(false)
+	if u.kind == whole {
+		u.hidden = true
+		u.tag, u.view = attach.FallbackTagOf(u.subject.Desc.Digest), view{}
+	}
 	u.records = slices.DeleteFunc(slices.Clone(u.records), func(r *written) bool { return r == rec })
 	return w.putRecord(ctx, u, rec.entries)
 }

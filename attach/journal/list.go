@@ -73,12 +73,12 @@ func (l *lister) failed(what string, err error) bool {
 func (l *lister) entries(k attach.Kind, img cosign.Image, p attach.Place) bool {
 	for _, e := range img.Entries {
 		if e.Err != nil {
-			if !l.fail(fmt.Errorf("%s of %s in %s: %w", k, l.subject, p.Manifest.Digest, e.Err)) {
+			if !l.fail(fmt.Errorf("%s of %s in %s: %w", public(k), l.subject, p.Manifest.Digest, e.Err)) {
 				return false
 			}
 			continue
 		}
-		if !l.yield(e.Attachment(k, p), nil) {
+		if !l.yield(attachment(k, e, p), nil) {
 			return false
 		}
 	}
@@ -118,7 +118,7 @@ func (l *lister) referrers() bool {
 		return false
 	}
 	scheme := attach.Referrers
-	if !native {
+	if !native || len(list) == 0 { // there are registries whose list is empty come what may
 		scheme = attach.FallbackTag
 		if list, err = l.fallback(); !l.failed("list by the referrers tag the referrers of", err) {
 			return false
@@ -144,8 +144,7 @@ func (l *lister) referrers() bool {
 // itself, which is no such index.
 func (l *lister) fallback() ([]v1.Descriptor, error) {
 	digest := l.subject.Desc.Digest
-	tag := digest.Algorithm + "-" + digest.Hex
-	m, err := l.medium.Manifest(l.ctx, tag)
+	m, err := l.medium.Manifest(l.ctx, attach.FallbackTagOf(digest))
 	switch {
 	case errors.Is(err, attach.ErrNotFound), err == nil && m.Desc.Digest == digest:
 		return nil, nil
@@ -160,7 +159,7 @@ func (l *lister) fallback() ([]v1.Descriptor, error) {
 func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme) bool {
 	if d.ArtifactType == EntryType {
 		name := d.Annotations[nameAnnotation]
-		if validName(name) && !slices.Contains(l.kinds, kindOf(name)) {
+		if validName(name) && !slices.Contains(l.kinds, public(kindOf(name))) {
 			return true
 		}
 		return l.record(d.Digest.String(), "", "")
@@ -227,11 +226,11 @@ func (l *lister) record(ref, tag, name string) bool {
 
 // opened yields the entries of a journal entry that was read.
 func (l *lister) opened(m attach.Manifest, ref, tag, name string) bool {
-	r, err := readRecord(m, tag, name, l.subject.Desc.Digest)
+	r, err := readEntry(m, tag, name, l.subject.Desc.Digest)
 	if err != nil {
 		return l.fail(fmt.Errorf("read the journal entry %s of %s: %w", ref, l.subject, err))
 	}
-	if !slices.Contains(l.kinds, r.kind) {
+	if !slices.Contains(l.kinds, public(r.kind)) {
 		return true
 	}
 	return l.entries(r.kind, r.image, r.place)
@@ -247,7 +246,7 @@ func (l *lister) tags() bool {
 	read := 0
 	for _, tag := range tags {
 		name, ok := nameInTag(digest, tag)
-		if !ok || !slices.Contains(l.kinds, kindOf(name)) {
+		if !ok || !slices.Contains(l.kinds, public(kindOf(name))) {
 			continue
 		}
 		if read++; read > attach.MaxReferrers {

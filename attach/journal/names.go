@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
 )
 
 // listJournal lists the journal of all subjects. A medium that does not let its
@@ -90,6 +91,9 @@ func (w *writer) nativeNames(ctx context.Context, subject v1.Hash) (names map[st
 		name, known := w.nameToldBy(d)
 		if name != "" {
 			names[name] = d.Digest.String()
+		}
+		if d.ArtifactType != EntryType {
+			names[nameOf(whole, []attach.ID{cosign.Entry{Desc: d}.ID()})] = d.Digest.String()
 		}
 		if !known {
 			vague = append(vague, d)

@@ -48,7 +48,7 @@ func (w *writer) prepare(ctx context.Context, u *unit) error {
 
 // firstLook reads the view, unless the list of tags says that there is none.
 func (w *writer) firstLook(ctx context.Context, u *unit) error {
-	if w.tags != nil && !w.tags[u.tag] {
+	if w.tags != nil && u.tag != "" && !w.tags[u.tag] {
 		u.read = true
 		return nil
 	}
@@ -60,6 +60,9 @@ func (u *unit) findEqual() {
 	for _, it := range u.items {
 		if e, ok := u.seen[it.entry.ID()]; ok && !it.existed && u.view.ids[e.ID()] {
 			it.existed, it.entry = true, e
+			if p := u.placeInView(e); p.Scheme == attach.Referrers {
+				it.place = p
+			}
 		}
 	}
 }
@@ -70,9 +73,11 @@ func (w *writer) findExisting(ctx context.Context, u *unit) error {
 	u.findEqual()
 	for _, e := range u.view.image.Entries {
 		if e.Err == nil {
-			place := attach.Place{Scheme: attach.CosignTag, Manifest: u.view.desc, Tag: u.tag}
-			u.ask(ctx, w.Store, e, place)
+			u.ask(ctx, w.Store, e, u.placeInView(e))
 		}
+	}
+	if u.kind == whole {
+		return nil
 	}
 	list, err := w.referrersOf(ctx, u.subject.Desc.Digest)
 	if err != nil {
@@ -117,14 +122,14 @@ func (u *unit) ask(ctx context.Context, r attach.Reader, e cosign.Entry, p attac
 		}
 		same := e.ID() == it.entry.ID()
 		if !same && it.content.Same != nil {
-			same = it.content.Same(ctx, r, e.Attachment(u.kind, p))
+			same = it.content.Same(ctx, r, attachment(u.kind, e, p))
 		}
 		if !same {
 			continue
 		}
 		it.existed, it.entry = true, e
 		u.seen[e.ID()] = e
-		if p.Scheme == attach.Journal {
+		if p.Scheme == attach.Journal || p.Scheme == attach.Referrers {
 			it.place = p
 		}
 	}
@@ -142,7 +147,7 @@ func (u *unit) news() [][]cosign.Entry {
 		}
 	}
 	slices.SortFunc(all, func(a, b cosign.Entry) int { return compareIDs(a.ID(), b.ID()) })
-	if u.kind != attach.SBOM {
+	if u.kind != attach.SBOM && u.kind != whole {
 		if len(all) == 0 {
 			return nil
 		}
@@ -160,12 +165,19 @@ func (u *unit) news() [][]cosign.Entry {
 func (w *writer) upload(ctx context.Context, u *unit) (slow bool, err error) {
 	var bodies []attach.Body
 	for _, it := range u.items {
-		if !it.existed {
+		switch {
+		case it.existed:
+		case u.kind == whole:
+			bodies = append(bodies, it.content.Parts...)
+		default:
 			bodies = append(bodies, it.content.Body)
-			slow = slow || it.content.Body.Size >= slowUpload
 		}
 	}
+	slow = slices.ContainsFunc(bodies, func(b attach.Body) bool { return b.Size >= slowUpload })
 	for _, entries := range u.news() {
+		if u.kind == whole {
+			break
+		}
 		_, img := newRecord(u.subject.Desc, u.kind, entries, false)
 		_, config, err := img.Encode()
 		if err != nil {
@@ -189,12 +201,21 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 	if !native {
 		tag = tagOf(u.subject.Desc.Digest, name)
 	}
-	m, err := w.putImage(ctx, tag, img)
+	var m attach.Manifest
+	var err error
+	switch there, found := w.standing(ctx, u, tag, name); {
+	case found:
+		m = there
+	case u.kind == whole:
+		m, err = w.putWhole(ctx, u, entries[0], tag)
+	default:
+		m, err = w.putImage(ctx, tag, img)
+	}
 	if tag != "" && (errors.Is(err, attach.ErrImmutable) || errors.Is(err, attach.ErrDenied)) {
 		// An earlier run may have written it: the name says what is in it.
 		if there, again := w.medium.Manifest(ctx, tag); again == nil {
 			m = there
-			_, err = readRecord(there, tag, name, u.subject.Desc.Digest)
+			_, err = readEntry(there, tag, name, u.subject.Desc.Digest)
 		}
 	}
 	if err != nil {
@@ -205,6 +226,9 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 		entries: entries,
 		place:   attach.Place{Scheme: attach.Journal, Manifest: m.Desc, Tag: tag},
 	}
+	if u.kind == whole && native {
+		rec.place.Scheme = attach.Referrers
+	}
 	u.records = append(u.records, rec)
 	w.remember(m.Desc.Digest, name)
 	u.learn(name, entries)
@@ -214,6 +238,26 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 		}
 	}
 	return nil
+}
+
+// standing looks whether the journal entry stands under its tag already, where no
+// view could tell, and marks the items whose entry it is.
+func (w *writer) standing(ctx context.Context, u *unit, tag, name string) (attach.Manifest, bool) {
+	if u.kind != whole || tag == "" || u.frozen == "" && !u.hidden {
+		return attach.Manifest{}, false
+	}
+	m, err := w.medium.Manifest(ctx, tag)
+	if err != nil {
+		return m, false
+	}
+	r, err := readEntry(m, tag, name, u.subject.Desc.Digest)
+	if err != nil {
+		return m, false
+	}
+	for _, it := range u.items {
+		it.existed = it.existed || r.holds(it.entry.ID())
+	}
+	return m, true
 }
 
 // learn remembers the entries of a journal entry for the view.

@@ -231,7 +231,7 @@ func (w *writer) openRecord(ctx context.Context, u *unit, name, ref string) (rec
 		if ref == m.Desc.Digest.String() {
 			tag = ""
 		}
-		r, err = readRecord(m, tag, name, u.subject.Desc.Digest)
+		r, err = readEntry(m, tag, name, u.subject.Desc.Digest)
 	}
 	switch {
 	case err == nil:

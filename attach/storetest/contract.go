@@ -27,6 +27,9 @@ type Place struct {
 	// Put puts an image into the place under the tag, past the store, as a
 	// foreign tool does. It overwrites what the tag had.
 	Put func(t *testing.T, tag string, img v1.Image)
+	// Closed says that the place answers for the referrers tag with something else,
+	// so that other tools never see whole manifests.
+	Closed bool
 }
 
 // Run holds a store to the contract. Each test has a place of its own.
@@ -51,6 +54,10 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"many subjects", manySubjects},
 		{"bad parcels", badParcels},
 		{"cancelled and completed", cancelled},
+		{"whole manifest", wholeManifest},
+		{"bad manifests", badManifests},
+		{"many manifests", manyManifests},
+		{"manifests that differ in annotations", sharedManifest},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, place(t)) })

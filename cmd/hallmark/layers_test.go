@@ -19,7 +19,7 @@ const module = "github.com/hallmark-oci/hallmark"
 var layers = [][]string{
 	{"sign/jsonscan", "sign/spool", "verify/policy/doc"},
 	{"sbom/purl", "attach", "verify/version", "verify/advisory", "cmd/hallmark/internal/term"},
-	{"sbom", "attach/cosign", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
+	{"sbom", "attach/cosign", "attach/artifact", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
 	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "sign", "verify/advisory/osv", "verify/match"},
 	{"verify", "sbom/scan", "attach/storetest"},
