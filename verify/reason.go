@@ -16,6 +16,7 @@ const (
 	Accepted        Reason = "accepted"
 	NoSignature     Reason = "no-signature"      // nothing of the kind is attached
 	NoAttestation   Reason = "no-attestation"    // nothing of the wanted type is attached
+	NoAttachment    Reason = "no-attachment"     // the attached object that was asked about is not there
 	NoneAccepted    Reason = "none-accepted"     // entries exist, none counts
 	ThresholdNotMet Reason = "threshold-not-met" // some count, too few distinct signers
 )
