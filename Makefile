@@ -6,7 +6,7 @@ CACHE       ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hallmark
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check race fuzz bench cover lint fmt golden interop rootfs size clean
+.PHONY: help build demo test check race fuzz bench cover lint fmt golden interop rootfs kube size clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: build ## measure hallmark beside cosign 2 and 3 and write BENCHMARKS.md
 
 rootfs: build ## seal a real Debian root file system and compare with dpkg, go and npm (needs root and mmdebstrap)
 	$(GO) run ./testdata/rootfs -hallmark bin/hallmark -cache $(CACHE)
+
+kube: build ## put the webhook before a real Kubernetes API server (builds that once, half an hour); RECORD=DIR keeps its reviews
+	$(GO) run ./testdata/kube -hallmark bin/hallmark -cache $(CACHE) -record "$(RECORD)"
 
 size: build ## the size of the binary
 	@stat -c '%s bytes' bin/hallmark 2>/dev/null || wc -c < bin/hallmark

@@ -25,6 +25,9 @@ var (
 	ErrDenied = errors.New("access denied")
 	// ErrImmutable says that the store does not let a tag be written a second time.
 	ErrImmutable = errors.New("tag is immutable")
+	// ErrUndeletable says that the store does not delete: not this, or nothing at
+	// all. What was to be deleted is still there.
+	ErrUndeletable = errors.New("not deletable")
 )
 
 // Judged reports whether the error speaks of content that arrived and is bad,

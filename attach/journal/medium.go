@@ -98,6 +98,14 @@ type Medium interface {
 	// type [attach.Spoiled] beside the others. A list beyond the limits comes as
 	// far as it was read, with an error that wraps [attach.ErrUnfinished].
 	Referrers(ctx context.Context, digest v1.Hash) (list []v1.Descriptor, native bool, err error)
+	// Delete removes what the references name: tags, or manifests by digest. What
+	// is gone already is no error. Where a tag is removed, its manifest may stay
+	// behind; it never goes while another tag names it, nor is a manifest deleted
+	// by digest that a tag names which is not among the references. An error that
+	// wraps [attach.ErrUndeletable] says that the medium does not delete this, or
+	// nothing at all; one that wraps [attach.ErrDenied], that this account may not.
+	// Of several references each is tried, and the errors are joined.
+	Delete(ctx context.Context, refs ...string) error
 	// Lock excludes other writers for the length of one Put. A medium that
 	// cannot lock, such as a registry, returns a function that does nothing.
 	Lock(ctx context.Context) (unlock func(), err error)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ type world struct {
 	immutable bool
 	noData    bool // manifests with a data field are refused
 	noList    error
+	noDelete  error
 }
 
 func newWorld() *world {
@@ -170,6 +172,31 @@ func (p port) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, b
 		p.tell("REFERRER %s", d.Digest.Hex)
 	}
 	return list, true, nil
+}
+
+func (p port) Delete(ctx context.Context, refs ...string) error {
+	for _, ref := range refs {
+		if err := p.pass(ctx, "DELETE "+ref); err != nil {
+			return err
+		}
+		p.mu.Lock()
+		switch {
+		case p.noDelete != nil:
+			p.mu.Unlock()
+			return fmt.Errorf("delete %s: %w", ref, p.noDelete)
+		case strings.HasPrefix(ref, "sha256:"):
+			delete(p.manifests, v1.Hash{Algorithm: "sha256", Hex: ref[7:]})
+		default:
+			h := p.tags[ref]
+			delete(p.tags, ref)
+			if !slices.Contains(slices.Collect(maps.Values(p.tags)), h) {
+				delete(p.manifests, h)
+			}
+		}
+		p.mu.Unlock()
+		p.tell("DELETE %s", ref)
+	}
+	return nil
 }
 
 // state returns all that a reader could see.

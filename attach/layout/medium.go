@@ -199,20 +199,7 @@ func (m *medium) name(ctx context.Context, d v1.Descriptor, tag string) error {
 	if err != nil || !changed {
 		return err
 	}
-	raw, err := x.encode()
-	if err != nil {
-		return err
-	}
-	if len(raw) > maxIndex {
-		return fmt.Errorf("write %s in %s: more than %d bytes: %w", indexFile, m.dir.name, maxIndex, attach.ErrLimit)
-	}
-	if err := m.dir.sync(blobsDir); err != nil {
-		return err
-	}
-	if err := m.dir.write(ctx, indexFile, bytes.NewReader(raw)); err != nil {
-		return err
-	}
-	return m.dir.sync(".")
+	return m.writeIndex(ctx, x)
 }
 
 // PutBlob implements journal.Medium.

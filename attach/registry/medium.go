@@ -20,34 +20,6 @@ type medium struct{ *client }
 
 var _ journal.Medium = medium{}
 
-// maxCached is how many bytes of manifests a client remembers.
-const maxCached = 8 << 20
-
-// manifestCache remembers manifests by digest.
-type manifestCache struct {
-	byDigest map[string]attach.Manifest
-	size     int
-}
-
-func (c *client) remember(m attach.Manifest) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cache.byDigest == nil || c.cache.size+len(m.Raw) > maxCached {
-		c.cache = manifestCache{byDigest: make(map[string]attach.Manifest)}
-	}
-	if _, ok := c.cache.byDigest[m.Desc.Digest.String()]; !ok {
-		c.cache.byDigest[m.Desc.Digest.String()] = m
-		c.cache.size += len(m.Raw)
-	}
-}
-
-func (c *client) remembered(digest string) (attach.Manifest, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	m, ok := c.cache.byDigest[digest]
-	return m, ok
-}
-
 // acceptManifests are the media types of manifests that are asked for.
 func acceptManifests() string {
 	return strings.Join([]string{
@@ -103,7 +75,7 @@ func (c *client) manifest(ctx context.Context, ref string) (attach.Manifest, typ
 		method: http.MethodGet,
 		url:    c.url("manifests/"+ref, nil),
 		header: http.Header{"Accept": {acceptManifests()}},
-	}, attach.MaxManifest)
+	}, c.options.MaxManifest)
 	if err != nil {
 		return attach.Manifest{}, "", err
 	}
@@ -218,10 +190,7 @@ func (m medium) PutBlob(ctx context.Context, b attach.Body) error {
 			return nil
 		}
 	}
-	m.mu.Lock()
-	twoStep := m.profile.twoStep
-	m.mu.Unlock()
-	if !twoStep && b.Size < bigBlob {
+	if !m.takesTwoSteps() && b.Size < bigBlob {
 		location, err := m.postBlob(ctx, b)
 		if location == nil || err != nil {
 			return err
@@ -255,27 +224,36 @@ func (m medium) postBlob(ctx context.Context, b attach.Body) (*url.URL, error) {
 		return nil, nil
 	case resp.StatusCode == http.StatusAccepted:
 		resp.Body.Close()
-		m.wantsTwoSteps(whole)
+		if whole {
+			m.wantsTwoSteps()
+		}
 		location, err := r.url.Parse(resp.Header.Get("Location"))
 		if err != nil || resp.Header.Get("Location") == "" {
 			return nil, fmt.Errorf("upload location %q: %w", resp.Header.Get("Location"), attach.ErrMalformed)
 		}
 		if !m.home(location) && !m.mayUse(location) {
-			return nil, fmt.Errorf("the registry %s wants the upload at %s by %s: %w", m.repo.RegistryStr(), location.Host, location.Scheme, attach.ErrDenied)
+			return nil, fmt.Errorf("the registry %s wants the upload at %s by %s: %w", m.host.name, location.Host, location.Scheme, attach.ErrDenied)
 		}
 		return location, nil
 	case whole && refusesWhole(resp.StatusCode):
 		resp.Body.Close()
-		m.wantsTwoSteps(true)
+		m.wantsTwoSteps()
 		return m.postBlob(ctx, attach.Body{})
 	}
 	return nil, refusal(r, resp)
 }
 
-func (m medium) wantsTwoSteps(yes bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.profile.twoStep = m.profile.twoStep || yes
+// takesTwoSteps reports whether the registry lately wanted an upload in two steps.
+func (m medium) takesTwoSteps() bool {
+	m.host.mu.Lock()
+	defer m.host.mu.Unlock()
+	return m.options.Now().Before(m.host.twoStep)
+}
+
+func (m medium) wantsTwoSteps() {
+	m.host.mu.Lock()
+	defer m.host.mu.Unlock()
+	m.host.twoStep = m.options.Now().Add(learnedFor)
 }
 
 // refusesWhole reports whether the status may mean that the registry does not

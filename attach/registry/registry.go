@@ -47,6 +47,10 @@ type Options struct {
 	// for lets write too and no second one is needed. Without it a token for
 	// writing is asked for with the first write only.
 	Push bool
+	// Delete says that the store will delete too, so that tokens for writing are
+	// asked for with the right to delete. Token services that know no such right
+	// leave it out.
+	Delete bool
 	// AttachmentRepo names the repository that journal and views are kept in,
 	// possibly of another registry; that of the subject when empty.
 	AttachmentRepo string
@@ -59,6 +63,49 @@ type Options struct {
 	Patience time.Duration
 	// Sleep waits between two tries; [journal.Sleep] when nil.
 	Sleep func(context.Context, time.Duration) error
+	// Parallel is how many requests to one registry are under way at once; 16
+	// when zero. What streams to a reader once its answer began does not count,
+	// since the reader may need other requests to go on.
+	Parallel int
+	// MaxManifest is the size of the largest manifest that is read, in bytes;
+	// [attach.MaxManifest] when zero.
+	MaxManifest int64
+	// Now tells how long ago something was learned or asked for; the system's
+	// clock when nil.
+	Now func() time.Time
+	// Hosts is what the store shares with others; something of its own when nil.
+	// Where it is given, it says how registries are talked to, and what is said
+	// of that here does not count: see [NewHosts].
+	Hosts *Hosts
+}
+
+// withDefaults fills in what is zero.
+func (o Options) withDefaults() Options {
+	if o.Keychain == nil {
+		o.Keychain = authn.DefaultKeychain
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = 16
+	}
+	if o.Transport == nil {
+		o.Transport = newTransport(o.Insecure, o.Parallel)
+	}
+	if o.PageSize == 0 {
+		o.PageSize = 1000
+	}
+	if o.Patience == 0 {
+		o.Patience = time.Minute
+	}
+	if o.Sleep == nil {
+		o.Sleep = journal.Sleep
+	}
+	if o.MaxManifest == 0 {
+		o.MaxManifest = attach.MaxManifest
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
 }
 
 // A Store keeps attachments of the images of one repository. It is made by New
@@ -85,20 +132,11 @@ func Parse(reference string) (repo, ref string, err error) {
 
 // New returns the store on a repository, named as "registry/path".
 func New(repo string, o Options) (*Store, error) {
-	if o.Keychain == nil {
-		o.Keychain = authn.DefaultKeychain
-	}
-	if o.Transport == nil {
-		o.Transport = newTransport(o.Insecure)
+	if o.Hosts == nil {
+		o.Hosts = NewHosts(o)
 	}
 	if o.PageSize == 0 {
 		o.PageSize = 1000
-	}
-	if o.Patience == 0 {
-		o.Patience = time.Minute
-	}
-	if o.Sleep == nil {
-		o.Sleep = journal.Sleep
 	}
 	subjects, err := newClient(repo, o)
 	if err != nil {
@@ -111,7 +149,7 @@ func New(repo string, o Options) (*Store, error) {
 		}
 	}
 	return &Store{
-		Store:       journal.New(medium{attachments}, attachments.repo.Name(), journal.WithSleep(o.Sleep)),
+		Store:       journal.New(medium{attachments}, attachments.repo.Name(), journal.WithSleep(subjects.options.Sleep)),
 		subjects:    subjects,
 		attachments: attachments,
 	}, nil

@@ -31,6 +31,7 @@ type request struct {
 	body   attach.Body // empty when Open is nil
 	write  bool        // needs the right to push
 	follow bool        // may be sent on to another host, without credentials
+	whole  bool        // the answer is read at once, and has to arrive in time
 }
 
 // do sends the request and returns the answer, whatever its status, save that
@@ -38,8 +39,18 @@ type request struct {
 // asked for it (408, 429, 5xx but 501). After that such an answer is returned
 // too. All requests of this package may be sent twice without harm.
 func (c *client) do(ctx context.Context, r request) (*http.Response, error) {
+	var waited time.Time
 	for try := 0; ; try++ {
+		if d := c.host.held(c.options.Now(), waited); d > 0 {
+			if err := c.options.Sleep(ctx, d); err != nil {
+				return nil, fmt.Errorf("%s %s: wait as the registry asked to: %w", r.method, r.url.Redacted(), err)
+			}
+		}
 		resp, err := c.once(ctx, r)
+		if err == nil && ctx.Err() != nil && retryable(resp.StatusCode) {
+			resp.Body.Close() // it would be asked again, and nobody waits for it
+			resp, err = nil, ctx.Err()
+		}
 		if try == maxRetries || !again(ctx, resp, err) {
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), err)
@@ -48,7 +59,10 @@ func (c *client) do(ctx context.Context, r request) (*http.Response, error) {
 		}
 		wait := firstRetry << try
 		if resp != nil {
-			wait = max(wait, retryAfter(resp.Header))
+			if asked := retryAfter(resp.Header); asked > 0 {
+				wait = max(wait, asked)
+				waited = c.host.holdBack(c.options.Now().Add(asked))
+			}
 			resp.Body.Close()
 		}
 		if err := c.options.Sleep(ctx, wait); err != nil {
@@ -101,7 +115,11 @@ func retryAfter(h http.Header) time.Duration {
 
 // once sends the request one time and follows redirects.
 func (c *client) once(ctx context.Context, r request) (*http.Response, error) {
-	ctx, guard := watch(ctx, c.options.Patience)
+	limit := 0
+	if r.whole {
+		limit = wholeWithin
+	}
+	ctx, guard := watch(ctx, c.options.Patience, limit)
 	resp, err := c.hops(ctx, guard, r)
 	if err != nil {
 		err = guard.explain(err)
@@ -141,28 +159,28 @@ func (c *client) send(ctx context.Context, guard *watchdog, r request, to *url.U
 		resp, err := c.transmit(ctx, guard, r, &u, "")
 		if err == nil && resp.StatusCode == http.StatusUnauthorized {
 			resp.Body.Close()
-			return nil, fmt.Errorf("the registry %s sends on to %s, which asks for credentials: %w", c.repo.RegistryStr(), u.Host, attach.ErrDenied)
+			return nil, fmt.Errorf("the registry %s sends on to %s, which asks for credentials: %w", c.host.name, u.Host, attach.ErrDenied)
 		}
 		return resp, err
 	}
-	pass, scheme, fresh, err := c.authorize(ctx, r.write, "")
+	had, scheme, err := c.authorize(ctx, r.write, "")
 	if err != nil {
 		return nil, err
 	}
 	u.Scheme = scheme
-	resp, err := c.transmit(ctx, guard, r, &u, pass)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || fresh || pass == "" {
+	resp, err := c.transmit(ctx, guard, r, &u, had.pass)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || had.fresh || had.pass == "" {
 		return resp, err
 	}
-	renewed, _, _, err := c.authorize(ctx, r.write, pass)
-	if err == nil && renewed == pass {
+	renewed, _, err := c.authorize(ctx, r.write, had.pass)
+	if err == nil && renewed.pass == had.pass {
 		return resp, nil
 	}
 	resp.Body.Close()
 	if err != nil {
 		return nil, err
 	}
-	return c.transmit(ctx, guard, r, &u, renewed)
+	return c.transmit(ctx, guard, r, &u, renewed.pass)
 }
 
 // transmit sends the request one time to the address.
@@ -184,7 +202,32 @@ func (c *client) transmit(ctx context.Context, guard *watchdog, r request, u *ur
 		}
 		req.Body, req.ContentLength = &watchedBody{guard: guard, rc: rc, keep: true}, r.body.Size
 	}
-	return c.plain.RoundTrip(req)
+	leave, err := c.host.enter(ctx, guard)
+	if err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	resp, err := c.hosts.plain.RoundTrip(req)
+	if err != nil || r.follow {
+		leave()
+		return resp, err
+	}
+	resp.Body = &leaving{resp.Body, leave}
+	return resp, nil
+}
+
+// A leaving body ends the request when it is closed.
+type leaving struct {
+	io.ReadCloser
+	leave func()
+}
+
+// Close implements io.Closer.
+func (l *leaving) Close() error {
+	defer l.leave()
+	return l.ReadCloser.Close()
 }
 
 // redirects reports whether the answer is a redirect that is looked at: of what
@@ -217,11 +260,11 @@ func (c *client) target(r request, from *url.URL, resp *http.Response) (*url.URL
 	case c.home(to):
 		return to, nil
 	case !r.follow && resp.StatusCode == http.StatusSeeOther && to.Host != "":
-		return nil, fmt.Errorf("the registry %s sends on to %s: %w: %w: %w", c.repo.RegistryStr(), to.Host, errSeeOther, errRedirect, attach.ErrDenied)
+		return nil, fmt.Errorf("the registry %s sends on to %s: %w: %w: %w", c.host.name, to.Host, errSeeOther, errRedirect, attach.ErrDenied)
 	case !r.follow:
-		return nil, fmt.Errorf("the registry %s sends on to %s: %w: %w", c.repo.RegistryStr(), to.Host, errRedirect, attach.ErrDenied)
+		return nil, fmt.Errorf("the registry %s sends on to %s: %w: %w", c.host.name, to.Host, errRedirect, attach.ErrDenied)
 	case !c.mayUse(to):
-		return nil, fmt.Errorf("the registry %s sends on to %s by %s: %w: %w", c.repo.RegistryStr(), to.Host, to.Scheme, errRedirect, attach.ErrDenied)
+		return nil, fmt.Errorf("the registry %s sends on to %s by %s: %w: %w", c.host.name, to.Host, to.Scheme, errRedirect, attach.ErrDenied)
 	}
 	return to, nil
 }
@@ -232,20 +275,14 @@ func (c *client) mayUse(u *url.URL) bool {
 	return u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && c.repo.Scheme() == "http")
 }
 
-// bytes sends the request and reads the answer, at most limit bytes of it. An
-// answer that breaks off is asked for again. The answer's body is closed. All of
-// it takes no longer than three times the patience.
-func (c *client) bytes(ctx context.Context, r request, limit int64) (*http.Response, []byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, 3*c.options.Patience, errStalled)
-	defer cancel()
-	resp, b, err := c.tryBytes(ctx, r, limit)
-	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
-		return nil, nil, fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), errStalled)
-	}
-	return resp, b, err
-}
+// wholeWithin is how often the patience an answer may take that is read at once.
+const wholeWithin = 3
 
-func (c *client) tryBytes(ctx context.Context, r request, limit int64) (*http.Response, []byte, error) {
+// bytes sends the request and reads the answer, at most limit bytes of it. An
+// answer that breaks off is asked for again. The answer's body is closed. It
+// takes no longer than three times the patience to arrive.
+func (c *client) bytes(ctx context.Context, r request, limit int64) (*http.Response, []byte, error) {
+	r.whole = true
 	for try := 0; ; try++ {
 		resp, err := c.do(ctx, r)
 		if err != nil {

@@ -22,9 +22,12 @@ type target struct {
 	push       bool // the command writes
 	bare       bool // the command has nothing to do with attachments
 	platform   string
+	parallel   int
+	manifest   int64 // size of the largest manifest that is read, in bytes
 
 	mu     sync.Mutex
-	stores map[string]*registry.Store // by repository: one ping and one token for all its images
+	hosts  *registry.Hosts            // what the stores share: one ping for each registry, one token for each repository
+	stores map[string]*registry.Store // by repository
 }
 
 // bind declares the flags.
@@ -40,6 +43,8 @@ func (t *target) bindBare(cmd *cobra.Command, app *App) {
 	t.app, t.bare = app, true
 	cmd.Flags().BoolVar(&t.insecure, "allow-insecure-registry", false,
 		"talk to the registry over plain HTTP or with a certificate that cannot be verified")
+	cmd.Flags().IntVar(&t.parallel, "parallel", 16, "how many requests to one registry are under way at once")
+	cmd.Flags().Int64Var(&t.manifest, "max-manifest", attach.MaxManifest, "size of the largest manifest that is read from a registry, in bytes")
 }
 
 // bindWriter declares the flags for a command that attaches something.
@@ -128,13 +133,19 @@ func (t *target) registry(repo string) (*registry.Store, error) {
 	if s := t.stores[repo]; s != nil {
 		return s, nil
 	}
-	s, err := registry.New(repo, registry.Options{
-		Insecure:       t.insecure,
-		AttachmentRepo: t.attachments(),
-		Transport:      t.app.Transport,
-		UserAgent:      "hallmark/" + t.app.Version.Version,
-		Push:           t.push,
-	})
+	if err := t.limits(); err != nil {
+		return nil, err
+	}
+	if t.hosts == nil {
+		t.hosts = registry.NewHosts(registry.Options{
+			Insecure:    t.insecure,
+			Transport:   t.app.Transport,
+			UserAgent:   "hallmark/" + t.app.Version.Version,
+			Parallel:    t.parallel,
+			MaxManifest: t.manifest,
+		})
+	}
+	s, err := registry.New(repo, registry.Options{Hosts: t.hosts, AttachmentRepo: t.attachments(), Push: t.push})
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +154,23 @@ func (t *target) registry(repo string) (*registry.Store, error) {
 	}
 	t.stores[repo] = s
 	return s, nil
+}
+
+// The bounds of what users may ask for.
+const (
+	maxParallel = 256
+	maxManifest = 64 << 20
+)
+
+// limits checks the flags that set limits.
+func (t *target) limits() error {
+	switch {
+	case t.parallel < 1 || t.parallel > maxParallel:
+		return usagef("--parallel %d: want 1 to %d", t.parallel, maxParallel)
+	case t.manifest < 1<<10 || t.manifest > maxManifest:
+		return usagef("--max-manifest %d: want %d to %d bytes", t.manifest, 1<<10, maxManifest)
+	}
+	return nil
 }
 
 // layoutPrefix marks an image in an OCI layout directory.
