@@ -140,7 +140,7 @@ func (w *writer) improve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.nameAll(ctx, func(u *unit) bool { return u.turn || w.answers(u) }); err != nil {
+	if err := w.nameAll(ctx, func(u *unit) bool { return u.tag != "" && (u.turn || w.answers(u)) }); err != nil {
 		return err
 	}
 	return w.each(ctx, func(ctx context.Context, u *unit) error {
