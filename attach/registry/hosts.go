@@ -193,6 +193,14 @@ func (c *manifestCache) get(key string) (attach.Manifest, bool) {
 	return m, ok
 }
 
+func (c *manifestCache) drop(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.size -= len(c.young[key].Raw)
+	delete(c.young, key)
+	delete(c.old, key)
+}
+
 func (c *client) remember(m attach.Manifest) {
 	c.hosts.manifests.put(c.repo.Name()+"@"+m.Desc.Digest.String(), m)
 }
