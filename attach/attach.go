@@ -252,6 +252,18 @@ type Writer interface {
 	Put(ctx context.Context, parcels ...Parcel) ([]Receipt, error)
 }
 
+// A Publisher stores manifests that stand for themselves, such as artifacts that
+// are pushed, rather than beside a subject.
+type Publisher interface {
+	// Publish stores the parts, which are blobs of the manifest, then the manifest
+	// under the tag, and returns it as a subject. A tag that names something else
+	// is moved, unless the store does not let it be: [ErrImmutable]. Where tag is
+	// "" the manifest is stored by its digest alone. A manifest that the store
+	// refuses for what it says is an error that wraps [ErrMalformed]. Parts that
+	// are there already are not sent again.
+	Publish(ctx context.Context, tag string, m Manifest, parts ...Body) (Subject, error)
+}
+
 // A Store resolves, reads and writes.
 type Store interface {
 	Resolver
