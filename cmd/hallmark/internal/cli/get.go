@@ -21,7 +21,7 @@ import (
 
 func newGetCmd(app *App) *cobra.Command {
 	return group("get", "Fetch what is attached to an image, once it verified", groupMain,
-		newGetSBOMCmd(app), newGetAttestationCmd(app), newGetSignatureCmd(app))
+		newGetSBOMCmd(app), newGetAttestationCmd(app), newGetSignatureCmd(app), newGetArtifactCmd(app))
 }
 
 // getJob is one run of get.
