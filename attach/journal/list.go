@@ -32,6 +32,7 @@ type lister struct {
 	subject attach.Subject
 	kinds   []attach.Kind
 	yield   func(attach.Attachment, error) bool
+	gone    graveyard // what was removed, as far as it was listed
 }
 
 // List implements [attach.Reader]. It reads the views first: one request for
@@ -42,7 +43,7 @@ func (s *Store) List(ctx context.Context, subject attach.Subject, kinds ...attac
 		kinds = attach.Kinds()
 	}
 	return func(yield func(attach.Attachment, error) bool) {
-		l := &lister{Store: s, ctx: ctx, subject: subject, kinds: kinds, yield: yield}
+		l := &lister{Store: s, ctx: ctx, subject: subject, kinds: kinds, yield: yield, gone: make(graveyard)}
 		_ = l.views() && l.referrers() && l.tags()
 	}
 }
@@ -130,12 +131,23 @@ func (l *lister) referrers() bool {
 		}
 		list = list[:attach.MaxReferrers]
 	}
+	l.tombstones(list)
 	for _, d := range list {
 		if !l.referrer(d, scheme) {
 			return false
 		}
 	}
 	return true
+}
+
+// tombstones learns from the referrers what was removed. What cannot be read here
+// is told of when its turn comes.
+func (l *lister) tombstones(list []v1.Descriptor) {
+	for _, d := range list {
+		if is, err := l.nameOfReferrer(l.ctx, l.subject.Desc.Digest, d); err == nil && is.gone {
+			l.gone[is.name] = append(l.gone[is.name], d.Digest.String())
+		}
+	}
 }
 
 // fallback reads the index that stands for the referrers API where there is
@@ -159,10 +171,13 @@ func (l *lister) fallback() ([]v1.Descriptor, error) {
 func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme) bool {
 	if d.ArtifactType == EntryType {
 		name := d.Annotations[nameAnnotation]
-		if validName(name) && !slices.Contains(l.kinds, public(kindOf(name))) {
+		if validName(name) && (!slices.Contains(l.kinds, public(kindOf(name))) || l.gone[name] != nil) {
 			return true
 		}
 		return l.record(d.Digest.String(), "", "")
+	}
+	if is, known := l.nameToldBy(d); known && is.gone {
+		return true
 	}
 	a := attach.Attachment{
 		Kind:        attach.Artifact,
@@ -185,7 +200,7 @@ func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme) bool {
 		}
 		a.Type = t
 	}
-	if !slices.Contains(l.kinds, attach.Artifact) {
+	if a.Type == GoneType || !slices.Contains(l.kinds, attach.Artifact) || l.gone.holds(whole, a.ID()) {
 		return true
 	}
 	return l.yield(a, nil)
@@ -230,9 +245,12 @@ func (l *lister) opened(m attach.Manifest, ref, tag, name string) bool {
 	if err != nil {
 		return l.fail(fmt.Errorf("read the journal entry %s of %s: %w", ref, l.subject, err))
 	}
-	if !slices.Contains(l.kinds, public(r.kind)) {
+	if !slices.Contains(l.kinds, public(r.kind)) || l.gone[r.name] != nil {
 		return true
 	}
+	r.image.Entries = slices.DeleteFunc(r.image.Entries, func(e cosign.Entry) bool {
+		return e.Err == nil && l.gone.holds(r.kind, e.ID())
+	})
 	return l.entries(r.kind, r.image, r.place)
 }
 
@@ -244,9 +262,10 @@ func (l *lister) tags() bool {
 		return l.fail(fmt.Errorf("list the journal of %s: %w", l.subject, err))
 	}
 	read := 0
+	l.gone.add(tagNames(digest, tags).gone)
 	for _, tag := range tags {
-		name, ok := nameInTag(digest, tag)
-		if !ok || !slices.Contains(l.kinds, public(kindOf(name))) {
+		name, ok := nameInTag(digest, tag, tagSuffix)
+		if !ok || !slices.Contains(l.kinds, public(kindOf(name))) || l.gone[name] != nil {
 			continue
 		}
 		if read++; read > attach.MaxReferrers {

@@ -51,7 +51,7 @@ type Store struct {
 	native *bool // whether the journal is kept as referrers; nil before it was asked
 	noData bool  // the medium refuses the data field
 	blobs  map[v1.Hash]*upload
-	named  map[v1.Hash]string // names of journal entries by digest, "" for other manifests
+	named  map[v1.Hash]mark // what referrers are to the journal, by digest
 }
 
 // An upload is a blob that was put or is being put.
@@ -91,7 +91,7 @@ func New(m Medium, repo string, opts ...Option) *Store {
 		now:    time.Now,
 		limit:  requests,
 		blobs:  make(map[v1.Hash]*upload),
-		named:  make(map[v1.Hash]string),
+		named:  make(map[v1.Hash]mark),
 	}
 	for _, o := range opts {
 		o(s)
