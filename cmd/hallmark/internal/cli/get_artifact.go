@@ -16,10 +16,10 @@ func newGetArtifactCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "artifact [flags] IMAGE",
 		Short: "Fetch the files of an artifact that is attached to an image",
-		Long: `Fetch the files of an artifact that refers to an image. Only one that an accepted
-key signed ('hallmark sign --countersign --of artifact') is handed out; with
---unverified any, which anyone may have put there. Where several fit, choose
-with --type or --digest.`,
+		Long: `Fetch the files of an artifact that refers to an image. Only one that an
+accepted key signed ('hallmark sign --countersign --of artifact') is handed
+out; with --unverified any, which anyone may have put there. Where several fit,
+choose with --type or --digest.`,
 		Example: `  hallmark get artifact registry.example/app:1.0 --type application/vnd.example.tests --key hallmark.pub -o tests
   hallmark get artifact registry.example/app:1.0 --unverified -o files`,
 		Args: cobra.ExactArgs(1),
