@@ -44,8 +44,13 @@ func (j *judge) check(ctx context.Context) (Check, error) {
 				return Check{}, err
 			}
 		}
-		if j.signers.most() >= j.rule.Threshold && !j.rule.Exhaustive {
+		if j.signers.most() >= j.rule.Threshold && !j.rule.Exhaustive && j.rule.Counter == nil {
 			break
+		}
+	}
+	if j.rule.Counter != nil {
+		if err := j.counter(ctx); err != nil {
+			return Check{}, err
 		}
 	}
 	return j.sum(ctx), nil
@@ -119,6 +124,9 @@ func (j *judge) sum(ctx context.Context) Check {
 	if have >= need {
 		c.Outcome, c.Reason = Accept, Accepted
 		c.Detail = fmt.Sprintf("signed by %s", count(have, "accepted key", "accepted keys"))
+		if j.rule.Counter != nil {
+			c.Detail += fmt.Sprintf(", each entry counter-signed by %d", j.rule.Counter.Threshold)
+		}
 		return c
 	}
 	if open, reason := j.unfinished(ctx); open != "" {
@@ -145,7 +153,9 @@ func (j *judge) sum(ctx context.Context) Check {
 
 // telling reports whether the evidence was rejected for a reason that says more
 // than that nothing counts: but for it the entry would have been accepted.
-func telling(e Evidence) bool { return e.Reason == Revoked || aged(e) }
+func telling(e Evidence) bool {
+	return e.Reason == Revoked || e.Reason == NoCountersignature || aged(e)
+}
 
 // unfinished tells what kept the judge from an answer, "" when nothing did.
 func (j *judge) unfinished(ctx context.Context) (string, Reason) {

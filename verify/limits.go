@@ -16,8 +16,6 @@ const (
 	maxSkew = 5 * time.Minute
 	// maxTime is the size of the longest time stamp, in bytes.
 	maxTime = 64
-	// maxCertificates bounds the certificates of one annotation.
-	maxCertificates = 10
 	// maxIndexDepth bounds how deep indexes of one subject are nested.
 	maxIndexDepth = 4
 	// maxBlobs bounds the manifests and blobs of one subject.

@@ -164,7 +164,7 @@ func checkExtras(a attach.Attachment) (Reason, error) {
 		if !ok {
 			continue
 		}
-		if _, err := certificates(text); err != nil {
+		if _, err := key.ParseCertificates(text); err != nil {
 			return CertificateMalformed, fmt.Errorf("annotation %s: %v", name, err)
 		}
 	}

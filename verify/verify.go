@@ -107,6 +107,8 @@ type Rule struct {
 	MaxAge time.Duration
 	// Annotations must all stand in the signed payload with these values.
 	Annotations map[string]string
+	// Counter, when set, asks that every entry that counts is counter-signed.
+	Counter *Counter
 	// Exhaustive reads every entry even when the threshold is met early, so that
 	// the verdict lists them all.
 	Exhaustive bool
@@ -172,6 +174,9 @@ type Evidence struct {
 	Document string
 	// Annotations are those of the signed payload, set when a signer's signature holds.
 	Annotations map[string]string
+	// Counter tells of the counter-signatures of the entry, for rules that ask
+	// for some: one for each manifest that was looked at.
+	Counter []Countersigned
 	// Time is when what the statement says was made, as the signer wrote into it.
 	// It is read only for rules with a MaxAge.
 	Time time.Time
@@ -195,8 +200,9 @@ func New(trust Trust, policy Policy) (*Verifier, error) {
 	if len(policy.Rules) == 0 {
 		return nil, fmt.Errorf("no rule: %w", ErrConfig)
 	}
+	policy.Rules = slices.Clone(policy.Rules)
 	v := &Verifier{policy: policy, revoked: trust.Revoked}
-	for _, r := range policy.Rules {
+	for i, r := range policy.Rules {
 		keys := distinct(r.Keys)
 		if len(r.Keys) == 0 {
 			keys = distinct(trust.Keys)
@@ -204,6 +210,10 @@ func New(trust Trust, policy Policy) (*Verifier, error) {
 		err := r.check(len(keys))
 		if err == nil && r.MaxAge > 0 && policy.Now == nil {
 			err = fmt.Errorf("an age is asked for and no clock is given: %w", ErrConfig)
+		}
+		if err == nil && r.Counter != nil {
+			r.Counter, err = r.Counter.check(keys, r)
+			v.policy.Rules[i].Counter = r.Counter
 		}
 		if err != nil {
 			return nil, fmt.Errorf("rule %q: %w", r.Name, err)
