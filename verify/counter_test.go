@@ -298,3 +298,29 @@ func (f foreignView) List(context.Context, attach.Subject, ...attach.Kind) iter.
 		yield(f.entry.Attachment(attach.Signature, attach.Place{Scheme: attach.CosignTag}), nil)
 	}
 }
+
+// TestCounterRevoked: a counter-signature by a revoked key counts for nothing.
+func TestCounterRevoked(t *testing.T) {
+	c := newChain(t)
+	entry := c.sign(c.image.Desc, false, c.a)
+	c.sign(c.place(entry, attach.Journal), false, c.counter)
+	for _, revoked := range []bool{false, true} {
+		trust := verify.Trust{Keys: public(c.a)}
+		if revoked {
+			trust.Revoked = verify.Revoke([]key.Fingerprint{c.counter.ID()}, nil)
+		}
+		v, err := verify.New(trust, verify.Policy{Rules: []verify.Rule{{
+			Name: "signature", Kind: attach.Signature, Threshold: 1, Counter: &verify.Counter{Keys: public(c.counter), Threshold: 1},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		verdict, err := v.Verify(t.Context(), c, c.image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if accepted := verdict.Outcome == verify.Accept; accepted == revoked {
+			t.Errorf("revoked %v: %s", revoked, verdict.Outcome)
+		}
+	}
+}
