@@ -152,6 +152,20 @@ func (a Attachment) Found(s Scheme) (Place, bool) {
 	return a.Places[i], true
 }
 
+// Immutable returns the places whose manifest holds the entry for ever: those of
+// the journal, and referrers that are the entry. The manifest of a view is none,
+// as it changes with every append. What is to be signed by digest, so that it
+// says something of this entry, is the manifest of such a place.
+func (a Attachment) Immutable() []Place {
+	var places []Place
+	for _, p := range a.Places {
+		if p.Scheme == Journal || p.Scheme != CosignTag && p.Manifest.Digest == a.Desc.Digest {
+			places = append(places, p)
+		}
+	}
+	return places
+}
+
 // Content is what a writer wants attached.
 //
 // An Artifact whose media type is that of an OCI image manifest is attached whole:
@@ -236,6 +250,18 @@ type Writer interface {
 	// can displace it. On an error no receipt counts; a later Put of the same
 	// parcels completes what was begun and adds nothing twice.
 	Put(ctx context.Context, parcels ...Parcel) ([]Receipt, error)
+}
+
+// A Publisher stores manifests that stand for themselves, such as artifacts that
+// are pushed, rather than beside a subject.
+type Publisher interface {
+	// Publish stores the parts, which are blobs of the manifest, then the manifest
+	// under the tag, and returns it as a subject. A tag that names something else
+	// is moved, unless the store does not let it be: [ErrImmutable]. Where tag is
+	// "" the manifest is stored by its digest alone. A manifest that the store
+	// refuses for what it says is an error that wraps [ErrMalformed]. Parts that
+	// are there already are not sent again.
+	Publish(ctx context.Context, tag string, m Manifest, parts ...Body) (Subject, error)
 }
 
 // A Store resolves, reads and writes.

@@ -25,6 +25,9 @@ var (
 	ErrDenied = errors.New("access denied")
 	// ErrImmutable says that the store does not let a tag be written a second time.
 	ErrImmutable = errors.New("tag is immutable")
+	// ErrRemoved says that an entry was removed earlier and cannot be put again,
+	// since the mark of that is not to be deleted. An entry of another identity can.
+	ErrRemoved = errors.New("removed earlier")
 	// ErrUndeletable says that the store does not delete: not this, or nothing at
 	// all. What was to be deleted is still there.
 	ErrUndeletable = errors.New("not deletable")

@@ -174,15 +174,15 @@ func TestNotMerged(t *testing.T) {
 		return e
 	}
 	other := entryOf(signature(subjectOf(1), 1)) // speaks of another subject
-	name, img := newRecord(subject.Desc, attach.Signature, []cosign.Entry{other}, false)
+	name, img := newRecord(subject.Desc, attach.Signature, []cosign.Entry{other}, false, "")
 	plant(img, tagOf(subject.Desc.Digest, name))
-	name, img = newRecord(subject.Desc, attach.Signature, []cosign.Entry{entryOf(sbomOf(subject, 1))}, false)
+	name, img = newRecord(subject.Desc, attach.Signature, []cosign.Entry{entryOf(sbomOf(subject, 1))}, false, "")
 	plant(img, tagOf(subject.Desc.Digest, name)) // an SBOM as signature
-	_, img = newRecord(subject.Desc, attach.Signature, []cosign.Entry{entryOf(signature(subject, 7))}, false)
+	_, img = newRecord(subject.Desc, attach.Signature, []cosign.Entry{entryOf(signature(subject, 7))}, false, "")
 	plant(img, tagOf(subject.Desc.Digest, "1"+strings.Repeat("0", 31))) // under a false name
 	plant(cosign.Image{}, tagOf(subject.Desc.Digest, "1"+strings.Repeat("1", 31)))
 	bare := entryOf(signature(subject, 8)).WithoutData() // its blob is not there
-	name, img = newRecord(subject.Desc, attach.Signature, []cosign.Entry{bare}, false)
+	name, img = newRecord(subject.Desc, attach.Signature, []cosign.Entry{bare}, false, "")
 	plant(img, tagOf(subject.Desc.Digest, name))
 
 	r := mustPut(t, quick(m), signature(subject, 2))[0]

@@ -104,7 +104,8 @@ type Medium interface {
 	// by digest that a tag names which is not among the references. An error that
 	// wraps [attach.ErrUndeletable] says that the medium does not delete this, or
 	// nothing at all; one that wraps [attach.ErrDenied], that this account may not.
-	// Of several references each is tried, and the errors are joined.
+	// Of several references each is tried, and what is left is told of by errors
+	// of type [attach.Left], joined.
 	Delete(ctx context.Context, refs ...string) error
 	// Lock excludes other writers for the length of one Put. A medium that
 	// cannot lock, such as a registry, returns a function that does nothing.

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -175,28 +176,33 @@ func (p port) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, b
 }
 
 func (p port) Delete(ctx context.Context, refs ...string) error {
+	var left []error
 	for _, ref := range refs {
 		if err := p.pass(ctx, "DELETE "+ref); err != nil {
 			return err
 		}
-		p.mu.Lock()
-		switch {
-		case p.noDelete != nil:
-			p.mu.Unlock()
-			return fmt.Errorf("delete %s: %w", ref, p.noDelete)
-		case strings.HasPrefix(ref, "sha256:"):
-			delete(p.manifests, v1.Hash{Algorithm: "sha256", Hex: ref[7:]})
-		default:
-			h := p.tags[ref]
-			delete(p.tags, ref)
-			if !slices.Contains(slices.Collect(maps.Values(p.tags)), h) {
-				delete(p.manifests, h)
-			}
+		if p.noDelete != nil {
+			left = append(left, attach.Left{Ref: ref, Err: p.noDelete})
+			continue
 		}
-		p.mu.Unlock()
+		p.remove(ref)
 		p.tell("DELETE %s", ref)
 	}
-	return nil
+	return errors.Join(left...)
+}
+
+// remove forgets a tag, with the manifest that no other tag names, or a manifest.
+func (p port) remove(ref string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := v1.Hash{Algorithm: "sha256", Hex: strings.TrimPrefix(ref, "sha256:")}
+	if !strings.HasPrefix(ref, "sha256:") {
+		h = p.tags[ref]
+		delete(p.tags, ref)
+	}
+	if !slices.Contains(slices.Collect(maps.Values(p.tags)), h) {
+		delete(p.manifests, h)
+	}
 }
 
 // state returns all that a reader could see.

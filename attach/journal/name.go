@@ -95,13 +95,14 @@ func tagOf(subject v1.Hash, name string) string {
 	return tagPrefix(subject) + name + tagSuffix
 }
 
-// nameInTag returns the name in a journal tag of the subject.
-func nameInTag(subject v1.Hash, tag string) (string, bool) {
+// nameInTag returns the name in a tag of the subject that ends in the suffix:
+// that of journal entries or of tombstones.
+func nameInTag(subject v1.Hash, tag, suffix string) (string, bool) {
 	rest, ok := strings.CutPrefix(tag, tagPrefix(subject))
 	if !ok {
 		return "", false
 	}
-	name, ok := strings.CutSuffix(rest, tagSuffix)
+	name, ok := strings.CutSuffix(rest, suffix)
 	if !ok || !validName(name) {
 		return "", false
 	}

@@ -22,16 +22,30 @@ func (w *writer) listJournal(ctx context.Context) error {
 		w.blind = nil
 	case errors.Is(err, attach.ErrDenied), errors.Is(err, attach.ErrNotFound),
 		errors.Is(err, attach.ErrLimit), errors.Is(err, attach.ErrUnfinished):
-		w.names, w.vague, w.blind = nil, nil, err
+		w.names, w.vague, w.gone, w.blind = nil, nil, make(map[v1.Hash]graveyard), err
 	default:
 		return fmt.Errorf("list the journal in %s: %w: %w", w.repo, err, attach.ErrUnconfirmed)
 	}
+	w.tellUnits()
 	return nil
 }
 
+// tellUnits tells the units what was removed, as far as the list and this writer
+// itself know.
+func (w *writer) tellUnits() {
+	for _, u := range w.units {
+		digest := u.subject.Desc.Digest
+		u.gone = make(graveyard)
+		u.gone.add(w.gone[digest])
+		u.gone.add(w.buried[digest])
+		for _, name := range w.revived[digest] {
+			delete(u.gone, name)
+		}
+	}
+}
+
 func (w *writer) journal(ctx context.Context) error {
-	lists := make([]map[string]string, len(w.subjects))
-	vague := make([][]v1.Descriptor, len(w.subjects))
+	lists := make([]shelf, len(w.subjects))
 	native := w.isNative()
 	var all []string
 	if many := len(w.subjects) > fewSubjects; many && !native {
@@ -47,7 +61,7 @@ func (w *writer) journal(ctx context.Context) error {
 			var err error
 			switch {
 			case native:
-				lists[i], vague[i], err = w.nativeNames(ctx, s.Desc.Digest)
+				lists[i], err = w.nativeNames(ctx, s.Desc.Digest)
 			case all != nil:
 				lists[i] = tagNames(s.Desc.Digest, all)
 			default:
@@ -63,43 +77,65 @@ func (w *writer) journal(ctx context.Context) error {
 	}
 	w.names = make(map[v1.Hash]map[string]string, len(lists))
 	w.vague = make(map[v1.Hash][]v1.Descriptor)
+	w.gone = make(map[v1.Hash]graveyard)
 	for i, s := range w.subjects {
-		w.names[s.Desc.Digest], w.vague[s.Desc.Digest] = lists[i], vague[i]
+		w.names[s.Desc.Digest], w.vague[s.Desc.Digest], w.gone[s.Desc.Digest] = lists[i].names, lists[i].vague, lists[i].gone
 	}
 	return nil
 }
 
-func tagNames(subject v1.Hash, tags []string) map[string]string {
-	names := make(map[string]string)
+// A shelf is what a list tells of the journal of one subject.
+type shelf struct {
+	names map[string]string // journal entries: name to reference
+	gone  graveyard
+	vague []v1.Descriptor // referrers whose names the list does not tell
+}
+
+func newShelf() shelf { return shelf{names: make(map[string]string), gone: make(graveyard)} }
+
+func tagNames(subject v1.Hash, tags []string) shelf {
+	s := newShelf()
 	for _, tag := range tags {
-		if name, ok := nameInTag(subject, tag); ok {
-			names[name] = tag
+		if name, ok := nameInTag(subject, tag, tagSuffix); ok {
+			s.names[name] = tag
+		}
+		if name, ok := nameInTag(subject, tag, goneSuffix); ok {
+			s.gone[name] = append(s.gone[name], tag)
 		}
 	}
-	return names
+	return s
 }
 
 // nativeNames returns the names that the list of referrers tells, or that are
 // known. The others are left for nameAll.
-func (w *writer) nativeNames(ctx context.Context, subject v1.Hash) (names map[string]string, vague []v1.Descriptor, err error) {
+func (w *writer) nativeNames(ctx context.Context, subject v1.Hash) (shelf, error) {
 	list, _, err := w.askReferrers(ctx, subject)
 	if err != nil {
-		return nil, nil, err
+		return shelf{}, err
 	}
-	names = make(map[string]string)
+	s := newShelf()
 	for _, d := range list {
-		name, known := w.nameToldBy(d)
-		if name != "" {
-			names[name] = d.Digest.String()
-		}
-		if d.ArtifactType != EntryType {
-			names[nameOf(whole, []attach.ID{cosign.Entry{Desc: d}.ID()})] = d.Digest.String()
+		mark, known := w.nameToldBy(d)
+		s.put(mark, d.Digest)
+		if !ofJournal(d.ArtifactType) {
+			s.names[single(whole, cosign.Entry{Desc: d}.ID())] = d.Digest.String()
 		}
 		if !known {
-			vague = append(vague, d)
+			s.vague = append(s.vague, d)
 		}
 	}
-	return names, vague, nil
+	return s, nil
+}
+
+// put notes what is known of a referrer.
+func (s shelf) put(m mark, digest v1.Hash) {
+	switch {
+	case m.name == "":
+	case m.gone:
+		s.gone[m.name] = append(s.gone[m.name], digest.String())
+	default:
+		s.names[m.name] = digest.String()
+	}
 }
 
 // nameAll finds the names of the referrers whose names the list did not tell,
@@ -111,71 +147,82 @@ func (w *writer) nameAll(ctx context.Context, needs func(*unit) bool) error {
 		if len(vague) == 0 || !needs(u) {
 			continue
 		}
-		names := make([]string, len(vague))
+		marks := make([]mark, len(vague))
 		g, ctx := errgroup.WithContext(ctx)
 		g.SetLimit(w.limit)
 		for i, d := range vague {
 			g.Go(func() (err error) {
-				names[i], err = w.nameOfReferrer(ctx, subject, d)
+				marks[i], err = w.nameOfReferrer(ctx, subject, d)
 				return err
 			})
 		}
 		if err := g.Wait(); err != nil {
 			return err
 		}
+		told := shelf{names: w.names[subject], gone: w.gone[subject]}
 		for i, d := range vague {
-			if names[i] != "" {
-				w.names[subject][names[i]] = d.Digest.String()
-			}
+			told.put(marks[i], d.Digest)
 		}
 		delete(w.vague, subject)
 	}
+	w.tellUnits()
 	return nil
 }
 
-// nameOfReferrer returns the name of the journal entry that the referrer is, ""
-// when it is none. Not every registry lists the annotations of a manifest, or
-// even its type, as it should: then the manifest is asked, once.
-func (s *Store) nameOfReferrer(ctx context.Context, subject v1.Hash, d v1.Descriptor) (string, error) {
-	name, known := s.nameToldBy(d)
+// A mark is what a referrer is to the journal: an entry or, when gone, the
+// tombstone of one. The name is "" when it is neither.
+type mark struct {
+	name string
+	gone bool
+}
+
+// nameOfReferrer returns what the referrer is. Not every registry lists the
+// annotations of a manifest, or even its type, as it should: then the manifest is
+// asked, once.
+func (s *Store) nameOfReferrer(ctx context.Context, subject v1.Hash, d v1.Descriptor) (mark, error) {
+	is, known := s.nameToldBy(d)
 	if known {
-		return name, nil
+		return is, nil
 	}
 	m, err := s.medium.Manifest(ctx, d.Digest.String())
 	if err == nil {
-		var r record
-		if r, err = readRecord(m, "", "", subject); err == nil {
-			name = r.name
+		if name := goneIn(m.Raw, subject); name != "" {
+			is = mark{name, true}
+		} else if r, bad := readRecord(m, "", "", subject); bad == nil {
+			is = mark{name: r.name}
 		}
 	}
 	if err != nil && !attach.Judged(err) && !errors.Is(err, attach.ErrNotFound) {
-		return "", fmt.Errorf("read the referrer %s: %w", d.Digest, err)
+		return mark{}, fmt.Errorf("read the referrer %s: %w", d.Digest, err)
 	}
-	s.remember(d.Digest, name)
-	return name, nil
+	s.remember(d.Digest, is)
+	return is, nil
 }
 
-// nameToldBy returns what the descriptor tells of the name, or what is known of
-// it from earlier.
-func (s *Store) nameToldBy(d v1.Descriptor) (name string, known bool) {
-	if name := d.Annotations[nameAnnotation]; d.ArtifactType == EntryType && validName(name) {
-		return name, true
+// nameToldBy returns what the descriptor tells, or what is known from earlier.
+func (s *Store) nameToldBy(d v1.Descriptor) (is mark, known bool) {
+	entry, gone := d.ArtifactType == EntryType, d.ArtifactType == GoneType
+	if name := d.Annotations[nameAnnotation]; entry && validName(name) {
+		return mark{name: name}, true
 	}
-	if d.ArtifactType != EntryType && !vagueType(d.ArtifactType) {
-		return "", true
+	if name := d.Annotations[goneAnnotation]; gone && validName(name) {
+		return mark{name, true}, true
+	}
+	if !entry && !gone && !vagueType(d.ArtifactType) {
+		return mark{}, true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name, known = s.named[d.Digest]
-	return name, known
+	is, known = s.named[d.Digest]
+	return is, known
 }
 
-// remember notes the name of the journal entry with that digest.
-func (s *Store) remember(digest v1.Hash, name string) {
+// remember notes what the manifest with that digest is.
+func (s *Store) remember(digest v1.Hash, is mark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.named) >= attach.MaxReferrers {
 		clear(s.named)
 	}
-	s.named[digest] = name
+	s.named[digest] = is
 }

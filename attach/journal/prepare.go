@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -83,21 +84,25 @@ func (w *writer) findExisting(ctx context.Context, u *unit) error {
 	if err != nil {
 		return err
 	}
-	covered := coveredBy(u.kind, u.view.image)
+	told := newShelf()
 	for _, d := range list {
-		name, err := w.nameOfReferrer(ctx, u.subject.Desc.Digest, d)
+		is, err := w.nameOfReferrer(ctx, u.subject.Desc.Digest, d)
 		if err != nil {
 			return err
 		}
-		if name == "" || kindOf(name) != u.kind || covered[name] {
+		told.put(is, d.Digest)
+	}
+	covered := coveredBy(u.kind, u.view.image)
+	for _, name := range slices.Sorted(maps.Keys(told.names)) {
+		if kindOf(name) != u.kind || covered[name] || told.gone[name] != nil {
 			continue
 		}
-		r, err := w.openRecord(ctx, u, name, d.Digest.String())
+		r, err := w.openRecord(ctx, u, name, told.names[name])
 		if err != nil {
 			return err
 		}
 		for _, e := range r.image.Entries {
-			if e.Err == nil {
+			if e.Err == nil && !told.gone.holds(u.kind, e.ID()) {
 				u.ask(ctx, w.Store, e, r.place)
 			}
 		}
@@ -178,7 +183,7 @@ func (w *writer) upload(ctx context.Context, u *unit) (slow bool, err error) {
 		if u.kind == whole {
 			break
 		}
-		_, img := newRecord(u.subject.Desc, u.kind, entries, false)
+		_, img := newRecord(u.subject.Desc, u.kind, entries, false, "")
 		_, config, err := img.Encode()
 		if err != nil {
 			return false, err
@@ -196,16 +201,15 @@ func (w *writer) upload(ctx context.Context, u *unit) (slow bool, err error) {
 // putRecord writes a journal entry.
 func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry) error {
 	native := w.isNative()
-	name, img := newRecord(u.subject.Desc, u.kind, entries, native)
+	name, img := newRecord(u.subject.Desc, u.kind, entries, native, w.today())
 	tag := ""
 	if !native {
 		tag = tagOf(u.subject.Desc.Digest, name)
 	}
-	var m attach.Manifest
+	m, stands := w.standing(ctx, u, tag, name, entries)
 	var err error
-	switch there, found := w.standing(ctx, u, tag, name); {
-	case found:
-		m = there
+	switch {
+	case stands:
 	case u.kind == whole:
 		m, err = w.putWhole(ctx, u, entries[0], tag)
 	default:
@@ -230,7 +234,7 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 		rec.place.Scheme = attach.Referrers
 	}
 	u.records = append(u.records, rec)
-	w.remember(m.Desc.Digest, name)
+	w.remember(m.Desc.Digest, mark{name: name})
 	u.learn(name, entries)
 	for _, it := range u.items {
 		if slices.ContainsFunc(entries, func(e cosign.Entry) bool { return e.ID() == it.entry.ID() }) {
@@ -240,22 +244,29 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 	return nil
 }
 
-// standing looks whether the journal entry stands under its tag already, where no
-// view could tell, and marks the items whose entry it is.
-func (w *writer) standing(ctx context.Context, u *unit, tag, name string) (attach.Manifest, bool) {
-	if u.kind != whole || tag == "" || u.frozen == "" && !u.hidden {
+// standing looks whether the journal entry stands under its tag already, where
+// the view would not tell: where it is full, left alone or not listed, or where a
+// foreign tool wrote it last. Written again on another day the entry would be
+// another manifest, and what hangs from the first one would hang from nothing.
+func (w *writer) standing(ctx context.Context, u *unit, tag, name string, entries []cosign.Entry) (attach.Manifest, bool) {
+	silent := u.hidden
+	if u.kind != whole {
+		foreign := len(u.view.ids) > 0 && u.view.image.Annotations[subjectAnnotation] == ""
+		silent = foreign || len(u.view.ids) >= attach.MaxView
+	}
+	if tag == "" || u.frozen == "" && !silent {
 		return attach.Manifest{}, false
 	}
 	m, err := w.medium.Manifest(ctx, tag)
 	if err != nil {
-		return m, false
+		return attach.Manifest{}, false
 	}
-	r, err := readEntry(m, tag, name, u.subject.Desc.Digest)
-	if err != nil {
-		return m, false
+	rec := &written{name: name, entries: entries, place: attach.Place{Tag: tag}}
+	if w.same(m, u, rec) != nil {
+		return attach.Manifest{}, false
 	}
 	for _, it := range u.items {
-		it.existed = it.existed || r.holds(it.entry.ID())
+		it.existed = it.existed || u.kind == whole && it.entry.ID() == entries[0].ID()
 	}
 	return m, true
 }

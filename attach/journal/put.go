@@ -40,6 +40,8 @@ type unit struct {
 	fetched map[string]bool            // names of journal entries that were looked at
 	left    int                        // entries that the view has no room for
 	unknown int                        // journal entries that were not opened since the view is full
+	gone    graveyard                  // what was removed
+	refused error                      // why entries of this Put that were removed earlier cannot be put again
 	frozen  string                     // why the view is left as it is, "" while it may be written
 	hidden  bool                       // the medium keeps whole manifests and does not list them
 	raws    map[attach.ID][]byte       // the whole manifests that are put
@@ -79,6 +81,9 @@ type writer struct {
 	probed   map[v1.Hash][]v1.Descriptor   // referrers listed at the start
 	names    map[v1.Hash]map[string]string // the journal as last listed: name to reference, by subject
 	vague    map[v1.Hash][]v1.Descriptor   // the listed whose names are not known yet, by subject
+	gone     map[v1.Hash]graveyard         // what was removed, as last listed, by subject
+	buried   map[v1.Hash]graveyard         // what this writer removed
+	revived  map[v1.Hash][]string          // names whose tombstones this writer deleted
 	blind    error                         // why the journal cannot be listed
 }
 
@@ -89,11 +94,7 @@ func (s *Store) Put(ctx context.Context, parcels ...attach.Parcel) ([]attach.Rec
 	if len(parcels) == 0 {
 		return nil, nil
 	}
-	w := &writer{
-		Store:  s,
-		unitOf: make(map[*item]*unit),
-		probed: make(map[v1.Hash][]v1.Descriptor),
-	}
+	w := s.newWriter()
 	for i, p := range parcels {
 		if err := w.plan(p); err != nil {
 			return nil, fmt.Errorf("attach parcel %d to %s: %w", i+1, p.Subject, err)
@@ -112,6 +113,16 @@ func (s *Store) Put(ctx context.Context, parcels ...attach.Parcel) ([]attach.Rec
 		receipts[i] = w.receipt(w.unitOf[it], it)
 	}
 	return receipts, nil
+}
+
+func (s *Store) newWriter() *writer {
+	return &writer{
+		Store:   s,
+		unitOf:  make(map[*item]*unit),
+		probed:  make(map[v1.Hash][]v1.Descriptor),
+		buried:  make(map[v1.Hash]graveyard),
+		revived: make(map[v1.Hash][]string),
+	}
 }
 
 func (w *writer) run(ctx context.Context) error {
@@ -134,7 +145,10 @@ func (w *writer) run(ctx context.Context) error {
 	if err := w.each(ctx, w.prepare); err != nil {
 		return err
 	}
-	return w.settle(ctx)
+	if err := w.settle(ctx); err != nil {
+		return err
+	}
+	return w.refusals()
 }
 
 // each calls f for all units, several at a time.
@@ -184,19 +198,7 @@ func (w *writer) plan(p attach.Parcel) error {
 	})
 	if i < 0 {
 		i = len(w.units)
-		w.units = append(w.units, &unit{
-			subject: p.Subject,
-			kind:    kind,
-			tag:     attach.CosignTagOf(digest, kind),
-			raws:    make(map[attach.ID][]byte),
-			seen:    make(map[attach.ID]cosign.Entry),
-			groups:  make(map[string][]attach.ID),
-			fetched: make(map[string]bool),
-			wrotes:  make(map[v1.Hash]bool),
-		})
-	}
-	if !slices.ContainsFunc(w.subjects, func(s attach.Subject) bool { return s.Desc.Digest == digest }) {
-		w.subjects = append(w.subjects, p.Subject)
+		w.addUnit(p.Subject, kind)
 	}
 	w.units[i].items = append(w.units[i].items, it)
 	if raw != nil {
@@ -205,6 +207,26 @@ func (w *writer) plan(p attach.Parcel) error {
 	w.order = append(w.order, it)
 	w.unitOf[it] = w.units[i]
 	return nil
+}
+
+// addUnit adds a unit with nothing in it.
+func (w *writer) addUnit(subject attach.Subject, k attach.Kind) *unit {
+	digest := subject.Desc.Digest
+	u := &unit{
+		subject: subject,
+		kind:    k,
+		tag:     attach.CosignTagOf(digest, k),
+		raws:    make(map[attach.ID][]byte),
+		seen:    make(map[attach.ID]cosign.Entry),
+		groups:  make(map[string][]attach.ID),
+		fetched: make(map[string]bool),
+		wrotes:  make(map[v1.Hash]bool),
+	}
+	w.units = append(w.units, u)
+	if !slices.ContainsFunc(w.subjects, func(s attach.Subject) bool { return s.Desc.Digest == digest }) {
+		w.subjects = append(w.subjects, subject)
+	}
+	return u
 }
 
 // probe learns, once in the life of the store, whether the medium serves

@@ -37,8 +37,8 @@ type record struct {
 	image cosign.Image
 }
 
-// newRecord returns the manifest of a journal entry.
-func newRecord(subject v1.Descriptor, k attach.Kind, entries []cosign.Entry, native bool) (string, cosign.Image) {
+// newRecord returns the manifest of a journal entry that was written on the day.
+func newRecord(subject v1.Descriptor, k attach.Kind, entries []cosign.Entry, native bool, day string) (string, cosign.Image) {
 	ids := make([]attach.ID, len(entries))
 	for i, e := range entries {
 		ids[i] = e.ID()
@@ -51,6 +51,9 @@ func newRecord(subject v1.Descriptor, k attach.Kind, entries []cosign.Entry, nat
 			kindAnnotation:    string(k),
 			subjectAnnotation: subject.Digest.String(),
 		},
+	}
+	if day != "" {
+		img.Annotations[createdAnnotation] = day
 	}
 	if native {
 		img.ArtifactType = EntryType

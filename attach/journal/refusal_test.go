@@ -176,7 +176,7 @@ func FuzzReadRecord(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, native := range []bool{false, true} {
-		_, img := newRecord(subject.Desc, attach.Signature, []cosign.Entry{e}, native)
+		_, img := newRecord(subject.Desc, attach.Signature, []cosign.Entry{e}, native, "")
 		raw, _, err := img.Encode()
 		if err != nil {
 			f.Fatal(err)

@@ -28,6 +28,9 @@ func (w *writer) settle(ctx context.Context) error {
 		}
 		if try == 0 {
 			native := w.isNative()
+			if err := w.revive(ctx); err != nil {
+				return err
+			}
 			if err := w.confirmAll(ctx); err != nil {
 				return err
 			}
@@ -114,7 +117,7 @@ func (w *writer) behind(u *unit) (missing, before int) {
 	}
 	covered := coveredBy(u.kind, u.view.image)
 	for name := range w.names[u.subject.Desc.Digest] {
-		if kindOf(name) == u.kind && !covered[name] {
+		if kindOf(name) == u.kind && !covered[name] && u.gone[name] == nil {
 			missing++
 			if name < mine {
 				before++
@@ -165,7 +168,7 @@ func (w *writer) wanting(u *unit) bool {
 	if u.tag == "" || u.frozen != "" {
 		return false
 	}
-	if _, added := u.merge(); added > 0 {
+	if _, changed := u.merge(); changed > 0 {
 		return true
 	}
 	if !w.answers(u) {
@@ -185,7 +188,7 @@ func (w *writer) uncovered(u *unit) []string {
 	covered := coveredBy(u.kind, u.view.image)
 	var names []string
 	for name := range w.names[u.subject.Desc.Digest] {
-		if kindOf(name) == u.kind && !covered[name] && !u.fetched[name] {
+		if kindOf(name) == u.kind && !covered[name] && u.gone[name] == nil && !u.fetched[name] {
 			names = append(names, name)
 		}
 	}

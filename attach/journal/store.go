@@ -46,12 +46,13 @@ type Store struct {
 	random func() float64
 	now    func() time.Time
 	limit  int // how many requests of one Put are under way at once
+	ahead  int // how many manifests of one List are read before their turn
 
 	mu     sync.Mutex
 	native *bool // whether the journal is kept as referrers; nil before it was asked
 	noData bool  // the medium refuses the data field
 	blobs  map[v1.Hash]*upload
-	named  map[v1.Hash]string // names of journal entries by digest, "" for other manifests
+	named  map[v1.Hash]mark // what referrers are to the journal, by digest
 }
 
 // An upload is a blob that was put or is being put.
@@ -80,6 +81,12 @@ func WithClock(now func() time.Time) Option {
 	return func(s *Store) { s.now = now }
 }
 
+// WithReadAhead has lists read up to n manifests at once, before their turn: for
+// a medium on which a request takes long. Without it they are read one by one.
+func WithReadAhead(n int) Option {
+	return func(s *Store) { s.ahead = n }
+}
+
 // New returns the store on the medium. The repo is the repository as a reader
 // would type it; it stands in errors.
 func New(m Medium, repo string, opts ...Option) *Store {
@@ -90,8 +97,9 @@ func New(m Medium, repo string, opts ...Option) *Store {
 		random: rand.Float64,
 		now:    time.Now,
 		limit:  requests,
+		ahead:  1,
 		blobs:  make(map[v1.Hash]*upload),
-		named:  make(map[v1.Hash]string),
+		named:  make(map[v1.Hash]mark),
 	}
 	for _, o := range opts {
 		o(s)

@@ -87,7 +87,7 @@ func (u *unit) missing() []cosign.Entry {
 	var ours, others []cosign.Entry
 	for id, e := range u.seen {
 		switch {
-		case u.view.ids[id]:
+		case u.view.ids[id], u.gone.holds(u.kind, id):
 		case u.isOurs(id):
 			ours = append(ours, e)
 		default:
@@ -104,11 +104,15 @@ func (u *unit) isOurs(id attach.ID) bool {
 	return slices.ContainsFunc(u.items, func(it *item) bool { return it.entry.ID() == id })
 }
 
-// merge returns the view with what is missing, as far as there is room, and how
-// many entries were added. What the view shows stays, in its order.
-func (u *unit) merge() (cosign.Image, int) {
-	img := u.view.image
-	img.Entries = slices.Clone(img.Entries)
+// merge returns the view with what is missing, as far as there is room, and
+// without what was removed, and how many entries that changed. All else that the
+// view shows stays, in its order.
+func (u *unit) merge() (img cosign.Image, changed int) {
+	img = u.view.image
+	img.Entries = slices.DeleteFunc(slices.Clone(img.Entries), func(e cosign.Entry) bool {
+		return e.Err == nil && u.gone.holds(u.kind, e.ID())
+	})
+	dropped := len(u.view.image.Entries) - len(img.Entries)
 	size := 4096 + attach.MaxAnnotation
 	for _, e := range img.Entries {
 		size += e.Size()
@@ -128,17 +132,22 @@ func (u *unit) merge() (cosign.Image, int) {
 	}
 	u.left = len(missing) - added
 	annotate(&img, u.subject.Desc.Digest, u.groups)
-	return img, added
+	return img, added + dropped
 }
 
 // write merges what is missing into the view and writes it. A tag that may not
-// be overwritten freezes the view.
+// be overwritten freezes the view. A view that nothing is left in is deleted; where
+// that is refused it stays, with nothing in it.
 func (w *writer) write(ctx context.Context, u *unit) error {
 	if u.tag == "" || u.frozen != "" {
 		return nil
 	}
-	img, added := u.merge()
-	if added == 0 {
+	img, changed := u.merge()
+	if changed == 0 {
+		return nil
+	}
+	if len(img.Entries) == 0 && w.medium.Delete(ctx, u.tag) == nil {
+		u.wrotes[v1.Hash{}], u.wrote = true, true // no view is what it wrote
 		return nil
 	}
 	var m attach.Manifest
@@ -158,7 +167,7 @@ func (w *writer) write(ctx context.Context, u *unit) error {
 		if err := w.look(ctx, u); err != nil {
 			return err
 		}
-		if len(u.missing()) > 0 {
+		if _, changed := u.merge(); changed > 0 {
 			u.frozen = fmt.Sprintf("the tag %s may not be written again (%v)", u.tag, err)
 		}
 		return nil

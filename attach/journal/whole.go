@@ -200,7 +200,7 @@ func (w *writer) lookNative(ctx context.Context, u *unit) error {
 	}
 	entries := make([]cosign.Entry, 0, len(list))
 	for _, d := range list {
-		if d.ArtifactType != EntryType {
+		if !ofJournal(d.ArtifactType) {
 			entries = append(entries, cosign.Entry{Desc: d})
 		}
 	}

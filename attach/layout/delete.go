@@ -39,7 +39,7 @@ func (m *medium) Delete(ctx context.Context, refs ...string) error {
 			}
 			h := v1.Hash{Algorithm: "sha256", Hex: strings.TrimPrefix(ref, "sha256:")}
 			if err := x.drop(h, listed); err != nil {
-				errs = append(errs, fmt.Errorf("delete %s@%s: %w", m.dir.name, h, err))
+				errs = append(errs, attach.Left{Ref: ref, Err: err})
 				continue
 			}
 			gone = append(gone, h)

@@ -109,6 +109,16 @@ func newStore(d *dir, o Options) *Store {
 	return &Store{Store: journal.New(m, d.name, o.Journal...), medium: m}
 }
 
+var (
+	_ attach.Store     = (*Store)(nil)
+	_ attach.Publisher = (*Store)(nil)
+)
+
+// Publish implements [attach.Publisher].
+func (s *Store) Publish(ctx context.Context, tag string, m attach.Manifest, parts ...attach.Body) (attach.Subject, error) {
+	return journal.Publish(ctx, s.medium, s.String(), tag, m, parts...)
+}
+
 // Close releases the directory. Files that are open for reading stay open.
 func (s *Store) Close() error { return s.medium.dir.root.Close() }
 

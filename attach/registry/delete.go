@@ -57,7 +57,7 @@ type deletion struct {
 
 func (d *deletion) note(ref string, err error) {
 	if err != nil {
-		d.errs = append(d.errs, fmt.Errorf("delete %s: %w", d.refName(ref), err))
+		d.errs = append(d.errs, attach.Left{Ref: ref, Err: err})
 	}
 }
 

@@ -116,7 +116,10 @@ type Store struct {
 	attachments *client // subjects where no repository of its own was named
 }
 
-var _ attach.Store = (*Store)(nil)
+var (
+	_ attach.Store     = (*Store)(nil)
+	_ attach.Publisher = (*Store)(nil)
+)
 
 // Parse splits the reference of an image, "registry/repo:tag" or
 // "registry/repo@sha256:...", in the repository, as New takes it, and the tag or
@@ -149,11 +152,15 @@ func New(repo string, o Options) (*Store, error) {
 		}
 	}
 	return &Store{
-		Store:       journal.New(medium{attachments}, attachments.repo.Name(), journal.WithSleep(subjects.options.Sleep)),
+		Store: journal.New(medium{attachments}, attachments.repo.Name(),
+			journal.WithSleep(subjects.options.Sleep), journal.WithReadAhead(readAhead)),
 		subjects:    subjects,
 		attachments: attachments,
 	}, nil
 }
+
+// readAhead is how many manifests of one list are read at once.
+const readAhead = 16
 
 // Resolve implements [attach.Resolver]. The ref is a tag or a digest
 // "sha256:..."; the tag "latest" stands for "". Media types that contradict each
@@ -207,6 +214,11 @@ func (s *Store) Blob(ctx context.Context, _ attach.Subject, d v1.Descriptor) (io
 		return nil, fmt.Errorf("read %s: %w", from.refName(d.Digest.String()), err)
 	}
 	return attach.CheckIn(from.repo.Name(), rc, d)
+}
+
+// Publish implements [attach.Publisher], in the repository of the subjects.
+func (s *Store) Publish(ctx context.Context, tag string, m attach.Manifest, parts ...attach.Body) (attach.Subject, error) {
+	return journal.Publish(ctx, medium{s.subjects}, s.subjects.repo.Name(), tag, m, parts...)
 }
 
 // refName returns the reference with its repository, for messages.

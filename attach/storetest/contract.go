@@ -53,6 +53,7 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"large body", largeBody},
 		{"many subjects", manySubjects},
 		{"bad parcels", badParcels},
+		{"publish", publish},
 		{"cancelled and completed", cancelled},
 		{"whole manifest", wholeManifest},
 		{"bad manifests", badManifests},

@@ -76,6 +76,13 @@ func Answer(name string, h http.HandlerFunc) Quirk {
 	return quirk(name, func(w http.ResponseWriter, r *http.Request, _ http.Handler) { h(w, r) })
 }
 
+// Watch calls f with what handles each request, as the rest of the registry does.
+func Watch(name string, f func(handle func())) Quirk {
+	return quirk(name, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		f(func() { next.ServeHTTP(w, r) })
+	})
+}
+
 // Delay waits before each request is looked at.
 func Delay(d time.Duration) Quirk {
 	return quirk(fmt.Sprintf("%v per request", d), func(w http.ResponseWriter, r *http.Request, next http.Handler) {

@@ -67,6 +67,8 @@ func quirkOf(title, value string) (storetest.Quirk, error) {
 		return storetest.Truncated(), nil
 	case "wrongbytes":
 		return storetest.WrongBytes(), nil
+	case "imagesonly":
+		return storetest.ImagesOnly(), nil
 	case "endless":
 		return storetest.EndlessPages(value == "loop"), nil
 	case "redirect":

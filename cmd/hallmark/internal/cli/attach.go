@@ -13,7 +13,8 @@ import (
 )
 
 func newAttachCmd(app *App) *cobra.Command {
-	return group("attach", "Put existing files beside an image", groupParts, newAttachSBOMCmd(app))
+	return group("attach", "Put existing files beside an image", groupParts,
+		newAttachSBOMCmd(app), newAttachSignatureCmd(app), newAttachAttestationCmd(app), newAttachArtifactCmd(app))
 }
 
 func newAttachSBOMCmd(app *App) *cobra.Command {

@@ -82,7 +82,7 @@ func wantsJSON(cmd *cobra.Command) bool {
 		return false
 	}
 	format, output := cmd.Flags().Lookup("format"), cmd.Flags().Lookup("output")
-	return format != nil && format.Value.String() == "json" && output != nil && output.Value.String() == "-"
+	return format != nil && format.Value.String() == "json" && (output == nil || output.Value.String() == "-")
 }
 
 // errInterrupted is the cause of a context that a signal ended.

@@ -21,7 +21,7 @@ import (
 
 func newGetCmd(app *App) *cobra.Command {
 	return group("get", "Fetch what is attached to an image, once it verified", groupMain,
-		newGetSBOMCmd(app), newGetAttestationCmd(app), newGetSignatureCmd(app))
+		newGetSBOMCmd(app), newGetAttestationCmd(app), newGetSignatureCmd(app), newGetArtifactCmd(app))
 }
 
 // getJob is one run of get.
@@ -141,7 +141,7 @@ func (j *getJob) run(ctx context.Context, arg string) error {
 		return err
 	}
 	if verdict.Outcome != verify.Accept {
-		return j.refuse(arg, verdict)
+		return j.app.refuse(arg, verdict)
 	}
 	if j.kind == attach.Signature {
 		return j.out.write(func(w io.Writer) error { return j.signatures(ctx, img, verdict, w) })
@@ -254,12 +254,12 @@ func signatureLine(ctx context.Context, img image, a attach.Attachment) (signedP
 }
 
 // refuse prints why nothing is handed out.
-func (j *getJob) refuse(arg string, v verify.Verdict) error {
+func (app *App) refuse(arg string, v verify.Verdict) error {
 	doc := report.Verdicts{Outcome: v.Outcome.String(), Images: []report.Verdict{report.NewVerdict(arg, v)}}
-	if err := report.Write(j.app.Err, "text", doc); err != nil {
+	if err := report.Write(app.Err, "text", doc); err != nil {
 		return err
 	}
-	j.app.notef("nothing was written")
+	app.notef("nothing was written")
 	return outcomeError(v.Outcome)
 }
 

@@ -22,17 +22,32 @@ func newSignCmd(app *App) *cobra.Command {
 		Long: `Sign images with one or more keys. The signature is kept beside the image under
 cosign's tag, and cosign verifies it. Concurrent signers never lose each
 other's signatures. Signing again with the same key and annotations adds
-nothing, unless --again is given.`,
+nothing, unless --again is given.
+
+With --countersign what is signed is not the image but a signature, attestation
+or SBOM that is stored beside it: the journal entry that holds it, which never
+changes. 'hallmark verify --countersigned-by' asks for that chain. An entry that
+cosign made is put into the journal first. With --attachment the object under
+cosign's tag is signed, as cosign does; such a signature is void as soon as
+something is added to that object.`,
 		Example: `  hallmark sign registry.example/app:1.0 --key hallmark.key
   hallmark sign registry.example/app@sha256:... --key hallmark.key -a env=prod
-  hallmark sign registry.example/multi:1.0 --key hallmark.key --recursive`,
+  hallmark sign registry.example/multi:1.0 --key hallmark.key --recursive
+  hallmark sign registry.example/app:1.0 --key auditor.key --countersign
+  hallmark sign registry.example/app:1.0 --key auditor.key --countersign --of attestation --entry all`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := job.stored.contradiction(job.recursive, cmd.Flags().Changed); err != nil {
+				return err
+			}
+			return job.run(cmd.Context(), args)
+		},
 	}
 	job.target.bindWriter(cmd, app)
 	job.target.bindPlatform(cmd)
 	job.signers.bind(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
+	job.stored.bind(cmd, app)
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&job.annotations, "annotations", "a", nil, "name=value to sign along; repeatable")
 	flags.BoolVarP(&job.recursive, "recursive", "r", false, "sign an index and every manifest that it lists")
@@ -45,6 +60,7 @@ type signJob struct {
 	target      target
 	signers     signers
 	out         render
+	stored      stored
 	annotations []string
 	recursive   bool
 	again       bool
@@ -68,21 +84,45 @@ func (j *signJob) run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		subjects := []attach.Subject{img.subject}
-		if j.recursive {
-			if subjects, err = withChildren(ctx, img); err != nil {
-				return fmt.Errorf("%s: %w", arg, err)
-			}
+		targets, err := j.targets(ctx, img)
+		if err != nil {
+			return err
+		}
+		subjects := make([]attach.Subject, len(targets))
+		for i, t := range targets {
+			subjects[i] = t.subject
 		}
 		receipts, err := sign.Image(ctx, img, subjects, asSigners(keys), opts)
 		if err != nil {
 			return fmt.Errorf("sign %s: %w", arg, err)
 		}
-		for i, s := range subjects {
-			doc.Images = append(doc.Images, attached(arg, s, receipts[i*len(keys):(i+1)*len(keys)]))
+		for i, t := range targets {
+			one := attached(arg, t.subject, receipts[i*len(keys):(i+1)*len(keys)])
+			one.Of = t.of
+			doc.Images = append(doc.Images, one)
 		}
 	}
 	return j.out.print(doc)
+}
+
+// targets returns what is to be signed: what is stored beside the image where the
+// flags ask for that, else the image, and with --recursive what its index lists.
+func (j *signJob) targets(ctx context.Context, img image) ([]signTarget, error) {
+	if targets, err := j.stored.targets(ctx, img); targets != nil || err != nil {
+		return targets, err
+	}
+	subjects := []attach.Subject{img.subject}
+	if j.recursive {
+		var err error
+		if subjects, err = withChildren(ctx, img); err != nil {
+			return nil, fmt.Errorf("%s: %w", img.name, err)
+		}
+	}
+	targets := make([]signTarget, len(subjects))
+	for i, s := range subjects {
+		targets[i].subject = s
+	}
+	return targets, nil
 }
 
 // asSigners returns the keys as what package sign takes.

@@ -182,20 +182,55 @@ func (t *target) layout(arg, rest string) (attach.Store, string, error) {
 	if t.attachRepo != "" {
 		return nil, "", usagef("image %q: an OCI layout keeps its own attachments; --attachment-repository is for registries", arg)
 	}
-	dir, ref := rest, ""
-	if i := strings.LastIndex(rest, "@"); i >= 0 {
-		dir, ref = rest[:i], rest[i+1:]
-	} else if i := strings.LastIndex(rest, ":"); i >= 0 && !strings.ContainsAny(rest[i:], `/\`) {
-		dir, ref = rest[:i], rest[i+1:]
-	}
-	if dir == "" {
-		return nil, "", usagef("image %q: no directory is named", arg)
+	dir, ref, err := splitLayout(arg, rest)
+	if err != nil {
+		return nil, "", err
 	}
 	store, err := layout.Open(dir, layout.Options{})
 	if err != nil {
 		return nil, "", err
 	}
 	return store, ref, nil
+}
+
+// splitLayout returns the directory and the tag or digest of "DIR:tag" or
+// "DIR@sha256:...".
+func splitLayout(arg, rest string) (dir, ref string, err error) {
+	dir = rest
+	if i := strings.LastIndex(rest, "@"); i >= 0 {
+		dir, ref = rest[:i], rest[i+1:]
+	} else if i := strings.LastIndex(rest, ":"); i >= 0 && !strings.ContainsAny(rest[i:], `/\`) {
+		dir, ref = rest[:i], rest[i+1:]
+	}
+	if dir == "" {
+		return "", "", usagef("image %q: no directory is named", arg)
+	}
+	return dir, ref, nil
+}
+
+// publisher returns where a manifest is to be stored and the tag for it. A layout
+// that does not exist is made.
+func (t *target) publisher(ctx context.Context, arg string) (attach.Publisher, string, error) {
+	rest, isLayout := strings.CutPrefix(arg, layoutPrefix)
+	if strings.Contains(arg, "@") {
+		return nil, "", usagef("%s: the digest follows from what is stored; name a tag", arg)
+	}
+	if isLayout {
+		dir, tag, err := splitLayout(arg, rest)
+		if err != nil {
+			return nil, "", err
+		}
+		if tag == "" {
+			return nil, "", usagef("%s: name a tag, oci:DIR:TAG", arg)
+		}
+		store, err := layout.Create(ctx, dir, layout.Options{})
+		return store, tag, err
+	}
+	store, tag, err := t.store(arg)
+	if err != nil {
+		return nil, "", err
+	}
+	return store.(attach.Publisher), tag, nil // every store here is one
 }
 
 // attachments returns the repository that attachments are moved to, "" for the

@@ -24,6 +24,12 @@ image must also carry an SBOM or another attestation by an accepted key whose
 statement names the image's digest. With --policy a file says, for each
 repository, which keys count and what an image must have.
 
+With --countersigned-by every signature and statement that is counted must in
+turn be signed, as it is stored, by one of these keys (see 'hallmark sign
+--countersign'): a signature over another entry, or over the object that shows
+all entries, does not do. With --attachment the object under cosign's tag is
+judged instead of the image; it says who stored it, not which image it is for.
+
 Exit code 0 means yes for every image, 1 means a definite no for at least one,
 and 2 that no answer could be had: a registry that does not answer is never
 taken for a missing signature.`,
@@ -31,6 +37,7 @@ taken for a missing signature.`,
   hallmark verify registry.example/app:1.0 --key a.pub --key b.pub --threshold 2
   hallmark verify oci:./layout:1.0 --key hallmark.pub --sbom --deep
   hallmark verify registry.example/app:1.0 --key hallmark.pub --type slsaprovenance1 -a env=prod
+  hallmark verify registry.example/app:1.0 --key hallmark.pub --countersigned-by auditor.pub
   hallmark verify registry.example/app:1.0 --policy policy.yaml`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
@@ -45,6 +52,8 @@ taken for a missing signature.`,
 	flags.BoolVar(&job.sbom, "sbom", false, "also ask for an SPDX or CycloneDX attestation")
 	flags.StringArrayVar(&job.types, "type", nil, "also ask for an attestation of this type, a name or a URI; repeatable")
 	job.policies.bind(cmd, app)
+	flags.StringArrayVar(&job.counter, "countersigned-by", nil, "public key that must have counter-signed each entry that counts; repeat to accept several")
+	bindAttachment(cmd, &job.attachment, "judge")
 	flags.BoolVar(&job.deep, "deep", false, "also read every blob of the image and recompute its digest")
 	flags.BoolVar(&job.all, "all", false, "read and show every entry, also when fewer would do")
 	return cmd
@@ -59,6 +68,8 @@ type verifyJob struct {
 	annotations []string
 	types       []string
 	policies    policyFiles
+	counter     []string
+	attachment  string
 	sbom        bool
 	deep        bool
 	all         bool
@@ -114,31 +125,56 @@ func (j *verifyJob) one(ctx context.Context, g gate, arg string) (report.Verdict
 		verdict, outcome := unresolved(arg, err)
 		return verdict, outcome, nil
 	}
+	of := ""
+	if j.attachment != "" {
+		t, err := viewOf(ctx, img, j.attachment)
+		switch {
+		case errors.Is(err, errUsage):
+			return report.Verdict{}, verify.Undetermined, err
+		case errors.Is(err, attach.ErrNotFound):
+			return refused(arg, "attachment", verify.NoAttachment, err), verify.Reject, nil
+		case err != nil:
+			verdict, outcome := unresolved(arg, err)
+			return verdict, outcome, nil
+		}
+		img.subject, of = t.subject, t.of
+	}
 	verdict, err := g.judge(ctx, img, img.subject, arg)
 	if err != nil {
 		return report.Verdict{}, verify.Undetermined, err
 	}
-	return report.NewVerdict(arg, verdict), j.app.passes(arg, verdict), nil
+	doc := report.NewVerdict(arg, verdict)
+	doc.Of = of
+	return doc, j.app.passes(arg, verdict), nil
 }
 
 // unresolved is the verdict on an image that could not be resolved. A manifest
 // that came whole and has another digest than it should is a definite no;
 // everything else leaves the question open.
 func unresolved(arg string, err error) (report.Verdict, verify.Outcome) {
-	v := report.Verdict{Image: arg, Outcome: verify.Undetermined.String(), Error: oneLine(err), Checks: []report.Check{}}
 	if !errors.Is(err, attach.ErrDigest) {
-		return v, verify.Undetermined
+		return report.Verdict{Image: arg, Outcome: verify.Undetermined.String(), Error: oneLine(err), Checks: []report.Check{}}, verify.Undetermined
 	}
-	v.Outcome = verify.Reject.String()
-	v.Checks = append(v.Checks, report.Check{
-		Rule: "subject", Outcome: v.Outcome, Reason: string(verify.SubjectDigest), Detail: v.Error,
-	})
-	return v, verify.Reject
+	return refused(arg, "subject", verify.SubjectDigest, err), verify.Reject
+}
+
+// refused is the verdict on an image of which the error tells enough to say no.
+func refused(arg, rule string, reason verify.Reason, err error) report.Verdict {
+	no := verify.Reject.String()
+	return report.Verdict{Image: arg, Outcome: no, Error: oneLine(err), Checks: []report.Check{
+		{Rule: rule, Outcome: no, Reason: string(reason), Detail: oneLine(err)},
+	}}
 }
 
 // gate returns what judges: policy files, or keys and what flags ask for.
 func (j *verifyJob) gate(ctx context.Context) (gate, error) {
+	if j.attachment != "" && (j.sbom || len(j.types) > 0 || j.deep || len(j.policies.paths) > 0) {
+		return nil, usagef("--attachment asks who signed the object that holds attachments: it goes with none of --sbom, --type, --deep, --policy")
+	}
 	if len(j.policies.paths) > 0 {
+		if len(j.counter) > 0 {
+			return nil, usagef("a policy file says whose signatures count: --policy goes without --countersigned-by")
+		}
 		if len(j.trust.keys) > 0 || len(j.annotations) > 0 || len(j.types) > 0 || j.sbom || j.deep || j.all || j.trust.threshold != 1 {
 			return nil, usagef("a policy file says which keys count and what is asked for: --policy goes with none of --key, --threshold, -a, --sbom, --type, --deep, --all")
 		}
@@ -152,6 +188,13 @@ func (j *verifyJob) gate(ctx context.Context) (gate, error) {
 	rules, err := j.rules()
 	if err != nil {
 		return nil, err
+	}
+	counter, err := j.app.countersigners(ctx, j.counter)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rules.Rules {
+		rules.Rules[i].Counter = counter
 	}
 	v, err := verify.New(trust, rules)
 	if err != nil {

@@ -11,7 +11,9 @@ type Receipts struct {
 
 // Attached tells what was put beside one image.
 type Attached struct {
-	Image   string    `json:"image"`
+	Image string `json:"image"`
+	// Of says what was signed where it was not the image itself.
+	Of      string    `json:"of,omitempty"`
 	Subject string    `json:"subject"`
 	Digest  string    `json:"digest"`
 	Entries []Receipt `json:"entries"`
@@ -40,6 +42,9 @@ func (r Receipts) text(p *printer) {
 
 func (a Attached) text(p *printer) {
 	p.linef("%s", a.Image)
+	if a.Of != "" {
+		p.linef("  of %s", a.Of)
+	}
 	p.linef("  digest %s", a.Digest)
 	for _, e := range a.Entries {
 		e.text(p)
