@@ -22,8 +22,8 @@ func newListCmd(app *App) *cobra.Command {
 		Long: `Show everything that is attached to an image: kind, type, size, digest, and
 every place where it was found (cosign's tag, a referrer, the journal). Of an
 index also the attestations that buildx put into it, and which image they are
-about. Nothing that list shows is verified. When a place cannot be read, list says so and ends
-with exit code 2.`,
+about. Nothing that list shows is verified. When a place cannot be read, list
+says so and ends with exit code 2.`,
 		Example: `  hallmark list registry.example/app:1.0
   hallmark list oci:./layout:1.0 -f json`,
 		Args: cobra.ExactArgs(1),
