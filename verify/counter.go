@@ -131,6 +131,7 @@ func (j *judge) signaturesOf(ctx context.Context, manifest v1.Descriptor) (Check
 		Reader:  j.Reader,
 		subject: attach.Subject{Repo: j.subject.Repo, Desc: manifest},
 		keys:    j.rule.Counter.Keys,
+		revoked: j.revoked,
 		rule:    Rule{Name: "counter-signature", Kind: attach.Signature, Threshold: 1, Exhaustive: true},
 	}
 	check, err := inner.check(ctx)
@@ -143,7 +144,3 @@ func (j *judge) signaturesOf(ctx context.Context, manifest v1.Descriptor) (Check
 	}
 	return check, err
 }
-
-// almost reports whether the entry would count but for its age or a
-// counter-signature: that says more than how many entries do not.
-func almost(e Evidence) bool { return e.Reason == NoCountersignature || aged(e) }

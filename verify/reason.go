@@ -49,6 +49,7 @@ const (
 	TooOld               Reason = "too-old"               // what the statement says was made too long ago
 	NoTime               Reason = "no-time"               // an age is asked for, and the statement tells no time
 	FromFuture           Reason = "from-future"           // the statement claims to be made at a time yet to come
+	Revoked              Reason = "revoked"               // a key, an image or a document that counts nowhere any more
 	NoCountersignature   Reason = "no-countersignature"   // it would count, but the keys that are to counter-sign it did not
 )
 

@@ -46,6 +46,7 @@ type Store struct {
 	random func() float64
 	now    func() time.Time
 	limit  int // how many requests of one Put are under way at once
+	ahead  int // how many manifests of one List are read before their turn
 
 	mu     sync.Mutex
 	native *bool // whether the journal is kept as referrers; nil before it was asked
@@ -80,6 +81,12 @@ func WithClock(now func() time.Time) Option {
 	return func(s *Store) { s.now = now }
 }
 
+// WithReadAhead has lists read up to n manifests at once, before their turn: for
+// a medium on which a request takes long. Without it they are read one by one.
+func WithReadAhead(n int) Option {
+	return func(s *Store) { s.ahead = n }
+}
+
 // New returns the store on the medium. The repo is the repository as a reader
 // would type it; it stands in errors.
 func New(m Medium, repo string, opts ...Option) *Store {
@@ -90,6 +97,7 @@ func New(m Medium, repo string, opts ...Option) *Store {
 		random: rand.Float64,
 		now:    time.Now,
 		limit:  requests,
+		ahead:  1,
 		blobs:  make(map[v1.Hash]*upload),
 		named:  make(map[v1.Hash]mark),
 	}

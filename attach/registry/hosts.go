@@ -57,11 +57,13 @@ type host struct {
 	slots chan struct{} // one for each request under way
 	pings flight[*transport.Challenge]
 	renew gate // held while an identity token is exchanged
+	large gate // held while a large answer is read
 
 	mu      sync.Mutex
 	ping    *transport.Challenge // what the registry asks for; nil before it was asked
 	resume  time.Time            // when the registry wants to be asked again
 	twoStep time.Time            // until when it is taken to take no blob in one request
+	noMount time.Time            // until when it is taken to mount no blobs
 	// renewed are the identity tokens that a token service gave in exchange for
 	// those that the keychain has.
 	renewed map[string]string
@@ -98,6 +100,7 @@ func (h *Hosts) of(registry, repo string) (*host, *repository) {
 			name:    registry,
 			slots:   make(chan struct{}, h.options.Parallel),
 			renew:   newGate(),
+			large:   newGate(),
 			renewed: make(map[string]string),
 			repos:   make(map[string]*repository),
 		}

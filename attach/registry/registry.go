@@ -152,11 +152,15 @@ func New(repo string, o Options) (*Store, error) {
 		}
 	}
 	return &Store{
-		Store:       journal.New(medium{attachments}, attachments.repo.Name(), journal.WithSleep(subjects.options.Sleep)),
+		Store: journal.New(medium{attachments}, attachments.repo.Name(),
+			journal.WithSleep(subjects.options.Sleep), journal.WithReadAhead(readAhead)),
 		subjects:    subjects,
 		attachments: attachments,
 	}, nil
 }
+
+// readAhead is how many manifests of one list are read at once.
+const readAhead = 16
 
 // Resolve implements [attach.Resolver]. The ref is a tag or a digest
 // "sha256:..."; the tag "latest" stands for "". Media types that contradict each

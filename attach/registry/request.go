@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -291,7 +292,7 @@ func (c *client) bytes(ctx context.Context, r request, limit int64) (*http.Respo
 		if resp.StatusCode != http.StatusOK {
 			return resp, nil, refusal(r, resp)
 		}
-		b, err := readAll(resp, limit)
+		b, err := c.readAll(ctx, resp, limit)
 		if err == nil {
 			return resp, b, nil
 		}
@@ -301,12 +302,26 @@ func (c *client) bytes(ctx context.Context, r request, limit int64) (*http.Respo
 	}
 }
 
-func readAll(resp *http.Response, limit int64) ([]byte, error) {
+// smallAnswer is the size up to which answers are read side by side. Of larger
+// ones there is one at a time for each registry, so that a registry that answers
+// everything with as much as it may costs little more than one such answer.
+const smallAnswer = 256 << 10
+
+func (c *client) readAll(ctx context.Context, resp *http.Response, limit int64) ([]byte, error) {
 	defer resp.Body.Close()
 	if resp.ContentLength > limit {
 		return nil, fmt.Errorf("answer of %d bytes, the limit is %d: %w", resp.ContentLength, limit, attach.ErrLimit)
 	}
-	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	begin, err := io.ReadAll(io.LimitReader(resp.Body, min(limit, smallAnswer)+1))
+	b := begin
+	if err == nil && int64(len(begin)) > smallAnswer && int64(len(begin)) <= limit {
+		guard := resp.Body.(*watchedBody).guard
+		if err := guard.rest(func() error { return c.host.large.lock(ctx) }); err != nil {
+			return nil, err
+		}
+		defer c.host.large.unlock()
+		b, err = readOn(begin, resp, limit)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("answer broke off after %d bytes: %w", len(b), err)
 	}
@@ -314,4 +329,13 @@ func readAll(resp *http.Response, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("answer of more than %d bytes: %w", limit, attach.ErrLimit)
 	}
 	return b, nil
+}
+
+// readOn reads the rest of an answer into as little memory as is known to do.
+func readOn(begin []byte, resp *http.Response, limit int64) ([]byte, error) {
+	room := max(resp.ContentLength+1, 4*int64(len(begin)))
+	b := bytes.NewBuffer(make([]byte, 0, min(room, limit+1)+bytes.MinRead))
+	b.Write(begin)
+	_, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1-int64(len(begin))))
+	return b.Bytes(), err
 }

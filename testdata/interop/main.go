@@ -47,7 +47,7 @@ func run(ctx context.Context, hallmark, cache string) (int, error) {
 	if err != nil {
 		return 2, err
 	}
-	distribution, err := lab.Distribution(ctx, bin, dir)
+	distribution, err := lab.Distribution(ctx, "distribution 3", bin, dir, true)
 	if err != nil {
 		return 2, err
 	}

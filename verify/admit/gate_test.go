@@ -54,7 +54,7 @@ func TestOperations(t *testing.T) {
 		"update to a bad image":      {update(bare, good, ""), false},
 		"update from a bad image":    {update(good, bare, ""), true},
 		"update without new images":  {update(bare, bare, ""), true},
-		"update with a new label":    {update(bare, bare, `"a":"b"`), false},
+		"update with a new label":    {update(bare, bare, `"a":"b"`), true},
 		"status":                     {sub(update(bare, good, ""), "status"), true},
 		"debug container":            {sub(strings.Replace(reviewOf("", "v1", "Pod", "UPDATE", debug), `"oldObject":null`, `"oldObject":`+pod(bare, ""), 1), "ephemeralcontainers"), false},
 		"unknown subresource":        {sub(update(good, good, ""), "else"), false},
@@ -77,6 +77,58 @@ func TestOperations(t *testing.T) {
 	body := sub(strings.Replace(reviewOf("", "v1", "Pod", "UPDATE", strings.ReplaceAll(debug, bare, w.server.Host+"/apps/bare:w")), `"oldObject":null`, `"oldObject":`+pod(good, ""), 1), "ephemeralcontainers")
 	if a := w.post(t, "/mutate", strings.ReplaceAll(body, "/apps/bare:w", "/apps/good:v")); !a.Response.Allowed || strings.Count(string(a.Response.Patch), `"op"`) != 1 || !strings.Contains(string(a.Response.Patch), "/spec/ephemeralContainers/0/image") {
 		t.Errorf("patch %s %s", a.Response.Patch, a.Response.Status.Message)
+	}
+}
+
+// TestRelabelled: an update that only changes labels is judged where other
+// policies apply to the new ones, and never changes a reference that was there:
+// Kubernetes lets few of them be changed.
+func TestRelabelled(t *testing.T) {
+	w := newWorld(t, admit.Options{}, defaultScopes)
+	tag, bare := w.push(t, "apps/bare", nil)
+	text := `apiVersion: policy.sigstore.dev/v1beta1
+kind: ClusterImagePolicy
+metadata: {name: front}
+spec:
+  images: [{glob: "**"}]
+  match: [{version: v1, resource: pods, selector: {matchLabels: {tier: front}}}]
+  authorities: [{static: {action: fail, message: not in front}}]
+---
+apiVersion: policy.sigstore.dev/v1beta1
+kind: ClusterImagePolicy
+metadata: {name: all}
+spec:
+  images: [{glob: "**"}]
+  authorities: [{static: {action: pass}}]
+`
+	set, err := policy.Parse(policy.Options{}, policy.File{Name: "p.yaml", Text: []byte(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.gate.Reload(func() (*policy.Set, error) { return set, nil }); err != nil {
+		t.Fatal(err)
+	}
+	pod := func(image, labels string) string {
+		return fmt.Sprintf(`{"metadata":{"labels":{%s}},"spec":{"containers":[{"name":"c","image":%q}]}}`, labels, image)
+	}
+	for name, c := range map[string]struct {
+		before, after string
+		allowed       bool
+	}{
+		"another label":     {`"a":"b"`, `"a":"c"`, true},
+		"into the policy":   {`"tier":"back"`, `"tier":"front"`, false},
+		"out of the policy": {`"tier":"front"`, `"tier":"back"`, true}, // what judges it then exempts it
+		"still in it":       {`"tier":"front"`, `"tier":"front","a":"b"`, true},
+	} {
+		for _, image := range []string{tag, bare} {
+			body := strings.Replace(reviewOf("", "v1", "Pod", "UPDATE", pod(image, c.after)), `"oldObject":null`, `"oldObject":`+pod(image, c.before), 1)
+			if a := w.post(t, "/validate", body); a.Response.Allowed != c.allowed {
+				t.Errorf("%s, %s: allowed %v: %s", name, image, a.Response.Allowed, a.Response.Status.Message)
+			}
+			if a := w.post(t, "/mutate", body); !a.Response.Allowed || a.Response.Patch != nil {
+				t.Errorf("%s, %s: %+v", name, image, a.Response)
+			}
+		}
 	}
 }
 

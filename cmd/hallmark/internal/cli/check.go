@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -75,8 +76,8 @@ func (j *checkJob) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	doc := report.Checks{Advisories: report.NewAdvisories(j.advisories, set), Images: make([]report.Checked, len(args))}
-	outcomes := make([]check.Outcome, len(args))
+	doc := report.Checks{FailOn: strings.TrimPrefix(j.failOn, "severity="), Advisories: report.NewAdvisories(j.advisories, set), Images: make([]report.Checked, len(args))}
+	outcomes, found := make([]check.Outcome, len(args)), make([]check.Outcome, len(args))
 	bar := term.NewBar(j.app.Err, "checking", len(args))
 	var group errgroup.Group
 	group.SetLimit(parallelImages)
@@ -87,8 +88,8 @@ func (j *checkJob) run(ctx context.Context, args []string) error {
 			if err != nil {
 				return err
 			}
-			outcome, reason := result.AtLeast(level)
-			outcomes[i], doc.Images[i] = outcome, report.NewChecked(result, outcome, reason)
+			outcomes[i], _ = result.AtLeast(level)
+			doc.Images[i], found[i] = report.NewChecked(result, level), result.Outcome
 			return nil
 		})
 	}
@@ -99,10 +100,30 @@ func (j *checkJob) run(ctx context.Context, args []string) error {
 	}
 	overall := worst(outcomes)
 	doc.Outcome = overall.String()
+	if overall == check.NotAffected && slices.Contains(found, check.Affected) {
+		doc.Outcome = check.Affected.String() // what is below --fail-on is there all the same
+	}
 	if err := j.print(doc); err != nil {
 		return err
 	}
+	if j.out.format != "text" || j.out.output != "-" {
+		j.open(doc)
+	}
 	return checkError(overall)
+}
+
+// open says what the answer leaves open, and what to do, to people who do not
+// see the answer itself.
+func (j *checkJob) open(doc report.Checks) {
+	for _, img := range doc.Images {
+		if img.Outcome == check.Undetermined.String() {
+			advice := ""
+			if img.Advice != "" {
+				advice = "; to do: " + img.Advice
+			}
+			j.app.notef("could not tell: %s: %s%s", img.Name, img.Detail, advice)
+		}
+	}
 }
 
 // level returns the severity that --fail-on names.

@@ -89,6 +89,7 @@ func documents() map[string]Document {
 		"key": KeyInfo{Name: "hallmark.key", Algorithm: "ecdsa-p256", Fingerprint: digest("key").String(), Private: true,
 			Files: []string{"hallmark.key", "hallmark.pub"}},
 		"validation": Validation{Files: []ValidatedFile{{File: "a.json", Valid: true, Format: "SPDX 2.3 JSON"}, {File: "b.json", Error: "b.json is no SBOM"}}},
+		"checks":     checks(),
 		"failure":    Failure{Error: "no key to sign with", Hint: "see 'hallmark sign --help'", ExitCode: 64},
 		"version":    Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26"},
 	}
@@ -175,7 +176,7 @@ func TestKinds(t *testing.T) {
 		}
 		types[doc.kind()] = reflect.TypeOf(doc)
 	}
-	want := []string{"failure", "inventory", "key", "listing", "receipts", "sealed", "validation", "verdicts", "version"}
+	want := []string{"checks", "failure", "inventory", "key", "listing", "receipts", "sealed", "validation", "verdicts", "version"}
 	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}
