@@ -298,3 +298,25 @@ func (f foreignView) List(context.Context, attach.Subject, ...attach.Kind) iter.
 		yield(f.entry.Attachment(attach.Signature, attach.Place{Scheme: attach.CosignTag}), nil)
 	}
 }
+
+// TestCounterRevoked: a key that is revoked counter-signs nothing.
+func TestCounterRevoked(t *testing.T) {
+	c := newChain(t)
+	journal := c.place(c.sign(c.image.Desc, false, c.a), attach.Journal)
+	c.sign(journal, false, c.counter)
+	for name, revoked := range map[string]verify.Revocations{
+		"the key":   verify.Revoke([]key.Fingerprint{c.counter.ID()}, nil),
+		"the entry": verify.Revoke(nil, []v1.Hash{journal.Digest}),
+	} {
+		v, err := verify.New(verify.Trust{Keys: public(c.a), Revoked: revoked}, verify.Policy{Rules: []verify.Rule{{
+			Name: "signature", Kind: attach.Signature, Threshold: 1, Counter: &verify.Counter{Keys: public(c.counter), Threshold: 1},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		verdict, err := v.Verify(t.Context(), c, c.image)
+		if err != nil || verdict.Outcome != verify.Reject {
+			t.Errorf("%s: %s, %v", name, verdict.Outcome, err)
+		}
+	}
+}
