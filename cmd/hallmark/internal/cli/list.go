@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	"io"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
@@ -19,9 +21,10 @@ func newListCmd(app *App) *cobra.Command {
 		Short:   "Show everything that is attached to images",
 		GroupID: groupMain,
 		Long: `Show everything that is attached to an image: kind, type, size, digest, and
-every place where it was found (cosign's tag, a referrer, the journal). Nothing
-that list shows is verified. When a place cannot be read, list says so and ends
-with exit code 2.`,
+every place where it was found (cosign's tag, a referrer, the journal). Of an
+index also the attestations that buildx put into it, and which image they are
+about. Nothing that list shows is verified. When a place cannot be read, list
+says so and ends with exit code 2.`,
 		Example: `  hallmark list registry.example/app:1.0
   hallmark list oci:./layout:1.0 -f json
   hallmark list --repository registry.example/app -f json`,
@@ -114,7 +117,43 @@ func (j *listJob) one(ctx context.Context, img image, r attach.Reader, name stri
 		}
 		entries = append(entries, e)
 	}
-	return report.NewListing(name, img.subject.Desc.Digest.String(), entries, errs)
+	inIndex, more := j.inIndex(ctx, img)
+	doc := report.NewListing(name, img.subject.Desc.Digest.String(), entries, append(errs, more...))
+	doc.InIndex = inIndex
+	return doc
+}
+
+// inIndex lists the attestations that buildx put into the image's index: of an
+// image chosen with --platform those that say they are about it.
+func (j *listJob) inIndex(ctx context.Context, img image) ([]report.InIndex, []error) {
+	children, err := attach.Children(ctx, img, img.index)
+	if err != nil {
+		return nil, []error{err}
+	}
+	platforms := make(map[v1.Hash]string)
+	for _, c := range children {
+		if c.Platform != nil && !c.Attests() {
+			platforms[c.Subject.Desc.Digest] = c.Platform.String()
+		}
+	}
+	children = slices.DeleteFunc(children, func(c attach.Child) bool {
+		about, known := c.About()
+		return !c.Attests() || j.target.platform != "" && (!known || about != img.subject.Desc.Digest)
+	})
+	found := make([]report.InIndex, len(children))
+	errs := make([]error, len(children))
+	var g errgroup.Group
+	g.SetLimit(parallelImages)
+	for i, c := range children {
+		g.Go(func() error {
+			statements, err := attach.Statements(ctx, img, c)
+			about, _ := c.About()
+			found[i], errs[i] = report.NewInIndex(c, platforms[about], statements), err
+			return nil
+		})
+	}
+	_ = g.Wait() // no error: each stands in errs
+	return found, slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
 // signatures lists what is attached to the objects that hold an SBOM: seal

@@ -64,7 +64,8 @@ func (t *target) bindPlatform(cmd *cobra.Command) {
 type image struct {
 	attach.Store
 	subject attach.Subject
-	name    string // as the user typed it
+	index   attach.Subject // what the name resolved to: the subject, or the index that it was chosen from
+	name    string         // as the user typed it
 }
 
 // open finds the store of an IMAGE argument and resolves the image in it, once.
@@ -78,7 +79,7 @@ func (t *target) open(ctx context.Context, arg string) (image, error) {
 	if err != nil {
 		return image{}, err
 	}
-	img := image{Store: store, subject: subject, name: arg}
+	img := image{Store: store, subject: subject, index: subject, name: arg}
 	if t.platform != "" {
 		if img.subject, err = t.choose(ctx, img); err != nil {
 			return img, fmt.Errorf("%s: %w", arg, err)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/hallmark-oci/hallmark/attach"
 )
 
@@ -15,9 +17,59 @@ type Listing struct {
 	Image  string `json:"image"`
 	Digest string `json:"digest"`
 	// Complete is false when a place could not be read; Errors say which.
-	Complete bool     `json:"complete"`
-	Entries  []Entry  `json:"entries"`
-	Errors   []string `json:"errors,omitempty"`
+	Complete bool    `json:"complete"`
+	Entries  []Entry `json:"entries"`
+	// InIndex are the attestations that buildx put into the image's index.
+	InIndex []InIndex `json:"inIndex,omitempty"`
+	Errors  []string  `json:"errors,omitempty"`
+}
+
+// InIndex is a manifest of an index that holds attestations of one of its images.
+// Nobody signed it.
+type InIndex struct {
+	Digest     string      `json:"digest"`
+	About      string      `json:"about,omitempty"` // digest of the image that it claims to be of
+	Platform   string      `json:"platform,omitempty"`
+	Statements []Statement `json:"statements"`
+}
+
+// Statement is an in-toto statement that nobody signed.
+type Statement struct {
+	PredicateType string `json:"predicateType"`
+	MediaType     string `json:"mediaType"`
+	Digest        string `json:"digest"`
+	Size          int64  `json:"size"`
+}
+
+// NewInIndex translates a manifest of an index that holds attestations. The
+// platform is that of the image that it is about, "" when not known.
+func NewInIndex(c attach.Child, platform string, statements []v1.Descriptor) InIndex {
+	x := InIndex{Digest: c.Subject.Desc.Digest.String(), Platform: platform, Statements: []Statement{}}
+	if about, ok := c.About(); ok {
+		x.About = about.String()
+	}
+	for _, d := range statements {
+		x.Statements = append(x.Statements, Statement{
+			PredicateType: d.Annotations[attach.PredicateAnnotation], MediaType: string(d.MediaType),
+			Digest: d.Digest.String(), Size: d.Size,
+		})
+	}
+	return x
+}
+
+func (x InIndex) text(p *printer) {
+	about := "an image that it does not name"
+	if x.About != "" {
+		about = short(x.About)
+	}
+	if x.Platform != "" {
+		about += " (" + x.Platform + ")"
+	}
+	p.linef("in the index, signed by nobody: %s about %s", short(x.Digest), about)
+	for _, s := range x.Statements {
+		p.linef("    statement %s (%s)", s.PredicateType, size(s.Size))
+		p.linef("    %s", s.Digest)
+	}
 }
 
 // NewListing returns the listing with its entries sorted by kind, type and
@@ -139,10 +191,13 @@ func (l Listing) text(p *printer) {
 	if len(l.Entries) == 0 && l.Complete {
 		p.linef("nothing is attached")
 	}
+	for _, x := range l.InIndex {
+		x.text(p)
+	}
 	for _, e := range l.Errors {
 		p.linef("could not tell: %s", e)
 	}
-	if len(l.Entries) > 0 {
+	if len(l.Entries)+len(l.InIndex) > 0 {
 		p.linef("nothing here is verified; see 'hallmark verify'")
 	}
 }
