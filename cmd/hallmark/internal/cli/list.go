@@ -2,12 +2,16 @@ package cli
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/artifact"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/sign/bundle"
 )
 
 func newListCmd(app *App) *cobra.Command {
@@ -49,7 +53,7 @@ func (j *listJob) run(ctx context.Context, arg string) error {
 	all, errs := attach.Collect(ctx, img, img.subject)
 	for _, a := range all {
 		e := report.NewEntry(a)
-		if a.Kind == attach.SBOM {
+		if a.Kind == attach.SBOM || artifact.IsSBOM(a) {
 			inner, more := j.signatures(ctx, img, a)
 			e.SignedBy = inner
 			errs = append(errs, more...)
@@ -78,7 +82,10 @@ func (j *listJob) signatures(ctx context.Context, img image, a attach.Attachment
 		}
 		seen[p.Manifest.Digest] = true
 		holder := attach.Subject{Repo: img.subject.Repo, Desc: p.Manifest}
-		inner, more := attach.Collect(ctx, img, holder, attach.Signature)
+		inner, more := attach.Collect(ctx, img, holder, attach.Signature, attach.Artifact)
+		inner = slices.DeleteFunc(inner, func(a attach.Attachment) bool {
+			return a.Kind == attach.Artifact && !strings.HasPrefix(a.Type, bundle.MediaTypePrefix)
+		})
 		errs = append(errs, more...)
 		if len(inner) == 0 {
 			continue
