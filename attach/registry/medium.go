@@ -181,13 +181,8 @@ const bigBlob = 1 << 20
 // ones.
 func (m medium) PutBlob(ctx context.Context, b attach.Body) error {
 	if b.Size >= bigBlob {
-		resp, err := m.do(ctx, request{method: http.MethodHead, url: m.url("blobs/"+b.Digest.String(), nil), follow: true})
-		if err != nil {
+		if there, err := m.hasBlob(ctx, b.Digest); err != nil || there {
 			return err
-		}
-		resp.Body.Close()
-		if resp.StatusCode == http.StatusOK {
-			return nil
 		}
 	}
 	if !m.takesTwoSteps() && b.Size < bigBlob {
@@ -227,20 +222,26 @@ func (m medium) postBlob(ctx context.Context, b attach.Body) (*url.URL, error) {
 		if whole {
 			m.wantsTwoSteps()
 		}
-		location, err := r.url.Parse(resp.Header.Get("Location"))
-		if err != nil || resp.Header.Get("Location") == "" {
-			return nil, fmt.Errorf("upload location %q: %w", resp.Header.Get("Location"), attach.ErrMalformed)
-		}
-		if !m.home(location) && !m.mayUse(location) {
-			return nil, fmt.Errorf("the registry %s wants the upload at %s by %s: %w", m.host.name, location.Host, location.Scheme, attach.ErrDenied)
-		}
-		return location, nil
+		return m.uploadAt(r, resp)
 	case whole && refusesWhole(resp.StatusCode):
 		resp.Body.Close()
 		m.wantsTwoSteps()
 		return m.postBlob(ctx, attach.Body{})
 	}
 	return nil, refusal(r, resp)
+}
+
+// uploadAt returns where the registry wants the content of an upload that it
+// opened.
+func (m medium) uploadAt(r request, resp *http.Response) (*url.URL, error) {
+	location, err := r.url.Parse(resp.Header.Get("Location"))
+	if err != nil || resp.Header.Get("Location") == "" {
+		return nil, fmt.Errorf("upload location %q: %w", resp.Header.Get("Location"), attach.ErrMalformed)
+	}
+	if !m.home(location) && !m.mayUse(location) {
+		return nil, fmt.Errorf("the registry %s wants the upload at %s by %s: %w", m.host.name, location.Host, location.Scheme, attach.ErrDenied)
+	}
+	return location, nil
 }
 
 // takesTwoSteps reports whether the registry lately wanted an upload in two steps.

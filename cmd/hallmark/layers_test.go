@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"sbom/purl", "attach", "verify/version", "verify/advisory", "cmd/hallmark/internal/term"},
 	{"sbom", "attach/cosign", "attach/artifact", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
 	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal"},
-	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "sign", "verify/advisory/osv", "verify/match"},
+	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match"},
 	{"verify", "sbom/scan", "attach/storetest"},
 	{"verify/policy", "verify/check", "cmd/hallmark/internal/seal", "cmd/hallmark/internal/serve"},
 	{"verify/admit"},
