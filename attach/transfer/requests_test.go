@@ -25,8 +25,8 @@ func TestRequests(t *testing.T) {
 		{"same registry", []storetest.Quirk{storetest.Mounts()}, true, 30},
 		{"same registry, copied again", []storetest.Quirk{storetest.Mounts()}, true, 21},
 		{"other registry", nil, false, 34},
-		{"same registry with referrers", []storetest.Quirk{storetest.Mounts(), storetest.NativeReferrers()}, true, 35},
-		{"other registry with referrers", []storetest.Quirk{storetest.NativeReferrers()}, false, 39},
+		{"same registry with referrers", []storetest.Quirk{storetest.Mounts(), storetest.NativeReferrers()}, true, 36},
+		{"other registry with referrers", []storetest.Quirk{storetest.NativeReferrers()}, false, 40},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -182,12 +182,7 @@ func (t *target) layout(arg, rest string) (attach.Store, string, error) {
 	if t.attachRepo != "" {
 		return nil, "", usagef("image %q: an OCI layout keeps its own attachments; --attachment-repository is for registries", arg)
 	}
-	dir, ref := rest, ""
-	if i := strings.LastIndex(rest, "@"); i >= 0 {
-		dir, ref = rest[:i], rest[i+1:]
-	} else if i := strings.LastIndex(rest, ":"); i >= 0 && !strings.ContainsAny(rest[i:], `/\`) {
-		dir, ref = rest[:i], rest[i+1:]
-	}
+	dir, ref := splitLayout(rest)
 	if dir == "" {
 		return nil, "", usagef("image %q: no directory is named", arg)
 	}
@@ -196,6 +191,17 @@ func (t *target) layout(arg, rest string) (attach.Store, string, error) {
 		return nil, "", err
 	}
 	return store, ref, nil
+}
+
+// splitLayout splits what follows "oci:" in the directory and the tag or digest.
+func splitLayout(rest string) (dir, ref string) {
+	if i := strings.LastIndex(rest, "@"); i >= 0 {
+		return rest[:i], rest[i+1:]
+	}
+	if i := strings.LastIndex(rest, ":"); i >= 0 && !strings.ContainsAny(rest[i:], `/\`) {
+		return rest[:i], rest[i+1:]
+	}
+	return rest, ""
 }
 
 // attachments returns the repository that attachments are moved to, "" for the
