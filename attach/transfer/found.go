@@ -8,13 +8,17 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
 	"github.com/hallmark-oci/hallmark/attach/journal"
 )
 
 // tagged returns what is kept under a tag that begins with the digest of the subject.
-func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string) []found {
-	kind, scheme, ok := journal.TagHolds(subject, tag)
-	if !ok || kind == "" && w.noLists || kind != "" && (!w.chosen(kind) || scheme != attach.CosignTag && !w.wanted(subject, tag, v1.Hash{})) {
+func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string, gone *journal.Graves) []found {
+	role, kind := journal.RoleOf(subject, tag)
+	switch {
+	case role == journal.NoRole, role == journal.Tombstone, role == journal.List && w.noLists,
+		role != journal.List && !w.chosen(kind), gone.HoldTag(subject, tag),
+		(role == journal.Entry || role == journal.Foreign) && !w.wanted(subject, tag, v1.Hash{}):
 		return nil
 	}
 	m, err := w.read(ctx, w.attachments, tag)
@@ -24,16 +28,16 @@ func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string) []foun
 	case err != nil:
 		w.problem("what is tagged "+tag, err)
 		return nil
-	case kind == "" && m.Desc.Digest == subject:
+	case role == journal.List && m.Desc.Digest == subject:
 		return nil // there are registries that take the tag for the digest
-	case kind == "":
-		return w.fallback(ctx, subject, tag, m)
+	case role == journal.List:
+		return w.fallback(ctx, subject, tag, m, gone)
 	}
-	return []found{{manifest: m, from: w.attachments, hang: &hang{subject: subject, kind: kind, scheme: scheme, tag: tag}}}
+	return []found{{manifest: m, from: w.attachments, hang: &hang{subject: subject, kind: kind, role: role, tag: tag}}}
 }
 
 // fallback returns what the list of referrers under a tag names.
-func (w *walker) fallback(ctx context.Context, subject v1.Hash, tag string, m attach.Manifest) []found {
+func (w *walker) fallback(ctx context.Context, subject v1.Hash, tag string, m attach.Manifest, gone *journal.Graves) []found {
 	list, err := attach.ParseReferrers(m.Raw, attach.MaxReferrers)
 	if err != nil {
 		w.problem("the list of referrers "+tag, err)
@@ -41,11 +45,11 @@ func (w *walker) fallback(ctx context.Context, subject v1.Hash, tag string, m at
 	w.mu.Lock()
 	w.tree.lists[subject] = m
 	w.mu.Unlock()
-	return w.listed(ctx, subject, list, attach.FallbackTag)
+	return w.listed(ctx, subject, list, gone)
 }
 
 // referring returns what the referrers API lists for the subject.
-func (w *walker) referring(ctx context.Context, subject v1.Hash) []found {
+func (w *walker) referring(ctx context.Context, subject v1.Hash) []v1.Descriptor {
 	w.mu.Lock()
 	skip := w.noAPI
 	w.mu.Unlock()
@@ -61,18 +65,19 @@ func (w *walker) referring(ctx context.Context, subject v1.Hash) []found {
 		w.noAPI = true
 		w.mu.Unlock()
 	}
-	return w.listed(ctx, subject, list, attach.Referrers)
+	return list
 }
 
 // listed reads the manifests of a list of referrers.
-func (w *walker) listed(ctx context.Context, subject v1.Hash, list []v1.Descriptor, scheme attach.Scheme) []found {
+func (w *walker) listed(ctx context.Context, subject v1.Hash, list []v1.Descriptor, gone *journal.Graves) []found {
 	all, _ := each(list, func(d v1.Descriptor) ([]found, error) {
 		kind, isRecord := journal.RecordKind(d)
 		if !isRecord {
 			kind = attach.Artifact
 		}
 		vague := kind == "" || !isRecord && d.ArtifactType == ""
-		if ctx.Err() != nil || !vague && !w.chosen(kind) || !w.wanted(subject, "", d.Digest) {
+		tombstone, _ := new(journal.Graves).DigListed(d)
+		if ctx.Err() != nil || tombstone || !vague && !w.chosen(kind) || !w.wanted(subject, "", d.Digest) {
 			return nil, nil
 		}
 		m, err := w.read(ctx, w.attachments, d.Digest.String())
@@ -80,16 +85,28 @@ func (w *walker) listed(ctx context.Context, subject v1.Hash, list []v1.Descript
 			w.problem(fmt.Sprintf("the referrer %s of %s", d.Digest, subject), err)
 			return nil, nil
 		}
-		h := &hang{subject: subject, kind: kind, scheme: scheme, listed: d}
-		if r, err := journal.ReadRecord(m, subject); err == nil {
-			h.kind, h.scheme = r.Kind, attach.Journal
-		} else if kind == "" {
-			h.kind = attach.Artifact
+		if h := w.referrer(subject, d, m, gone); h != nil && w.chosen(h.kind) {
+			return []found{{manifest: m, from: w.attachments, hang: h}}, nil
 		}
-		if !w.chosen(h.kind) {
-			return nil, nil
-		}
-		return []found{{manifest: m, from: w.attachments, hang: h}}, nil
+		return nil, nil
 	})
 	return all // nothing but the end of the context stops it, and expand tells that
+}
+
+// referrer returns how a manifest of a list of referrers hangs from the subject,
+// nil when it was removed or is a tombstone.
+func (w *walker) referrer(subject v1.Hash, d v1.Descriptor, m attach.Manifest, gone *journal.Graves) *hang {
+	if new(journal.Graves).DigRead(m, subject) {
+		return nil
+	}
+	h := &hang{subject: subject, kind: attach.Artifact, role: journal.List, listed: d}
+	if r, err := journal.ReadRecord(m, "", subject); err == nil {
+		h.kind, h.role = r.Kind, journal.Entry
+		if gone.Hold(r) {
+			return nil
+		}
+	} else if gone.HoldEntry(attach.Artifact, cosign.Entry{Desc: m.Desc}) {
+		return nil
+	}
+	return h
 }

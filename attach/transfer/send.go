@@ -25,11 +25,14 @@ type copier struct {
 	attachments    Carrier
 
 	source    *tree
-	complete  bool            // the tag names the image already
-	fresh     bool            // the destination has no such tag
-	unsent    *object         // the image, where its tag is all that names it
-	tags      map[string]bool // the tags of attachments at the destination; nil when not known
-	native    bool            // the destination serves referrers
+	complete  bool                        // the tag names the image already
+	fresh     bool                        // the destination has no such tag
+	unsent    *object                     // the image, where its tag is all that names it
+	tags      map[string]bool             // the tags of attachments at the destination; nil when not known
+	native    bool                        // the destination serves referrers
+	empty     bool                        // it does, and does not list them
+	asked     bool                        // whether it does is known
+	gone      map[v1.Hash]*journal.Graves // what was removed there, by subject
 	listed    map[v1.Hash]map[v1.Hash]bool
 	merges    []merge
 	viewed    map[v1.Hash]bool // subjects a view of which this copy wrote as it is
@@ -46,6 +49,7 @@ func newCopier(src, dst Place, o Options) (*copier, error) {
 		options: o, dst: dst,
 		listed: make(map[v1.Hash]map[v1.Hash]bool),
 		viewed: make(map[v1.Hash]bool),
+		gone:   make(map[v1.Hash]*journal.Graves),
 		blobs:  make(map[blobKey]*upload),
 		slots:  make(chan struct{}, requests),
 	}
@@ -115,18 +119,26 @@ func (c *copier) before(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// referrers looks which of what is to be sent by digest alone the destination
-// lists, and whether it lists referrers at all. The images are there by now: there
-// are registries that say of an unknown repository that they know no referrers.
+// referrers looks which of what is to be sent the destination lists as referrers,
+// whether it lists them at all, and what was removed there. The images are there by
+// now: there are registries that say of an unknown repository that they know no
+// referrers. Where the image was not there before, nothing can have been removed
+// from what hangs from it.
 func (c *copier) referrers(ctx context.Context) error {
+	subjects := []v1.Hash{c.source.root.desc.Digest}
 	for _, o := range c.source.objects {
 		for _, h := range o.hangs {
-			if h.tag != "" || c.listed[h.subject] != nil {
-				continue
+			if on := c.source.by[h.subject]; h.tag == "" || !c.fresh || on != nil && on.image {
+				subjects = append(subjects, h.subject)
 			}
-			if err := c.askReferrers(ctx, h.subject); err != nil {
-				return err
-			}
+		}
+	}
+	for _, s := range subjects {
+		if c.listed[s] != nil {
+			continue
+		}
+		if err := c.askReferrers(ctx, s); err != nil {
+			return err
 		}
 	}
 	return ctx.Err()
@@ -134,27 +146,35 @@ func (c *copier) referrers(ctx context.Context) error {
 
 // askReferrers notes which referrers of the subject the destination lists.
 func (c *copier) askReferrers(ctx context.Context, subject v1.Hash) error {
-	c.listed[subject] = make(map[v1.Hash]bool)
+	c.listed[subject], c.gone[subject] = make(map[v1.Hash]bool), new(journal.Graves)
+	for t := range c.tags {
+		c.gone[subject].Dig(subject, t)
+	}
 	var list []v1.Descriptor
-	var native bool
-	var err error
-	if len(c.listed) == 1 || c.native {
+	if c.native || !c.asked {
+		var native bool
+		var err error
+		var bad attach.Spoiled
 		list, native, err = c.attachments.Referrers(ctx, subject)
+		if err != nil && !errors.Is(err, journal.ErrOddReferrers) && !errors.As(err, &bad) && !errors.Is(err, attach.ErrUnfinished) {
+			return fmt.Errorf("ask %s for referrers: %w", c.result.Destination.Repo, err)
+		}
+		c.native = native || c.native
+		c.asked = true
 	}
-	var bad attach.Spoiled
-	if err != nil && !errors.Is(err, journal.ErrOddReferrers) && !errors.As(err, &bad) && !errors.Is(err, attach.ErrUnfinished) {
-		return fmt.Errorf("ask %s for referrers: %w", c.result.Destination.Repo, err)
-	}
-	if c.native = c.native || native; !native && c.native {
-		return nil
-	}
-	if tag := journal.TagPrefix(subject); !c.native && (c.tags == nil || c.tags[tag]) {
+	if tag := attach.FallbackTagOf(subject); !c.native && (c.tags == nil || c.tags[tag]) {
+		var err error
 		if list, err = c.listUnder(ctx, subject, tag); err != nil {
 			return err
 		}
 	}
 	for _, d := range list {
 		c.listed[subject][d.Digest] = true
+		if tombstone, told := c.gone[subject].DigListed(d); tombstone && !told {
+			if m, err := c.attachments.Manifest(ctx, d.Digest.String()); err == nil {
+				c.gone[subject].DigRead(m, subject)
+			}
+		}
 	}
 	return nil
 }

@@ -112,7 +112,9 @@ func (j *copyJob) run(ctx context.Context, from, to string) error {
 	if err := checkPlace(to); err != nil {
 		return err
 	}
-	j.src.insecure = j.dst.insecure
+	if err := j.src.sharing(&j.dst); err != nil {
+		return err
+	}
 	img, err := j.src.open(ctx, from)
 	if err != nil {
 		return err
