@@ -86,7 +86,7 @@ func (j *judge) countersigned(ctx context.Context, e *Evidence) error {
 	var open *Check
 	seen := make(map[v1.Hash]bool)
 	for _, p := range e.Attachment.Immutable() {
-		if seen[p.Manifest.Digest] {
+		if seen[p.Manifest.Digest] || j.revoked.digests[p.Manifest.Digest] {
 			continue
 		}
 		seen[p.Manifest.Digest] = true

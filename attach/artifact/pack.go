@@ -47,7 +47,7 @@ type Source struct {
 
 // PackArchives packs each source into a layer of the image form: a compressed
 // tar archive as the layers of any container image are, which every registry
-// takes. The bytes depend on names, contents and on whether files may be
+// takes. The archive of a directory is marked as oras marks it. The bytes depend on names, contents and on whether files may be
 // executed, on nothing else: no time, no owner, no order of a directory.
 //
 // Sources are read twice or more and never held in memory. A file that changes
@@ -62,18 +62,17 @@ func PackArchives(ctx context.Context, sources []Source) ([]Layer, error) {
 func PackFiles(ctx context.Context, sources []Source) ([]Layer, error) {
 	return pack(ctx, sources, func(s Source, a archive) (Layer, error) {
 		if a[0].dir {
-			l, err := a.layer(ctx, s)
-			if err == nil {
-				l.Annotations[UnpackAnnotation] = "true"
-				l.Annotations[ContentAnnotation] = l.DiffID.String()
-			}
-			return l, err
+			return a.layer(ctx, s)
 		}
 		body, err := attach.File(s.Path)
 		if err != nil {
 			return Layer{}, err
 		}
-		return Layer{MediaType: cmp.Or(s.MediaType, DefaultType), Annotations: title(s), Body: body}, nil
+		return Layer{
+			MediaType:   cmp.Or(s.MediaType, DefaultType),
+			Annotations: map[string]string{TitleAnnotation: s.Name},
+			Body:        body,
+		}, nil
 	})
 }
 
@@ -152,15 +151,18 @@ func (a archive) layer(ctx context.Context, s Source) (Layer, error) {
 	if err := a.write(ctx, io.MultiWriter(outside, &size), inside); err != nil {
 		return Layer{}, err
 	}
-	return Layer{
-		MediaType:   string(LayerType),
-		Annotations: title(s),
-		Body:        attach.Body{Digest: hashOf(outside), Size: int64(size), Open: a.open},
-		DiffID:      hashOf(inside),
-	}, nil
+	l := Layer{
+		MediaType: string(LayerType),
+		Body:      attach.Body{Digest: hashOf(outside), Size: int64(size), Open: a.open},
+		DiffID:    hashOf(inside),
+	}
+	if a[0].dir { // oras takes the title of an archive of one file for the name of the archive
+		l.Annotations = map[string]string{
+			TitleAnnotation: s.Name, UnpackAnnotation: "true", ContentAnnotation: l.DiffID.String(),
+		}
+	}
+	return l, nil
 }
-
-func title(s Source) map[string]string { return map[string]string{TitleAnnotation: s.Name} }
 
 func hashOf(h hash.Hash) v1.Hash {
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(h.Sum(nil))}

@@ -72,7 +72,7 @@ func (j *pushJob) run(ctx context.Context, ref string, files []string) error {
 		return fmt.Errorf("push %s: %w", ref, j.pack.refused(err))
 	}
 	j.app.tracef("%s is %s", ref, s)
-	return j.out.print(report.NewPushed(ref, s, m))
+	return j.out.print(report.NewPushed(ref, s, m, j.pack.names))
 }
 
 // packing is the group of flags that say how files become an artifact.
@@ -81,6 +81,7 @@ type packing struct {
 	kind        string
 	config      string
 	annotations []string
+	names       []string // of what was packed, in order
 }
 
 func (p *packing) bind(cmd *cobra.Command) {
@@ -109,6 +110,7 @@ func (p *packing) manifest(ctx context.Context, files []string, subject *v1.Desc
 		if sources[i], err = source(arg); err != nil {
 			return m, err
 		}
+		p.names = append(p.names, sources[i].Name)
 		if sources[i].MediaType != "" && m.Form == artifact.ImageForm {
 			return m, usagef("%s: in the image form all files are layers of an image; types of files go with --as artifact", arg)
 		}

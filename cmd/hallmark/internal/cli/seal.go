@@ -130,7 +130,7 @@ func (j *sealJob) all(ctx context.Context, img image, opts seal.Options, add fun
 		return err
 	}
 	for _, c := range children {
-		if isAttestation(c) {
+		if c.Attests() {
 			continue
 		}
 		platform := ""
@@ -148,11 +148,6 @@ func (j *sealJob) all(ctx context.Context, img image, opts seal.Options, add fun
 		add(s, "")
 	}
 	return err
-}
-
-// isAttestation recognises what buildx puts into an index beside the images.
-func isAttestation(c attach.Child) bool {
-	return c.Platform != nil && c.Platform.OS == "unknown" && c.Platform.Architecture == "unknown"
 }
 
 // options turns the flags into those of package seal.

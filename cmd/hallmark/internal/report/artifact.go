@@ -24,8 +24,9 @@ type File struct {
 	Size      int64  `json:"size"`
 }
 
-// NewPushed tells what was stored, and where. The name is what the user typed.
-func NewPushed(name string, s attach.Subject, m artifact.Manifest) Pushed {
+// NewPushed tells what was stored, and where. The name is what the user typed, and
+// files are what each layer holds.
+func NewPushed(name string, s attach.Subject, m artifact.Manifest, files []string) Pushed {
 	p := Pushed{
 		Image: name, Subject: s.Repo, Digest: s.Desc.Digest.String(), Size: s.Desc.Size,
 		Form: string(m.Form), Type: m.Type, Layers: []File{},
@@ -33,10 +34,8 @@ func NewPushed(name string, s attach.Subject, m artifact.Manifest) Pushed {
 	if p.Type == "" {
 		p.Type = m.ConfigType
 	}
-	for _, l := range m.Layers {
-		p.Layers = append(p.Layers, File{
-			Name: l.Annotations[artifact.TitleAnnotation], MediaType: l.MediaType, Digest: l.Body.Digest.String(), Size: l.Body.Size,
-		})
+	for i, l := range m.Layers {
+		p.Layers = append(p.Layers, File{Name: files[i], MediaType: l.MediaType, Digest: l.Body.Digest.String(), Size: l.Body.Size})
 	}
 	return p
 }
