@@ -52,7 +52,7 @@ golden: ## renew the golden files: printed documents, help, end-to-end scripts
 	$(GO) test ./cmd/hallmark/internal/report ./cmd/hallmark/internal/cli -update
 	UPDATE_SCRIPTS=1 $(GO) test ./cmd/hallmark -run TestScript
 
-interop: build ## exchange everything with the real cosign 2 and 3, on three registries
+interop: build ## exchange everything with the real cosign 2 and 3 and oras, on three registries
 	$(GO) run ./testdata/interop -hallmark bin/hallmark -cache $(CACHE)
 
 bench: build ## measure hallmark beside cosign 2 and 3 and write BENCHMARKS.md
