@@ -330,6 +330,16 @@ func FallbackTagOf(digest v1.Hash) string {
 	return strings.Replace(digest.String(), ":", "-", 1)
 }
 
+// NamesImage reports whether the tag is one that people name images by: not one
+// that is made of another manifest's digest, as those are of views, journals,
+// lists of referrers and whatever else tools hang from an image
+// ("sha256-<hex>", alone or before a dot).
+func NamesImage(tag string) bool {
+	rest, ok := strings.CutPrefix(tag, "sha256-")
+	hex, _, _ := strings.Cut(rest, ".")
+	return !ok || len(hex) != 2*sha256.Size || strings.Trim(hex, "0123456789abcdef") != ""
+}
+
 // CosignTagOf returns the cosign tag under which attachments of the kind are
 // kept for the digest: sha256-<hex>.sig, .att or .sbom. It returns "" for a
 // kind that cosign has no tag for.

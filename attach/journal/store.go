@@ -119,6 +119,15 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// Tags returns all tags of the repository, as [Medium.Tags] does.
+func (s *Store) Tags(ctx context.Context) ([]string, error) {
+	tags, err := s.medium.Tags(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("list the tags of %s: %w", s.repo, err)
+	}
+	return tags, nil
+}
+
 // Manifest implements [attach.Reader].
 func (s *Store) Manifest(ctx context.Context, _ attach.Subject, digest v1.Hash) (attach.Manifest, error) {
 	m, err := s.medium.Manifest(ctx, digest.String())

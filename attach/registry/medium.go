@@ -132,10 +132,8 @@ func (m medium) PutManifest(ctx context.Context, ref, mediaType string, raw []by
 			}
 			return nil
 		}
-		// Where two write one tag at a time, there are registries that answer
-		// 404 to one of them.
 		se := newStatusError(resp)
-		if se.status != http.StatusNotFound || try == maxRetries {
+		if !momentary(se) || try == maxRetries {
 			return fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), putError(se))
 		}
 		if err := m.options.Sleep(ctx, firstRetry<<try); err != nil {

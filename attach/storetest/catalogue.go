@@ -84,7 +84,7 @@ func writingCases() []Case {
 	all = append(all, alone(
 		ManifestLimit(400), ManifestLimit(413), ImagesOnly(), NoDockerTypes(), StrictContentType(),
 		OldManifestGone(), CollectUntagged(0), CollectSignatures(),
-		ConcurrentPut(404, time.Millisecond), ConcurrentPut(500, time.Millisecond), ResetAfterPut(1))...)
+		ConcurrentPut(404, time.Millisecond), ConcurrentPut(500, time.Millisecond), BlobsLate(2), ResetAfterPut(1))...)
 	return append(all, native(OldManifestGone()), native(CollectUntagged(0)), native(CollectSignatures()), native(ResetAfterPut(2)))
 }
 

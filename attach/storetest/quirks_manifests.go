@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hallmark-oci/hallmark/attach"
 )
@@ -235,6 +236,20 @@ func onManifestPut(name string, h func(w http.ResponseWriter, r *http.Request, n
 	return quirk(name, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if r.Method == http.MethodPut && route(r).part == "manifests" {
 			h(w, r, next)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// BlobsLate refuses the first n manifests for a blob that is there, as
+// distribution 2.8 does while another client uploads the same blob: it rewrites
+// the file that says so, and finds it empty in between.
+func BlobsLate(n int) Quirk {
+	var count atomic.Int64
+	return onManifestPut(fmt.Sprintf("first %d manifests refused for blobs that are there", n), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if count.Add(1) <= int64(n) {
+			refuse(w, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry")
 			return
 		}
 		next.ServeHTTP(w, r)

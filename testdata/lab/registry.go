@@ -101,7 +101,7 @@ func Proxy(name, addr string) (*Registry, error) {
 // Serve starts a registry of this process.
 func Serve(name string, h http.Handler) *Registry {
 	r := &Registry{Name: name}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.count.Add(1)
 		if d := time.Duration(r.delay.Load()); d > 0 {
 			time.Sleep(d)
@@ -111,6 +111,8 @@ func Serve(name string, h http.Handler) *Registry {
 		r.mu.Unlock()
 		h.ServeHTTP(w, req)
 	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Start()
 	r.Host = strings.TrimPrefix(s.URL, "http://")
 	r.close = append(r.close, s.Close)
 	return r
@@ -143,3 +145,6 @@ func (r *Registry) Close() {
 		r.close[i]()
 	}
 }
+
+// AtClose has the function called when the registry is closed.
+func (r *Registry) AtClose(f func()) { r.close = append([]func(){f}, r.close...) }

@@ -255,7 +255,7 @@ func signatureLine(ctx context.Context, img image, a attach.Attachment) (signedP
 
 // refuse prints why nothing is handed out.
 func (app *App) refuse(arg string, v verify.Verdict) error {
-	doc := report.Verdicts{Outcome: v.Outcome.String(), Images: []report.Verdict{report.NewVerdict(arg, v)}}
+	doc := report.NewVerdicts(v.Outcome.String(), report.NewVerdict(arg, v))
 	if err := report.Write(app.Err, "text", doc); err != nil {
 		return err
 	}

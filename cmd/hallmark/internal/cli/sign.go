@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -22,7 +24,8 @@ func newSignCmd(app *App) *cobra.Command {
 		Long: `Sign images with one or more keys. The signature is kept beside the image under
 cosign's tag, and cosign verifies it. Concurrent signers never lose each
 other's signatures. Signing again with the same key and annotations adds
-nothing, unless --again is given.
+nothing, unless --again is given. Several images are signed at once; one that
+fails does not keep the others from being signed, and ends in exit code 2.
 
 With --countersign what is signed is not the image but a signature, attestation
 or SBOM that is stored beside it: the journal entry that holds it, which never
@@ -34,8 +37,8 @@ something is added to that object.`,
   hallmark sign registry.example/app@sha256:... --key hallmark.key -a env=prod
   hallmark sign registry.example/multi:1.0 --key hallmark.key --recursive
   hallmark sign registry.example/app:1.0 --key auditor.key --countersign
-  hallmark sign registry.example/app:1.0 --key auditor.key --countersign --of attestation --entry all`,
-		Args: cobra.MinimumNArgs(1),
+  hallmark sign registry.example/app:1.0 --key auditor.key --countersign --of attestation --entry all
+  hallmark sign --from images.txt --key hallmark.key`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := job.stored.contradiction(job.recursive, cmd.Flags().Changed); err != nil {
 				return err
@@ -44,6 +47,7 @@ something is added to that object.`,
 		},
 	}
 	job.target.bindWriter(cmd, app)
+	job.images.bind(cmd, &job.target)
 	job.target.bindPlatform(cmd)
 	job.signers.bind(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
@@ -58,6 +62,7 @@ something is added to that object.`,
 type signJob struct {
 	app         *App
 	target      target
+	images      images
 	signers     signers
 	out         render
 	stored      stored
@@ -74,35 +79,120 @@ func (j *signJob) run(ctx context.Context, args []string) error {
 	if opts.Annotations, err = annotations(j.annotations); err != nil {
 		return err
 	}
+	list, err := j.images.names(ctx, args)
+	if err != nil {
+		return err
+	}
 	keys, err := j.signers.load(ctx)
 	if err != nil {
 		return err
 	}
-	var doc report.Receipts
-	for _, arg := range args {
-		img, err := j.target.open(ctx, arg)
-		if err != nil {
-			return err
+	failed := false
+	err = j.out.write(func(w io.Writer) error {
+		failed, err = j.signAll(ctx, list, asSigners(keys), opts, report.StreamReceipts(w, j.out.format))
+		return err
+	})
+	if err == nil && failed {
+		return codeError(exitUndetermined)
+	}
+	return err
+}
+
+// signed tells what became of one image.
+type signed struct {
+	manifests []report.Attached
+	err       error
+}
+
+// signAll signs the images and prints the receipts of each as soon as it is its
+// turn. When the time is up the images that are left are not begun.
+func (j *signJob) signAll(ctx context.Context, list []named, keys []sign.Signer, opts sign.ImageOptions, out *report.ReceiptStream) (failed bool, err error) {
+	var busy keyed
+	job := func(ctx context.Context, o opened) signed {
+		if o.err != nil {
+			return signed{err: o.err}
 		}
-		targets, err := j.targets(ctx, img)
-		if err != nil {
-			return err
+		// Two names of one image: who is second finds the signature of the first.
+		defer busy.lock(o.subject.String())()
+		manifests, err := j.one(ctx, o, keys, opts)
+		return signed{manifests, err}
+	}
+	left := len(list)
+	for n, r := range each(ctx, &j.images, "signing", list, job) {
+		if left--; r.err != nil {
+			if j.images.one(list) {
+				return false, r.err
+			}
+			failed = true
+			j.app.complain(fmt.Errorf("%s: %w", n.name, r.err))
+			r.manifests = []report.Attached{{Image: n.name, Entries: []report.Receipt{}, Error: oneLine(r.err)}}
 		}
-		subjects := make([]attach.Subject, len(targets))
-		for i, t := range targets {
-			subjects[i] = t.subject
+		if err := out.Image(r.manifests...); err != nil {
+			return failed, err
 		}
-		receipts, err := sign.Image(ctx, img, subjects, asSigners(keys), opts)
-		if err != nil {
-			return fmt.Errorf("sign %s: %w", arg, err)
-		}
-		for i, t := range targets {
-			one := attached(arg, t.subject, receipts[i*len(keys):(i+1)*len(keys)])
-			one.Of = t.of
-			doc.Images = append(doc.Images, one)
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return j.out.print(doc)
+	if ctx.Err() == nil {
+		left = 0 // what is missing names no image
+	}
+	return failed || left > 0, out.Close(left)
+}
+
+// one signs one image.
+func (j *signJob) one(ctx context.Context, o opened, keys []sign.Signer, opts sign.ImageOptions) ([]report.Attached, error) {
+	targets, err := j.targets(ctx, o.image)
+	if err != nil {
+		return nil, err
+	}
+	subjects := make([]attach.Subject, len(targets))
+	for i, t := range targets {
+		subjects[i] = t.subject
+	}
+	receipts, err := sign.Image(ctx, o.image, subjects, keys, opts)
+	if err != nil {
+		return nil, fmt.Errorf("sign %s: %w", o.at.name, err)
+	}
+	var manifests []report.Attached
+	for i, t := range targets {
+		one := attached(o.at.name, t.subject, receipts[i*len(keys):(i+1)*len(keys)])
+		one.Of = t.of
+		manifests = append(manifests, one)
+	}
+	return manifests, nil
+}
+
+// keyed are locks by name. The zero value has none that is held.
+type keyed struct {
+	mu    sync.Mutex
+	held  map[string]*sync.Mutex
+	count map[string]int
+}
+
+// lock takes the lock of that name and returns what gives it back.
+func (k *keyed) lock(name string) (unlock func()) {
+	k.mu.Lock()
+	if k.held == nil {
+		k.held, k.count = make(map[string]*sync.Mutex), make(map[string]int)
+	}
+	l := k.held[name]
+	if l == nil {
+		l = new(sync.Mutex)
+		k.held[name] = l
+	}
+	k.count[name]++
+	k.mu.Unlock()
+	l.Lock()
+	return func() {
+		l.Unlock()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.count[name]--; k.count[name] == 0 {
+			delete(k.held, name)
+			delete(k.count, name)
+		}
+	}
 }
 
 // targets returns what is to be signed: what is stored beside the image where the

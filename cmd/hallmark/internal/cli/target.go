@@ -25,9 +25,10 @@ type target struct {
 	parallel   int
 	manifest   int64 // size of the largest manifest that is read, in bytes
 
-	mu     sync.Mutex
-	hosts  *registry.Hosts            // what the stores share: one ping for each registry, one token for each repository
-	stores map[string]*registry.Store // by repository
+	mu      sync.Mutex
+	hosts   *registry.Hosts            // what the stores share: one ping for each registry, one token for each repository
+	stores  map[string]*registry.Store // by repository
+	layouts map[string]*layout.Store   // by directory
 }
 
 // bind declares the flags.
@@ -68,6 +69,7 @@ type image struct {
 }
 
 // open finds the store of an IMAGE argument and resolves the image in it, once.
+// The store is returned too where the image is there and --platform is not in it.
 func (t *target) open(ctx context.Context, arg string) (image, error) {
 	store, ref, err := t.store(arg)
 	if err != nil {
@@ -80,7 +82,7 @@ func (t *target) open(ctx context.Context, arg string) (image, error) {
 	img := image{Store: store, subject: subject, index: subject, name: arg}
 	if t.platform != "" {
 		if img.subject, err = t.choose(ctx, img); err != nil {
-			return image{}, fmt.Errorf("%s: %w", arg, err)
+			return img, fmt.Errorf("%s: %w", arg, err)
 		}
 	}
 	t.app.tracef("%s is %s", arg, img.subject)
@@ -126,6 +128,9 @@ func (t *target) store(arg string) (attach.Store, string, error) {
 // maxStores is how many repositories are kept open; a server that runs for long
 // begins anew after that.
 const maxStores = 1000
+
+// maxLayouts is how many layouts are kept open, each with a file handle.
+const maxLayouts = 64
 
 // registry returns the store of a repository, the same for all its images.
 func (t *target) registry(repo string) (*registry.Store, error) {
@@ -187,7 +192,7 @@ func (t *target) layout(arg, rest string) (attach.Store, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	store, err := layout.Open(dir, layout.Options{})
+	store, err := t.openLayout(dir)
 	if err != nil {
 		return nil, "", err
 	}
@@ -232,6 +237,51 @@ func (t *target) publisher(ctx context.Context, arg string) (attach.Publisher, s
 		return nil, "", err
 	}
 	return store.(attach.Publisher), tag, nil // every store here is one
+}
+
+// openLayout returns the store of a layout, the same for all its images.
+func (t *target) openLayout(dir string) (*layout.Store, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.layouts[dir]; s != nil {
+		return s, nil
+	}
+	s, err := layout.Open(dir, layout.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if t.layouts == nil || len(t.layouts) >= maxLayouts {
+		t.layouts = make(map[string]*layout.Store)
+	}
+	t.layouts[dir] = s
+	return s, nil
+}
+
+// A repository is a store that tells its tags.
+type repository interface {
+	attach.Store
+	Tags(ctx context.Context) ([]string, error)
+}
+
+// openRepository returns the store that a REPOSITORY argument names.
+func (t *target) openRepository(arg string) (repository, error) {
+	if dir, ok := strings.CutPrefix(arg, layoutPrefix); ok {
+		return t.openLayout(dir)
+	}
+	store, err := t.registry(arg)
+	if err != nil {
+		return nil, usagef("repository %q: %v", arg, err)
+	}
+	return store, nil
+}
+
+// check refuses an IMAGE argument that names none, without asking anybody.
+func (t *target) check(arg string) error {
+	if strings.HasPrefix(arg, layoutPrefix) {
+		return nil
+	}
+	_, _, err := t.store(arg)
+	return err
 }
 
 // attachments returns the repository that attachments are moved to, "" for the

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -137,9 +138,55 @@ func NewEntry(a attach.Attachment) Entry {
 
 func (Listing) kind() string { return "listing" }
 
+// A ListingStream prints the listings of several images.
+type ListingStream struct {
+	*Stream[Listing]
+	incomplete int
+}
+
+// StreamListings returns a stream of listings in one of the formats "text" and "json".
+func StreamListings(w io.Writer, format string) *ListingStream {
+	return &ListingStream{Stream: newStream[Listing](w, format, "listings")}
+}
+
+// Add prints the listing of the next image.
+func (s *ListingStream) Add(l Listing) error {
+	if s.format == "text" && s.Len() > 0 {
+		s.p.linef("")
+	}
+	if !l.Complete {
+		s.incomplete++
+	}
+	return s.Stream.Add(l)
+}
+
+// Close ends the document. left is how many images were not looked at.
+func (s *ListingStream) Close(left int) error {
+	return s.close(listingSums{Complete: s.incomplete == 0 && left == 0, Incomplete: s.incomplete, Left: left, images: s.Len()})
+}
+
+// listingSums is what stands behind listings.
+type listingSums struct {
+	// Complete is false when a place could not be read, or an image was not looked at.
+	Complete   bool `json:"complete"`
+	Incomplete int  `json:"incomplete,omitempty"`
+	Left       int  `json:"left,omitempty"`
+	images     int
+}
+
+func (l listingSums) text(p *printer) {
+	p.linef("")
+	p.linef("%d images, %d of them could not be listed completely", l.images, l.Incomplete)
+	if l.Left > 0 {
+		p.linef("%d more were not looked at: time was up", l.Left)
+	}
+}
+
 func (l Listing) text(p *printer) {
 	p.linef("%s", l.Image)
-	p.linef("%s", l.Digest)
+	if l.Digest != "" {
+		p.linef("%s", l.Digest)
+	}
 	treeOf(p, "", l.Entries)
 	if len(l.Entries) == 0 && l.Complete {
 		p.linef("nothing is attached")

@@ -81,7 +81,7 @@ func documents() map[string]Document {
 			Image: attached.Image, Digest: attached.Digest, Verdicts: []Verdict{verdict}, Next: []string{"hallmark verify registry.example/app:1.0 --sbom"},
 			Images: []SealedOne{{Attached: attached, Platform: "linux/amd64", Inventory: inventory, SignedObjects: []string{digest("holder").String()}}},
 		},
-		"verdicts": Verdicts{Outcome: "reject", Images: []Verdict{verdict, {Image: "other:1", Outcome: "undetermined", Error: "no such host", Checks: []Check{}}}},
+		"verdicts": NewVerdicts("reject", verdict, Verdict{Image: "other:1", Outcome: "undetermined", Error: "no such host", Checks: []Check{}}),
 		"listing": NewListing("registry.example/app:1.0", digest("image").String(), []Entry{holder, NewEntry(att), NewEntry(sig)},
 			[]error{errors.New("referrers: 503"), errors.New("journal: cut off")}),
 		"listing-empty": NewListing("registry.example/app:1.0", digest("image").String(), nil, nil),
@@ -301,3 +301,46 @@ func TestWriteFails(t *testing.T) {
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// TestStreams: what is printed piece by piece is what is printed at once.
+func TestStreams(t *testing.T) {
+	docs := documents()
+	verdicts, receipts := docs["verdicts"].(Verdicts), docs["receipts"].(Receipts)
+	for _, format := range []string{"text", "json"} {
+		for n := range len(verdicts.Images) + 1 {
+			var out bytes.Buffer
+			s := StreamVerdicts(&out, format)
+			for _, v := range verdicts.Images[:n] {
+				if err := s.Add(v); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Close("reject", 0); err != nil {
+				t.Fatal(err)
+			}
+			whole := NewVerdicts("reject", append([]Verdict{}, verdicts.Images[:n]...)...)
+			if want := render(t, format, whole); out.String() != string(want) {
+				t.Errorf("%d verdicts as %s:\n%s\nwant:\n%s", n, format, &out, want)
+			}
+		}
+		var out bytes.Buffer
+		s := StreamReceipts(&out, format)
+		if err := s.Image(receipts.Images...); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(0); err != nil {
+			t.Fatal(err)
+		}
+		if want := render(t, format, receipts); out.String() != string(want) {
+			t.Errorf("receipts as %s:\n%s\nwant:\n%s", format, &out, want)
+		}
+		out.Reset()
+		failed := StreamReceipts(&out, format)
+		if err := failed.Image(Attached{Image: "a\x1b", Error: "no\u202e such host", Entries: []Receipt{}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := failed.Close(3); err != nil || strings.ContainsAny(out.String(), "\x1b\u202e") || !strings.Contains(out.String(), "3") {
+			t.Errorf("%q, %v", &out, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"io"
 	"slices"
 	"strings"
 
@@ -10,8 +11,76 @@ import (
 
 // Verdicts is the answer of verify.
 type Verdicts struct {
-	Outcome string    `json:"outcome"`
 	Images  []Verdict `json:"images"`
+	Outcome string    `json:"outcome"`
+	Summary Summary   `json:"summary"`
+}
+
+// NewVerdicts returns the verdicts with their sums.
+func NewVerdicts(outcome string, images ...Verdict) Verdicts {
+	v := Verdicts{Images: images, Outcome: outcome}
+	for _, img := range images {
+		v.Summary.count(img)
+	}
+	return v
+}
+
+func (s *Summary) count(v Verdict) {
+	s.Images++
+	switch v.Outcome {
+	case verify.Accept.String():
+		s.Accepted++
+	case verify.Reject.String():
+		s.Rejected++
+	default:
+		s.Undetermined++
+	}
+}
+
+// A VerdictStream prints [Verdicts] while images are verified.
+type VerdictStream struct {
+	*Stream[Verdict]
+	sums verdictSums
+}
+
+// StreamVerdicts returns a stream of verdicts in one of the formats "text" and "json".
+func StreamVerdicts(w io.Writer, format string) *VerdictStream {
+	return &VerdictStream{Stream: newStream[Verdict](w, format, Verdicts{}.kind())}
+}
+
+// Add prints the verdict on the next image.
+func (s *VerdictStream) Add(v Verdict) error {
+	if s.format == "text" && s.Len() > 0 {
+		s.p.linef("")
+	}
+	s.sums.Summary.count(v)
+	return s.Stream.Add(v)
+}
+
+// Close prints the outcome over all images. left is how many were not looked at.
+func (s *VerdictStream) Close(outcome string, left int) error {
+	s.sums.Outcome, s.sums.Summary.Left = outcome, left
+	return s.close(s.sums)
+}
+
+// verdictSums is what stands behind the verdicts.
+type verdictSums struct {
+	Outcome string  `json:"outcome"`
+	Summary Summary `json:"summary"`
+}
+
+func (v verdictSums) text(p *printer) {
+	s := v.Summary
+	if s.Images == 1 && s.Left == 0 {
+		return
+	}
+	if s.Images > 0 {
+		p.linef("")
+	}
+	p.linef("%d images: %d accepted, %d rejected, %d undetermined", s.Images, s.Accepted, s.Rejected, s.Undetermined)
+	if s.Left > 0 {
+		p.linef("%d more were not looked at: time was up", s.Left)
+	}
 }
 
 // Verdict is the judgement on one image.
@@ -121,6 +190,7 @@ func (v Verdicts) text(p *printer) {
 		}
 		img.text(p)
 	}
+	verdictSums{v.Outcome, v.Summary}.text(p)
 }
 
 func (v Verdict) text(p *printer) {
