@@ -71,6 +71,27 @@ const (
 	Journal     Scheme = "journal"  // an immutable journal entry of hallmark's own
 )
 
+// A Storage says under what an entry is kept: under cosign's tags, which every
+// registry has and cosign 2 reads, or as a referrer of its own, which cosign 3 and
+// OCI 1.1 tools read.
+type Storage string
+
+// The storages. The zero Storage is that of the tags.
+const (
+	InTags      Storage = "tags"
+	InReferrers Storage = "referrers"
+	InBoth      Storage = "both"
+)
+
+// Storages returns all storages, the default first.
+func Storages() []Storage { return []Storage{InTags, InReferrers, InBoth} }
+
+// Tags reports whether entries are kept under cosign's tags.
+func (s Storage) Tags() bool { return s != InReferrers }
+
+// Referrers reports whether entries are kept as referrers.
+func (s Storage) Referrers() bool { return s == InReferrers || s == InBoth }
+
 // A Place is one spot where an attachment was found.
 type Place struct {
 	Scheme Scheme

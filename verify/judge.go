@@ -78,7 +78,9 @@ func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) er
 	if i, seen := j.index[a.ID()]; seen {
 		// The same entry elsewhere. One that could not be read there may be
 		// readable here; one that was judged stays judged.
-		if j.evidence[i].Outcome != Undetermined {
+		// What a list says that a manifest is, and that it is not, hides nothing.
+		same := j.evidence[i].Attachment.Type == a.Type
+		if j.evidence[i].Outcome == Accept || j.evidence[i].Outcome == Reject && same {
 			j.evidence[i].Attachment.Places = append(j.evidence[i].Attachment.Places, a.Places...)
 			return nil
 		}

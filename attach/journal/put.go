@@ -41,6 +41,7 @@ type unit struct {
 	left    int                        // entries that the view has no room for
 	unknown int                        // journal entries that were not opened since the view is full
 	gone    graveyard                  // what was removed
+	regroup bool                       // the view is to tell of groups that it does not
 	refused error                      // why entries of this Put that were removed earlier cannot be put again
 	frozen  string                     // why the view is left as it is, "" while it may be written
 	hidden  bool                       // the medium keeps whole manifests and does not list them

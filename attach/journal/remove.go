@@ -49,7 +49,7 @@ func (s *Store) Remove(ctx context.Context, subject attach.Subject, as ...attach
 	if len(as) == 0 {
 		return nil, nil
 	}
-	r := &remover{writer: s.newWriter(), subject: subject, tasks: make(map[*unit]*task)}
+	r := s.newRemover(subject)
 	units := make([]*unit, len(as))
 	for i, a := range as {
 		if !slices.Contains(attach.Kinds(), a.Kind) {
@@ -75,6 +75,10 @@ func (s *Store) Remove(ctx context.Context, subject attach.Subject, as ...attach
 		out[i] = attach.Removal{Attachment: a, Shown: units[i].shows(a.ID()), Left: r.leftOf(units[i], a, left)}
 	}
 	return out, nil
+}
+
+func (s *Store) newRemover(subject attach.Subject) *remover {
+	return &remover{writer: s.newWriter(), subject: subject, tasks: make(map[*unit]*task)}
 }
 
 // unit returns the unit of the kind.
@@ -193,26 +197,34 @@ func (r *remover) find(ctx context.Context, u *unit, t *task) error {
 // spare sees that what shares a journal entry with what is removed has one of its
 // own, and that it is confirmed.
 func (r *remover) spare(ctx context.Context, u *unit, t *task) error {
-	listed := r.names[r.subject.Desc.Digest]
-	u.records = nil
-	had := make(map[attach.ID]bool)
-	for _, e := range t.others {
-		name := single(u.kind, e.ID())
-		if had[e.ID()] || listed[name] != "" && u.gone[name] == nil {
-			continue
+	var err error
+	for range maxChecks {
+		listed := r.names[r.subject.Desc.Digest]
+		u.records = nil
+		had := make(map[attach.ID]bool)
+		for _, e := range t.others {
+			name := single(u.kind, e.ID())
+			if had[e.ID()] || listed[name] != "" || u.gone[name] != nil {
+				continue
+			}
+			had[e.ID()] = true
+			if err := r.putRecord(ctx, u, []cosign.Entry{e}); err != nil {
+				return err
+			}
 		}
-		had[e.ID()] = true
-		if err := r.putRecord(ctx, u, []cosign.Entry{e}); err != nil {
+		if len(u.records) == 0 {
+			return nil
+		}
+		if err := r.list(ctx); err != nil {
+			return err
+		}
+		u.records = slices.DeleteFunc(u.records, func(w *written) bool { return u.gone[w.name] != nil })
+		// One that is gone already, another has folded or removed.
+		if err = r.confirm(ctx, u); !errors.Is(err, attach.ErrNotFound) {
 			return err
 		}
 	}
-	if len(u.records) == 0 {
-		return nil
-	}
-	if err := r.list(ctx); err != nil {
-		return err
-	}
-	return r.confirm(ctx, u)
+	return err
 }
 
 // buryAll writes the tombstones and sees that they are found: one for each entry,
@@ -310,6 +322,9 @@ func (r *remover) remains(ctx context.Context, as []attach.Attachment) (map[stri
 		if err := r.list(ctx); err != nil {
 			return nil, err
 		}
+		if _, err := r.delete(ctx, r.overtaken()); err != nil {
+			return nil, err
+		}
 		for _, u := range r.units {
 			if err := r.spare(ctx, u, r.tasks[u]); err != nil {
 				return nil, err
@@ -321,6 +336,21 @@ func (r *remover) remains(ctx context.Context, as []attach.Attachment) (map[stri
 		}
 	}
 	return left, nil
+}
+
+// overtaken returns the journal entries that this remover wrote to spare what is
+// in them, and that another removed meanwhile.
+func (r *remover) overtaken() []string {
+	var refs []string
+	for _, u := range r.units {
+		for _, e := range r.tasks[u].others {
+			name := single(u.kind, e.ID())
+			if ref := r.names[r.subject.Desc.Digest][name]; ref != "" && u.gone[name] != nil {
+				refs = append(refs, ref)
+			}
+		}
+	}
+	return refs
 }
 
 // manifestsOf returns the digests of the manifests that are the attachment itself.

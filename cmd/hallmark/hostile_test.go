@@ -59,6 +59,8 @@ func quirkOf(title, value string) (storetest.Quirk, error) {
 	switch title {
 	case "status":
 		return storetest.Status(number(), "UNKNOWN"), nil
+	case "referrers":
+		return storetest.NativeReferrers(), nil
 	case "toomany":
 		return storetest.TooMany(1, value), nil
 	case "flap":

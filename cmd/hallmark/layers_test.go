@@ -19,8 +19,8 @@ const module = "github.com/hallmark-oci/hallmark"
 var layers = [][]string{
 	{"sign/jsonscan", "sign/spool", "verify/policy/doc"},
 	{"sbom/purl", "attach", "verify/version", "verify/advisory", "cmd/hallmark/internal/term"},
-	{"sbom", "attach/cosign", "attach/artifact", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
-	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal"},
+	{"sbom", "attach/cosign", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
+	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match"},
 	{"verify", "sbom/scan", "attach/storetest"},
 	{"verify/policy", "verify/check", "cmd/hallmark/internal/seal", "cmd/hallmark/internal/serve"},

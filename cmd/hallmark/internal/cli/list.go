@@ -4,13 +4,16 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/artifact"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/sign/bundle"
 )
 
 func newListCmd(app *App) *cobra.Command {
@@ -110,7 +113,7 @@ func (j *listJob) one(ctx context.Context, img image, r attach.Reader, name stri
 	all, errs := attach.Collect(ctx, r, img.subject)
 	for _, a := range all {
 		e := report.NewEntry(a)
-		if a.Kind == attach.SBOM {
+		if a.Kind == attach.SBOM || artifact.IsSBOM(a) {
 			inner, more := j.signatures(ctx, img, r, a)
 			e.SignedBy = inner
 			errs = append(errs, more...)
@@ -168,7 +171,10 @@ func (j *listJob) signatures(ctx context.Context, img image, r attach.Reader, a 
 		}
 		seen[p.Manifest.Digest] = true
 		holder := attach.Subject{Repo: img.subject.Repo, Desc: p.Manifest}
-		inner, more := attach.Collect(ctx, r, holder, attach.Signature)
+		inner, more := attach.Collect(ctx, r, holder, attach.Signature, attach.Artifact)
+		inner = slices.DeleteFunc(inner, func(a attach.Attachment) bool {
+			return a.Kind == attach.Artifact && !strings.HasPrefix(a.Type, bundle.MediaTypePrefix)
+		})
 		errs = append(errs, more...)
 		if len(inner) == 0 {
 			continue
