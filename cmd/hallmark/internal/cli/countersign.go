@@ -150,8 +150,9 @@ func short(id string) string { return id[:min(len(id), 16)] }
 // choose picks the entries that --entry names, or the only one.
 func (s *stored) choose(name string, all []attach.Attachment) ([]attach.Attachment, error) {
 	if len(all) == 0 {
-		s.app.notef("%s has no %s that could be counter-signed", name, s.of)
-		return nil, codeError(exitNo)
+		err := fmt.Errorf("%s has no %s that could be counter-signed", name, s.of)
+		s.app.notef("%v", err)
+		return nil, errors.Join(err, codeError(exitNo))
 	}
 	if slices.Contains(s.entries, "all") || len(s.entries) == 0 && len(all) == 1 {
 		return all, nil
