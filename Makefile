@@ -6,7 +6,7 @@ CACHE       ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hallmark
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check race fuzz bench cover lint fmt golden interop rootfs size clean
+.PHONY: help build demo test check race fuzz bench cover lint fmt golden interop rootfs kube size clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,12 +27,14 @@ race: ## all tests under the race detector (needs a C compiler)
 check: ## format, tidy, layers, house rules, vet, staticcheck; quickest first
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted:"; echo "$$out"; exit 1; }
 	$(GO) mod tidy -diff
+	cd testdata/peers && $(GO) mod tidy -diff
 	$(GO) test -run 'TestLayers|TestTopLevel|TestHouse' ./cmd/hallmark
 	$(MAKE) --no-print-directory lint
 
 lint: ## vet and staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) vet -C testdata/peers .
 
 fmt: ## format all Go files
 	gofmt -w $$(git ls-files '*.go')
@@ -50,16 +52,23 @@ cover: ## test coverage, end-to-end scripts included
 
 golden: ## renew the golden files: printed documents, help, end-to-end scripts
 	$(GO) test ./cmd/hallmark/internal/report ./cmd/hallmark/internal/cli -update
+	$(GO) test ./cmd/hallmark -run TestMatrix -update
 	UPDATE_SCRIPTS=1 $(GO) test ./cmd/hallmark -run TestScript
 
-interop: build ## exchange everything with the real cosign 2 and 3, on three registries
+interop: build ## exchange everything with the real cosign 2 and 3 and oras, on three registries
 	$(GO) run ./testdata/interop -hallmark bin/hallmark -cache $(CACHE)
+
+registries: build ## run every command against nine real registries on loopback, cosign 2 checking
+	$(GO) run -C testdata/peers . -hallmark $(CURDIR)/bin/hallmark -cache $(CACHE)
 
 bench: build ## measure hallmark beside cosign 2 and 3 and write BENCHMARKS.md
 	$(GO) run ./testdata/bench -hallmark bin/hallmark -cache $(CACHE) -o BENCHMARKS.md
 
 rootfs: build ## seal a real Debian root file system and compare with dpkg, go and npm (needs root and mmdebstrap)
 	$(GO) run ./testdata/rootfs -hallmark bin/hallmark -cache $(CACHE)
+
+kube: build ## put the webhook before a real Kubernetes API server (builds that once, half an hour); RECORD=DIR keeps its reviews
+	$(GO) run ./testdata/kube -hallmark bin/hallmark -cache $(CACHE) -record "$(RECORD)"
 
 size: build ## the size of the binary
 	@stat -c '%s bytes' bin/hallmark 2>/dev/null || wc -c < bin/hallmark

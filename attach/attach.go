@@ -31,6 +31,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // A Subject is the one manifest, named by digest, that attachments hang from.
@@ -70,6 +71,27 @@ const (
 	Journal     Scheme = "journal"  // an immutable journal entry of hallmark's own
 )
 
+// A Storage says under what an entry is kept: under cosign's tags, which every
+// registry has and cosign 2 reads, or as a referrer of its own, which cosign 3 and
+// OCI 1.1 tools read.
+type Storage string
+
+// The storages. The zero Storage is that of the tags.
+const (
+	InTags      Storage = "tags"
+	InReferrers Storage = "referrers"
+	InBoth      Storage = "both"
+)
+
+// Storages returns all storages, the default first.
+func Storages() []Storage { return []Storage{InTags, InReferrers, InBoth} }
+
+// Tags reports whether entries are kept under cosign's tags.
+func (s Storage) Tags() bool { return s != InReferrers }
+
+// Referrers reports whether entries are kept as referrers.
+func (s Storage) Referrers() bool { return s == InReferrers || s == InBoth }
+
 // A Place is one spot where an attachment was found.
 type Place struct {
 	Scheme Scheme
@@ -100,6 +122,10 @@ type Attachment struct {
 // digest and all annotations. Data does not count, nor does the place. Two
 // signatures over one payload are two entries, and a damaged twin of a good
 // entry is an entry of its own that cannot hide it.
+//
+// An attachment that is a whole manifest is its media type and digest alone: the
+// annotations stand inside of it, and the lists that name it tell all of them,
+// some, or none.
 type ID [sha256.Size]byte
 
 // String returns the identity in hexadecimal.
@@ -110,9 +136,16 @@ func (a Attachment) ID() ID {
 	return identity(string(a.Desc.MediaType), a.Desc.Digest, a.Annotations)
 }
 
+// IsManifest reports whether content of the media type is a manifest: that of an
+// image or of an index.
+func IsManifest(mediaType types.MediaType) bool { return mediaType.IsImage() || mediaType.IsIndex() }
+
 // identity hashes each part behind its length, so that no two different
 // entries share an encoding.
 func identity(mediaType string, digest v1.Hash, annotations map[string]string) ID {
+	if IsManifest(types.MediaType(mediaType)) {
+		annotations = nil
+	}
 	h := sha256.New()
 	part := func(s string) { fmt.Fprintf(h, "%d:%s,", len(s), s) }
 	part(mediaType)
@@ -140,12 +173,36 @@ func (a Attachment) Found(s Scheme) (Place, bool) {
 	return a.Places[i], true
 }
 
+// Immutable returns the places whose manifest holds the entry for ever: those of
+// the journal, and referrers that are the entry. The manifest of a view is none,
+// as it changes with every append. What is to be signed by digest, so that it
+// says something of this entry, is the manifest of such a place.
+func (a Attachment) Immutable() []Place {
+	var places []Place
+	for _, p := range a.Places {
+		if p.Scheme == Journal || p.Scheme != CosignTag && p.Manifest.Digest == a.Desc.Digest {
+			places = append(places, p)
+		}
+	}
+	return places
+}
+
 // Content is what a writer wants attached.
+//
+// An Artifact whose media type is that of an OCI image manifest is attached whole:
+// Body is the manifest, whose subject must be the subject of the parcel, and Parts
+// are its blobs. Other tools find it among the referrers of the subject. All other
+// content is a layer of a manifest that the store makes.
 type Content struct {
-	Kind        Kind
-	MediaType   string
+	Kind      Kind
+	MediaType string
+	// Annotations are those of the layer. A whole manifest has its own inside, and
+	// none here.
 	Annotations map[string]string
 	Body        Body
+	// Parts are blobs of a whole manifest: its config and its layers. Those that
+	// the repository is known to hold may be left out. Other content has none.
+	Parts []Body
 	// Same, when set, is asked for each attachment of this kind that the store
 	// comes across before it writes. When it answers true, that attachment
 	// stands for the content and nothing is added. It is how signing twice
@@ -168,9 +225,9 @@ type Receipt struct {
 	// Existed says that nothing was added: the entry, or one that [Content.Same]
 	// took for it, was there before.
 	Existed bool
-	// Viewed says that the cosign tag shows the entry. Where it is false the
-	// entry is safe in the journal but Note says why readers that know only
-	// cosign's tags do not see it.
+	// Viewed says that other tools see the entry: the cosign tag shows it or, of a
+	// whole manifest, the list of referrers. Where it is false the entry is safe in
+	// the journal but Note says why they do not see it.
 	Viewed bool
 	// Note is a remark for the user, empty when there is none.
 	Note string
@@ -216,6 +273,18 @@ type Writer interface {
 	Put(ctx context.Context, parcels ...Parcel) ([]Receipt, error)
 }
 
+// A Publisher stores manifests that stand for themselves, such as artifacts that
+// are pushed, rather than beside a subject.
+type Publisher interface {
+	// Publish stores the parts, which are blobs of the manifest, then the manifest
+	// under the tag, and returns it as a subject. A tag that names something else
+	// is moved, unless the store does not let it be: [ErrImmutable]. Where tag is
+	// "" the manifest is stored by its digest alone. A manifest that the store
+	// refuses for what it says is an error that wraps [ErrMalformed]. Parts that
+	// are there already are not sent again.
+	Publish(ctx context.Context, tag string, m Manifest, parts ...Body) (Subject, error)
+}
+
 // A Store resolves, reads and writes.
 type Store interface {
 	Resolver
@@ -256,6 +325,9 @@ func Collect(ctx context.Context, r Reader, s Subject, kinds ...Kind) ([]Attachm
 		if all[i].Desc.Data == nil {
 			all[i].Desc.Data = a.Desc.Data
 		}
+		if all[i].Annotations == nil {
+			all[i].Annotations = a.Annotations
+		}
 	}
 	return all, errs
 }
@@ -272,6 +344,23 @@ func placeKeys(places []Place) []string {
 	return keys
 }
 
+// FallbackTagOf returns the tag of the index that lists the referrers of the digest
+// where the registry does not: sha256-<hex> (distribution specification 1.1,
+// "Referrers Tag Schema").
+func FallbackTagOf(digest v1.Hash) string {
+	return strings.Replace(digest.String(), ":", "-", 1)
+}
+
+// NamesImage reports whether the tag is one that people name images by: not one
+// that is made of another manifest's digest, as those are of views, journals,
+// lists of referrers and whatever else tools hang from an image
+// ("sha256-<hex>", alone or before a dot).
+func NamesImage(tag string) bool {
+	rest, ok := strings.CutPrefix(tag, "sha256-")
+	hex, _, _ := strings.Cut(rest, ".")
+	return !ok || len(hex) != 2*sha256.Size || strings.Trim(hex, "0123456789abcdef") != ""
+}
+
 // CosignTagOf returns the cosign tag under which attachments of the kind are
 // kept for the digest: sha256-<hex>.sig, .att or .sbom. It returns "" for a
 // kind that cosign has no tag for.
@@ -280,5 +369,5 @@ func CosignTagOf(digest v1.Hash, k Kind) string {
 	if suffix == "" {
 		return ""
 	}
-	return strings.Replace(digest.String(), ":", "-", 1) + "." + suffix
+	return FallbackTagOf(digest) + "." + suffix
 }

@@ -15,6 +15,7 @@ type Child struct {
 	Subject Subject
 	// Platform is what the index says the child is for, nil where it says nothing.
 	Platform *v1.Platform
+	about    string // the digest of the image that the child attests, "" for an image
 }
 
 // ParseIndex returns the descriptors that an image index lists (image
@@ -109,6 +110,7 @@ func Children(ctx context.Context, r Reader, s Subject) ([]Child, error) {
 				Desc: v1.Descriptor{MediaType: d.MediaType, Size: d.Size, Digest: d.Digest},
 			},
 			Platform: d.Platform,
+			about:    aboutOf(d),
 		})
 	}
 	return children, nil
@@ -116,11 +118,12 @@ func Children(ctx context.Context, r Reader, s Subject) ([]Child, error) {
 
 // Select returns the first child whose platform has all that want names: a want
 // of linux/arm matches linux/arm/v7. It returns an error that wraps
-// [ErrNotFound] and names the platforms there are when none matches.
+// [ErrNotFound] and names the platforms there are when none matches. Children
+// that hold attestations are never chosen.
 func Select(children []Child, want v1.Platform) (Child, error) {
 	var have []string
 	for _, c := range children {
-		if c.Platform == nil {
+		if c.Platform == nil || c.Attests() {
 			continue
 		}
 		if c.Platform.Satisfies(want) {

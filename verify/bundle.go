@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"strings"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/artifact"
 	"github.com/hallmark-oci/hallmark/sign/bundle"
 )
 
@@ -19,7 +18,7 @@ const notation = "application/vnd.cncf.notary.signature"
 // artifact judges what hangs from the subject as a referrer: Sigstore bundles
 // are evidence, Notary signatures are named as what hallmark does not judge, and
 // anything else is none of this rule's business.
-func (j *judge) artifact(ctx context.Context, a attach.Attachment) (Evidence, bool, error) {
+func (j *judge) artifact(ctx context.Context, a attach.Attachment, early *fetched) (Evidence, bool, error) {
 	e := Evidence{Attachment: a, Outcome: Reject}
 	switch {
 	case a.Type == notation && j.rule.Kind == attach.Signature:
@@ -27,8 +26,10 @@ func (j *judge) artifact(ctx context.Context, a attach.Attachment) (Evidence, bo
 		return e, true, nil
 	case !strings.HasPrefix(a.Type, bundle.MediaTypePrefix):
 		return e, false, nil
+	case j.revoked.digests[a.Desc.Digest]:
+		return revoke(e, "the entry is revoked"), true, nil
 	}
-	b, err := j.bundle(ctx, a)
+	b, err := j.bundle(ctx, a, early)
 	switch {
 	case errors.Is(err, bundle.ErrMalformed):
 		e.Reason, e.Detail = BundleMalformed, err.Error()
@@ -50,10 +51,46 @@ func (j *judge) artifact(ctx context.Context, a attach.Attachment) (Evidence, bo
 	return e, true, err
 }
 
-// bundle reads the bundle that is the referrer's one layer. Its digest and size
+// fetched is a small bundle that was read before its turn.
+type fetched struct {
+	raw []byte
+	err error
+}
+
+// early returns the task to read a bundle before its turn, nil for what is no
+// bundle, or a large one. A task that finds it large after all returns nil.
+func (j *judge) early(f found) func(context.Context) *fetched {
+	a := f.a
+	if f.err != nil || a.Kind != attach.Artifact || !strings.HasPrefix(a.Type, bundle.MediaTypePrefix) || a.Desc.Size > maxEarly {
+		return nil
+	}
+	return func(ctx context.Context) *fetched {
+		layer, err := artifact.OnlyLayer(ctx, j, j.subject, a)
+		if err != nil {
+			return &fetched{err: err}
+		}
+		if layer.Size > maxEarly {
+			return nil
+		}
+		rc, err := j.Blob(ctx, j.subject, layer)
+		if err != nil {
+			return &fetched{err: err}
+		}
+		raw, err := attach.ReadAll(rc, layer, maxEarly)
+		return &fetched{raw, err}
+	}
+}
+
+// bundle returns the bundle that is the referrer's one layer. Its digest and size
 // are checked before it is looked into.
-func (j *judge) bundle(ctx context.Context, a attach.Attachment) (*bundle.Bundle, error) {
-	layer, err := j.bundleLayer(ctx, a)
+func (j *judge) bundle(ctx context.Context, a attach.Attachment, early *fetched) (*bundle.Bundle, error) {
+	if early != nil && early.err != nil {
+		return nil, early.err
+	}
+	if early != nil {
+		return bundle.Open(bytes.NewReader(early.raw), int64(len(early.raw)))
+	}
+	layer, err := artifact.OnlyLayer(ctx, j, j.subject, a)
 	if err != nil {
 		return nil, err
 	}
@@ -66,20 +103,4 @@ func (j *judge) bundle(ctx context.Context, a attach.Attachment) (*bundle.Bundle
 	}
 	defer rc.Close()
 	return bundle.Open(rc, layer.Size)
-}
-
-// bundleLayer returns the one layer of the referrer's manifest.
-func (j *judge) bundleLayer(ctx context.Context, a attach.Attachment) (v1.Descriptor, error) {
-	m, err := j.Manifest(ctx, j.subject, a.Desc.Digest)
-	if err != nil {
-		return v1.Descriptor{}, err
-	}
-	parsed, err := v1.ParseManifest(bytes.NewReader(m.Raw))
-	if err != nil {
-		return v1.Descriptor{}, fmt.Errorf("manifest: %v: %w", err, attach.ErrMalformed)
-	}
-	if len(parsed.Layers) != 1 {
-		return v1.Descriptor{}, fmt.Errorf("manifest has %d layers, not one: %w", len(parsed.Layers), attach.ErrMalformed)
-	}
-	return parsed.Layers[0], nil
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ type judge struct {
 	attach.Reader
 	subject attach.Subject
 	keys    []*key.Public
+	revoked Revocations
 	rule    Rule
 	now     func() time.Time
 
@@ -31,35 +33,59 @@ type judge struct {
 func (j *judge) check(ctx context.Context) (Check, error) {
 	j.index = make(map[attach.ID]int)
 	j.signers = make(ballot)
-	for a, err := range j.List(ctx, j.subject, j.rule.Kind, attach.Artifact) {
-		switch {
+	for f, early := range attach.Ahead(ctx, parallelBundles, j.found(ctx), j.early) {
+		switch err := f.err; {
 		case err != nil && attach.Judged(err):
 			j.bad = append(j.bad, err)
 		case err != nil:
 			j.open = append(j.open, err)
 		default:
-			if err := j.add(ctx, a); err != nil {
+			if err := j.add(ctx, f.a, early); err != nil {
 				return Check{}, err
 			}
 		}
-		if j.signers.most() >= j.rule.Threshold && !j.rule.Exhaustive {
+		if j.signers.most() >= j.rule.Threshold && !j.rule.Exhaustive && j.rule.Counter == nil {
 			break
+		}
+	}
+	if j.rule.Counter != nil {
+		if err := j.counter(ctx); err != nil {
+			return Check{}, err
 		}
 	}
 	return j.sum(ctx), nil
 }
 
+// A found is one step of a listing.
+type found struct {
+	a   attach.Attachment
+	err error
+}
+
+// found lists what may be evidence.
+func (j *judge) found(ctx context.Context) iter.Seq[found] {
+	return func(yield func(found) bool) {
+		for a, err := range j.List(ctx, j.subject, j.rule.Kind, attach.Artifact) {
+			if !yield(found{a, err}) {
+				return
+			}
+		}
+	}
+}
+
 // add judges an entry, once, however many places it was found in.
-func (j *judge) add(ctx context.Context, a attach.Attachment) error {
+func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) error {
 	if i, seen := j.index[a.ID()]; seen {
 		// The same entry elsewhere. One that could not be read there may be
 		// readable here; one that was judged stays judged.
-		if j.evidence[i].Outcome != Undetermined {
+		// What a list says that a manifest is, and that it is not, hides nothing.
+		same := j.evidence[i].Attachment.Type == a.Type
+		if j.evidence[i].Outcome == Accept || j.evidence[i].Outcome == Reject && same {
 			j.evidence[i].Attachment.Places = append(j.evidence[i].Attachment.Places, a.Places...)
 			return nil
 		}
 	}
-	e, ours, err := j.entry(ctx, a)
+	e, ours, err := j.entry(ctx, a, early)
 	if err != nil || !ours {
 		return err
 	}
@@ -78,15 +104,17 @@ func (j *judge) add(ctx context.Context, a attach.Attachment) error {
 
 // entry judges one entry. ours is false for artifacts that have nothing to do
 // with the rule.
-func (j *judge) entry(ctx context.Context, a attach.Attachment) (e Evidence, ours bool, err error) {
+func (j *judge) entry(ctx context.Context, a attach.Attachment, early *fetched) (e Evidence, ours bool, err error) {
 	switch {
+	case a.Kind == j.rule.Kind && j.revoked.digests[a.Desc.Digest]:
+		return revoke(Evidence{Attachment: a}, "the entry is revoked"), true, nil
 	case a.Kind == attach.Signature && j.rule.Kind == attach.Signature:
 		return j.simpleSigning(ctx, a), true, nil
 	case a.Kind == attach.Attestation && j.rule.Kind == attach.Attestation:
 		e, err := j.attestation(ctx, a)
 		return e, true, err
 	case a.Kind == attach.Artifact:
-		return j.artifact(ctx, a)
+		return j.artifact(ctx, a, early)
 	}
 	return Evidence{}, false, nil
 }
@@ -98,6 +126,9 @@ func (j *judge) sum(ctx context.Context) Check {
 	if have >= need {
 		c.Outcome, c.Reason = Accept, Accepted
 		c.Detail = fmt.Sprintf("signed by %s", count(have, "accepted key", "accepted keys"))
+		if j.rule.Counter != nil {
+			c.Detail += fmt.Sprintf(", each entry counter-signed by %d", j.rule.Counter.Threshold)
+		}
 		return c
 	}
 	if open, reason := j.unfinished(ctx); open != "" {
@@ -111,7 +142,7 @@ func (j *judge) sum(ctx context.Context) Check {
 		c.Detail = fmt.Sprintf("signed by %s, %d are needed", count(have, "accepted key", "accepted keys"), need)
 	case len(j.evidence) > 0 || len(j.bad) > 0:
 		c.Reason, c.Detail = NoneAccepted, j.whyNone()
-		if i := slices.IndexFunc(j.evidence, aged); i >= 0 {
+		if i := slices.IndexFunc(j.evidence, telling); i >= 0 {
 			c.Reason, c.Detail = j.evidence[i].Reason, j.evidence[i].Detail
 		}
 	case j.rule.Kind == attach.Signature:
@@ -120,6 +151,12 @@ func (j *judge) sum(ctx context.Context) Check {
 		c.Reason, c.Detail = NoAttestation, "no attestation of the wanted type is attached"
 	}
 	return c
+}
+
+// telling reports whether the evidence was rejected for a reason that says more
+// than that nothing counts: but for it the entry would have been accepted.
+func telling(e Evidence) bool {
+	return e.Reason == Revoked || e.Reason == NoCountersignature || aged(e)
 }
 
 // unfinished tells what kept the judge from an answer, "" when nothing did.

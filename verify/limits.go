@@ -16,12 +16,15 @@ const (
 	maxSkew = 5 * time.Minute
 	// maxTime is the size of the longest time stamp, in bytes.
 	maxTime = 64
-	// maxCertificates bounds the certificates of one annotation.
-	maxCertificates = 10
 	// maxIndexDepth bounds how deep indexes of one subject are nested.
 	maxIndexDepth = 4
 	// maxBlobs bounds the manifests and blobs of one subject.
 	maxBlobs = 20000
+	// parallelBundles is how many bundles are read at once, before their turn.
+	parallelBundles = 16
+	// maxEarly is the size of the largest manifest, and of the largest bundle, that
+	// is read before its turn, in bytes.
+	maxEarly = 64 << 10
 	// parallelBlobs is how many blobs are read at once.
 	parallelBlobs = 4
 )

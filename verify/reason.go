@@ -16,6 +16,7 @@ const (
 	Accepted        Reason = "accepted"
 	NoSignature     Reason = "no-signature"      // nothing of the kind is attached
 	NoAttestation   Reason = "no-attestation"    // nothing of the wanted type is attached
+	NoAttachment    Reason = "no-attachment"     // the attached object that was asked about is not there
 	NoneAccepted    Reason = "none-accepted"     // entries exist, none counts
 	ThresholdNotMet Reason = "threshold-not-met" // some count, too few distinct signers
 )
@@ -48,6 +49,8 @@ const (
 	TooOld               Reason = "too-old"               // what the statement says was made too long ago
 	NoTime               Reason = "no-time"               // an age is asked for, and the statement tells no time
 	FromFuture           Reason = "from-future"           // the statement claims to be made at a time yet to come
+	Revoked              Reason = "revoked"               // a key, an image or a document that counts nowhere any more
+	NoCountersignature   Reason = "no-countersignature"   // it would count, but the keys that are to counter-sign it did not
 )
 
 // The reasons that policies give, see verify/policy.

@@ -40,8 +40,11 @@ func (j *judge) simpleSigning(ctx context.Context, a attach.Attachment) Evidence
 		return reject(EntryMalformed, "digest %q is no SHA-256", a.Desc.Digest)
 	}
 	signer, undecided := j.byDigest(sig, sum)
-	if signer == nil && len(undecided) == 0 {
+	switch {
+	case signer == nil && len(undecided) == 0:
 		return reject(UntrustedKey, "no accepted key made this signature")
+	case signer != nil && j.revoked.keys[signer.Fingerprint()]:
+		return reject(Revoked, "signed by key %s, which is revoked", signer.Fingerprint())
 	}
 	raw, err := j.payload(ctx, a)
 	if err != nil {
@@ -52,8 +55,11 @@ func (j *judge) simpleSigning(ctx context.Context, a attach.Attachment) Evidence
 			signer = k
 		}
 	}
-	if signer == nil {
+	switch {
+	case signer == nil:
 		return reject(UntrustedKey, "no accepted key made this signature")
+	case j.revoked.keys[signer.Fingerprint()]:
+		return reject(Revoked, "signed by key %s, which is revoked", signer.Fingerprint())
 	}
 	e.Signers = []key.Fingerprint{signer.Fingerprint()}
 	if err := certificateIsOf(a, signer); err != nil {
@@ -158,7 +164,7 @@ func checkExtras(a attach.Attachment) (Reason, error) {
 		if !ok {
 			continue
 		}
-		if _, err := certificates(text); err != nil {
+		if _, err := key.ParseCertificates(text); err != nil {
 			return CertificateMalformed, fmt.Errorf("annotation %s: %v", name, err)
 		}
 	}

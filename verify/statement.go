@@ -61,12 +61,18 @@ func (j *judge) envelope(e Evidence, r io.Reader, size int64) (Evidence, error) 
 		return unreadable(e, err), nil
 	}
 	defer env.Close()
-	if e.Signers, err = j.madeBy(env); err != nil {
+	signers, err := j.madeBy(env)
+	if err != nil {
 		return unreadable(e, err), nil
 	}
-	if len(e.Signers) == 0 {
+	var revoked []key.Fingerprint
+	e.Signers, revoked = j.revoked.standing(signers)
+	switch {
+	case len(signers) == 0:
 		e.Reason, e.Detail = UntrustedKey, "no accepted key signed this statement"
 		return e, nil
+	case len(e.Signers) == 0:
+		return revoke(e, fmt.Sprintf("signed by key %s, which is revoked", revoked[0])), nil
 	}
 	if err := j.certificateMatches(e); err != nil {
 		e.Reason, e.Detail = CertificateMismatch, err.Error()
@@ -85,6 +91,11 @@ func (j *judge) envelope(e Evidence, r io.Reader, size int64) (Evidence, error) 
 		return unreadable(e, err), nil
 	}
 	e = j.statement(e, header)
+	if e.Outcome == Accept {
+		if e, err = j.revoked.document(e, header, env); err != nil {
+			return unreadable(e, err), nil
+		}
+	}
 	if e.Outcome == Accept && j.rule.MaxAge > 0 {
 		e = j.age(e, header, env)
 	}

@@ -64,6 +64,8 @@ type Trust struct {
 	// distinct ones must is the rule's Threshold. There may be none where every
 	// rule has keys of its own.
 	Keys []*key.Public
+	// Revoked is what counts nowhere, whatever else is said here and in rules.
+	Revoked Revocations
 }
 
 // Policy says what a subject must have. All rules must accept.
@@ -105,6 +107,8 @@ type Rule struct {
 	MaxAge time.Duration
 	// Annotations must all stand in the signed payload with these values.
 	Annotations map[string]string
+	// Counter, when set, asks that every entry that counts is counter-signed.
+	Counter *Counter
 	// Exhaustive reads every entry even when the threshold is met early, so that
 	// the verdict lists them all.
 	Exhaustive bool
@@ -170,6 +174,9 @@ type Evidence struct {
 	Document string
 	// Annotations are those of the signed payload, set when a signer's signature holds.
 	Annotations map[string]string
+	// Counter tells of the counter-signatures of the entry, for rules that ask
+	// for some: one for each manifest that was looked at.
+	Counter []Countersigned
 	// Time is when what the statement says was made, as the signer wrote into it.
 	// It is read only for rules with a MaxAge.
 	Time time.Time
@@ -181,8 +188,9 @@ var ErrConfig = errors.New("unusable trust or policy")
 // A Verifier judges subjects. It is safe for concurrent use as far as the
 // Take functions of its rules are.
 type Verifier struct {
-	keys   [][]*key.Public // of each rule
-	policy Policy
+	keys    [][]*key.Public // of each rule
+	policy  Policy
+	revoked Revocations
 }
 
 // New returns a Verifier. A rule without a key that counts, a policy without
@@ -192,8 +200,9 @@ func New(trust Trust, policy Policy) (*Verifier, error) {
 	if len(policy.Rules) == 0 {
 		return nil, fmt.Errorf("no rule: %w", ErrConfig)
 	}
-	v := &Verifier{policy: policy}
-	for _, r := range policy.Rules {
+	policy.Rules = slices.Clone(policy.Rules)
+	v := &Verifier{policy: policy, revoked: trust.Revoked}
+	for i, r := range policy.Rules {
 		keys := distinct(r.Keys)
 		if len(r.Keys) == 0 {
 			keys = distinct(trust.Keys)
@@ -201,6 +210,10 @@ func New(trust Trust, policy Policy) (*Verifier, error) {
 		err := r.check(len(keys))
 		if err == nil && r.MaxAge > 0 && policy.Now == nil {
 			err = fmt.Errorf("an age is asked for and no clock is given: %w", ErrConfig)
+		}
+		if err == nil && r.Counter != nil {
+			r.Counter, err = r.Counter.check(keys, r)
+			v.policy.Rules[i].Counter = r.Counter
 		}
 		if err != nil {
 			return nil, fmt.Errorf("rule %q: %w", r.Name, err)
@@ -258,8 +271,11 @@ func (v *Verifier) Verify(ctx context.Context, r attach.Reader, s attach.Subject
 	subject, manifest := v.checkSubject(ctx, r, s)
 	verdict.Checks = append(verdict.Checks, subject)
 	if subject.Outcome == Accept {
+		if len(v.revoked.digests) > 0 {
+			verdict.Checks = append(verdict.Checks, v.revoked.subject(s, manifest.Raw))
+		}
 		for i, rule := range v.policy.Rules {
-			j := &judge{Reader: r, subject: s, keys: v.keys[i], rule: rule, now: v.policy.Now}
+			j := &judge{Reader: r, subject: s, keys: v.keys[i], revoked: v.revoked, rule: rule, now: v.policy.Now}
 			check, err := j.check(ctx)
 			if err != nil {
 				return Verdict{Subject: s}, fmt.Errorf("verify %s: %w", s, err)
@@ -278,9 +294,13 @@ func (v *Verifier) Verify(ctx context.Context, r attach.Reader, s attach.Subject
 	return verdict, nil
 }
 
+// SubjectRule is the name of the check that the subject's manifest is there and
+// has its digest. It is made first.
+const SubjectRule = "subject"
+
 // checkSubject obtains the subject's manifest and recomputes its digest.
 func (v *Verifier) checkSubject(ctx context.Context, r attach.Reader, s attach.Subject) (Check, attach.Manifest) {
-	check := Check{Rule: "subject"}
+	check := Check{Rule: SubjectRule}
 	m, err := r.Manifest(ctx, s, s.Desc.Digest)
 	if err == nil && attach.DigestOf(m.Raw) != s.Desc.Digest {
 		err = fmt.Errorf("manifest has digest %s, not %s: %w", attach.DigestOf(m.Raw), s.Desc.Digest, attach.ErrDigest)
@@ -297,7 +317,7 @@ func (v *Verifier) checkSubject(ctx context.Context, r attach.Reader, s attach.S
 // resolved or read: a rejection where the store says that it is not there or
 // where it is bad, else an open question.
 func Unresolved(err error) Check {
-	check := Check{Rule: "subject", Outcome: Reject, Detail: err.Error()}
+	check := Check{Rule: SubjectRule, Outcome: Reject, Detail: err.Error()}
 	switch {
 	case errors.Is(err, attach.ErrNotFound):
 		check.Reason = SubjectMissing

@@ -61,6 +61,25 @@ func NewEntry(c attach.Content) (Entry, error) {
 	return Entry{Desc: d}, nil
 }
 
+// ReadEntry reads one layer of a manifest, or one manifest of an index. Where it is
+// malformed or over a limit the entry has Err set.
+func ReadEntry(raw json.RawMessage) Entry {
+	d, err := attach.ParseDescriptor(raw)
+	if err != nil {
+		d = v1.Descriptor{}
+	}
+	return Entry{Desc: d, Err: err, raw: raw}
+}
+
+// MarshalJSON implements [json.Marshaler]. An entry that was read is written back
+// as it was, even one that could not be understood.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	if e.raw != nil {
+		return e.raw, nil
+	}
+	return json.Marshal(e.Desc)
+}
+
 // WithoutData returns the entry without content in its descriptor.
 func (e Entry) WithoutData() Entry {
 	e.Desc.Data, e.raw = nil, nil
@@ -151,12 +170,11 @@ func parse(raw []byte) (Image, error) {
 		img.Subject = &d
 	}
 	err = attach.Elements(m["layers"], attach.MaxEntries, func(e json.RawMessage) {
-		d, err := attach.ParseDescriptor(e)
-		if err != nil {
-			err = fmt.Errorf("layer %d: %w", len(img.Entries), err)
-			d = v1.Descriptor{}
+		entry := ReadEntry(e)
+		if entry.Err != nil {
+			entry.Err = fmt.Errorf("layer %d: %w", len(img.Entries), entry.Err)
 		}
-		img.Entries = append(img.Entries, Entry{Desc: d, Err: err, raw: e})
+		img.Entries = append(img.Entries, entry)
 	})
 	if err != nil {
 		return img, fmt.Errorf("layers: %w", err)
@@ -171,7 +189,7 @@ type manifest struct {
 	MediaType     types.MediaType   `json:"mediaType"`
 	ArtifactType  string            `json:"artifactType,omitempty"`
 	Config        v1.Descriptor     `json:"config"`
-	Layers        []json.RawMessage `json:"layers"`
+	Layers        []Entry           `json:"layers"`
 	Subject       *v1.Descriptor    `json:"subject,omitempty"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
 }
@@ -182,19 +200,16 @@ type manifest struct {
 // manifest of more than [attach.MaxManifest] bytes is refused with
 // [attach.ErrLimit].
 func (i Image) Encode() (manifestBytes, config []byte, err error) {
-	layers := make([]json.RawMessage, len(i.Entries))
 	diffs := make([]v1.Hash, len(i.Entries))
 	for n, e := range i.Entries {
 		diffs[n] = e.Desc.Digest
 		if e.Err != nil {
 			diffs[n] = attach.DigestOf(e.raw)
 		}
-		if layers[n] = e.raw; e.raw != nil {
-			continue
-		}
-		if layers[n], err = json.Marshal(e.Desc); err != nil {
-			return nil, nil, fmt.Errorf("encode layer %d: %w", n, err)
-		}
+	}
+	layers := i.Entries
+	if layers == nil {
+		layers = []Entry{} // the image specification requires the member
 	}
 	// The zero time stands for "created": the bytes must not depend on the clock.
 	config, err = json.Marshal(v1.ConfigFile{

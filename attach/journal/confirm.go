@@ -58,6 +58,9 @@ func (w *writer) confirm(ctx context.Context, u *unit) error {
 // once more under a tag, and the medium is taken for one without referrers.
 func (w *writer) confirmAlone(ctx context.Context, u *unit, rec *written) error {
 	m, err := w.medium.Manifest(ctx, rec.ref())
+	if rec.place.Tag == "" && errors.Is(err, attach.ErrNotFound) {
+		return w.rewrite(ctx, u, rec) // it was taken, and not kept
+	}
 	if err == nil && m.Desc.Digest != rec.place.Manifest.Digest {
 		// Another may have written it on another day. The name says what is in it.
 		if err = w.same(m, u, rec); err == nil {
@@ -72,10 +75,20 @@ func (w *writer) confirmAlone(ctx context.Context, u *unit, rec *written) error 
 	if err != nil {
 		return fmt.Errorf("confirm the journal entry %s: %w: %w", rec.ref(), err, attach.ErrUnconfirmed)
 	}
-	if rec.place.Tag != "" || w.blind != nil {
+	// Nobody finds a whole manifest but by the list.
+	if rec.place.Tag != "" || w.blind != nil && u.kind != whole {
 		return nil
 	}
+	return w.rewrite(ctx, u, rec)
+}
+
+// rewrite writes under a tag what readers do not find among the referrers.
+func (w *writer) rewrite(ctx context.Context, u *unit, rec *written) error {
 	w.setNative(false)
+	if u.kind == whole {
+		u.hidden = true
+		u.tag, u.view = attach.FallbackTagOf(u.subject.Desc.Digest), view{}
+	}
 	u.records = slices.DeleteFunc(slices.Clone(u.records), func(r *written) bool { return r == rec })
 	return w.putRecord(ctx, u, rec.entries)
 }
@@ -83,7 +96,7 @@ func (w *writer) confirmAlone(ctx context.Context, u *unit, rec *written) error 
 // same checks that the manifest is a journal entry of that name with the same
 // entries in it.
 func (w *writer) same(m attach.Manifest, u *unit, rec *written) error {
-	r, err := readRecord(m, rec.place.Tag, rec.name, u.subject.Desc.Digest)
+	r, err := readEntry(m, rec.place.Tag, rec.name, u.subject.Desc.Digest)
 	for _, e := range rec.entries {
 		if err == nil && !r.holds(e.ID()) {
 			err = fmt.Errorf("it holds other entries: %w", attach.ErrMalformed)

@@ -9,6 +9,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
@@ -74,12 +75,12 @@ func (l *lister) failed(what string, err error) bool {
 func (l *lister) entries(k attach.Kind, img cosign.Image, p attach.Place) bool {
 	for _, e := range img.Entries {
 		if e.Err != nil {
-			if !l.fail(fmt.Errorf("%s of %s in %s: %w", k, l.subject, p.Manifest.Digest, e.Err)) {
+			if !l.fail(fmt.Errorf("%s of %s in %s: %w", public(k), l.subject, p.Manifest.Digest, e.Err)) {
 				return false
 			}
 			continue
 		}
-		if !l.yield(e.Attachment(k, p), nil) {
+		if !l.yield(attachment(k, e, p), nil) {
 			return false
 		}
 	}
@@ -119,7 +120,7 @@ func (l *lister) referrers() bool {
 		return false
 	}
 	scheme := attach.Referrers
-	if !native {
+	if !native || len(list) == 0 { // there are registries whose list is empty come what may
 		scheme = attach.FallbackTag
 		if list, err = l.fallback(); !l.failed("list by the referrers tag the referrers of", err) {
 			return false
@@ -132,22 +133,80 @@ func (l *lister) referrers() bool {
 		list = list[:attach.MaxReferrers]
 	}
 	l.tombstones(list)
-	for _, d := range list {
-		if !l.referrer(d, scheme) {
+	early := func(d v1.Descriptor) func(context.Context) *opening {
+		if name := d.Annotations[nameAnnotation]; d.ArtifactType == EntryType && l.wants(name) || vagueType(d.ArtifactType) {
+			return l.early(d.Digest.String())
+		}
+		return nil
+	}
+	for d, o := range attach.Ahead(l.ctx, l.ahead, slices.Values(list), early) {
+		if !l.referrer(d, scheme, o) {
 			return false
 		}
 	}
 	return true
 }
 
-// tombstones learns from the referrers what was removed. What cannot be read here
-// is told of when its turn comes.
+// tombstones learns from the referrers what was removed. Those of which the list
+// does not tell what they are have to be read; what cannot be read here is told
+// of when its turn comes.
 func (l *lister) tombstones(list []v1.Descriptor) {
-	for _, d := range list {
-		if is, err := l.nameOfReferrer(l.ctx, l.subject.Desc.Digest, d); err == nil && is.gone {
-			l.gone[is.name] = append(l.gone[is.name], d.Digest.String())
+	marks := make([]mark, len(list))
+	var g errgroup.Group
+	g.SetLimit(l.ahead)
+	for i, d := range list {
+		if is, known := l.nameToldBy(d); known {
+			marks[i] = is
+			continue
+		}
+		g.Go(func() error {
+			if is, err := l.nameOfReferrer(l.ctx, l.subject.Desc.Digest, d); err == nil {
+				marks[i] = is
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // none fails
+	for i, is := range marks {
+		if is.gone {
+			l.gone[is.name] = append(l.gone[is.name], list[i].Digest.String())
 		}
 	}
+}
+
+// An opening is a manifest that was read before its turn.
+type opening struct {
+	m   attach.Manifest
+	err error
+}
+
+// maxEarly is the size of the largest manifest that is kept until its turn, in
+// bytes. A larger one is read again then.
+const maxEarly = 256 << 10
+
+// early returns the task to read a manifest before its turn.
+func (l *lister) early(ref string) func(context.Context) *opening {
+	return func(ctx context.Context) *opening {
+		m, err := l.medium.Manifest(ctx, ref)
+		if len(m.Raw) > maxEarly && l.ahead > 1 {
+			return nil
+		}
+		return &opening{m, err}
+	}
+}
+
+// manifest returns what was opened early, or opens it now.
+func (l *lister) manifest(ref string, o *opening) (attach.Manifest, error) {
+	if o != nil {
+		return o.m, o.err
+	}
+	return l.medium.Manifest(l.ctx, ref)
+}
+
+// wants reports whether a journal entry of that name may hold what is asked for:
+// it is of a kind that is, and has no tombstone.
+func (l *lister) wants(name string) bool {
+	return !validName(name) || slices.Contains(l.kinds, public(kindOf(name))) && l.gone[name] == nil
 }
 
 // fallback reads the index that stands for the referrers API where there is
@@ -156,8 +215,7 @@ func (l *lister) tombstones(list []v1.Descriptor) {
 // itself, which is no such index.
 func (l *lister) fallback() ([]v1.Descriptor, error) {
 	digest := l.subject.Desc.Digest
-	tag := digest.Algorithm + "-" + digest.Hex
-	m, err := l.medium.Manifest(l.ctx, tag)
+	m, err := l.medium.Manifest(l.ctx, attach.FallbackTagOf(digest))
 	switch {
 	case errors.Is(err, attach.ErrNotFound), err == nil && m.Desc.Digest == digest:
 		return nil, nil
@@ -169,13 +227,12 @@ func (l *lister) fallback() ([]v1.Descriptor, error) {
 
 // referrer yields what one referrer holds: the entries of a journal entry, or
 // the artifact itself.
-func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme) bool {
+func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme, o *opening) bool {
 	if d.ArtifactType == EntryType {
-		name := d.Annotations[nameAnnotation]
-		if validName(name) && (!slices.Contains(l.kinds, kindOf(name)) || l.gone[name] != nil) {
+		if !l.wants(d.Annotations[nameAnnotation]) {
 			return true
 		}
-		return l.record(d.Digest.String(), "", "")
+		return l.record(d.Digest.String(), "", "", o)
 	}
 	if is, known := l.nameToldBy(d); known && is.gone {
 		return true
@@ -188,7 +245,10 @@ func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme) bool {
 		Places:      []attach.Place{{Scheme: scheme, Manifest: plain(d)}},
 	}
 	if vagueType(a.Type) {
-		m, err := l.Manifest(l.ctx, l.subject, d.Digest)
+		m, err := l.manifest(d.Digest.String(), o)
+		if err == nil && m.Desc.Digest != d.Digest {
+			err = fmt.Errorf("it has digest %s: %w", m.Desc.Digest, attach.ErrDigest)
+		}
 		var t string
 		if err == nil {
 			t, err = artifactType(m.Raw)
@@ -201,7 +261,7 @@ func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme) bool {
 		}
 		a.Type = t
 	}
-	if !slices.Contains(l.kinds, attach.Artifact) {
+	if a.Type == GoneType || !slices.Contains(l.kinds, attach.Artifact) || l.gone.holds(whole, a.ID()) {
 		return true
 	}
 	return l.yield(a, nil)
@@ -232,8 +292,8 @@ func artifactType(raw []byte) (string, error) {
 }
 
 // record reads a journal entry and yields what it holds.
-func (l *lister) record(ref, tag, name string) bool {
-	m, err := l.medium.Manifest(l.ctx, ref)
+func (l *lister) record(ref, tag, name string, o *opening) bool {
+	m, err := l.manifest(ref, o)
 	if err != nil {
 		return l.fail(fmt.Errorf("read the journal entry %s of %s: %w", ref, l.subject, err))
 	}
@@ -242,11 +302,11 @@ func (l *lister) record(ref, tag, name string) bool {
 
 // opened yields the entries of a journal entry that was read.
 func (l *lister) opened(m attach.Manifest, ref, tag, name string) bool {
-	r, err := readRecord(m, tag, name, l.subject.Desc.Digest)
+	r, err := readEntry(m, tag, name, l.subject.Desc.Digest)
 	if err != nil {
 		return l.fail(fmt.Errorf("read the journal entry %s of %s: %w", ref, l.subject, err))
 	}
-	if !slices.Contains(l.kinds, r.kind) || l.gone[r.name] != nil {
+	if !slices.Contains(l.kinds, public(r.kind)) || l.gone[r.name] != nil {
 		return true
 	}
 	r.image.Entries = slices.DeleteFunc(r.image.Entries, func(e cosign.Entry) bool {
@@ -262,19 +322,21 @@ func (l *lister) tags() bool {
 	if err != nil {
 		return l.fail(fmt.Errorf("list the journal of %s: %w", l.subject, err))
 	}
-	read := 0
 	l.gone.add(tagNames(digest, tags).gone)
-	for _, tag := range tags {
+	tags = slices.DeleteFunc(tags, func(tag string) bool {
 		name, ok := nameInTag(digest, tag, tagSuffix)
-		if !ok || !slices.Contains(l.kinds, kindOf(name)) || l.gone[name] != nil {
-			continue
-		}
-		if read++; read > attach.MaxReferrers {
-			return l.fail(fmt.Errorf("%s has more than %d journal entries: %w", l.subject, attach.MaxReferrers, attach.ErrUnfinished))
-		}
-		if !l.record(tag, tag, name) {
+		return !ok || !l.wants(name)
+	})
+	read := 0
+	for tag, o := range attach.Ahead(l.ctx, l.ahead, slices.Values(tags[:min(len(tags), attach.MaxReferrers)]), l.early) {
+		read++
+		name, _ := nameInTag(digest, tag, tagSuffix)
+		if !l.record(tag, tag, name, o) {
 			return false
 		}
+	}
+	if read < len(tags) {
+		return l.fail(fmt.Errorf("%s has more than %d journal entries: %w", l.subject, attach.MaxReferrers, attach.ErrUnfinished))
 	}
 	return true
 }

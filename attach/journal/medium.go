@@ -11,6 +11,10 @@
 //
 // # The protocol
 //
+// (For an artifact that is a whole manifest the journal holds the manifest itself,
+// and the view is the list of referrers: the one that the medium keeps or, where it
+// keeps none, the index under the referrers tag, which has the same trouble.)
+//
 // Each entry is first written where no other writer can displace it: into the
 // journal. A journal entry is an image manifest of its own that never changes,
 // kept under a tag that is named after its content, or by digest as a referrer

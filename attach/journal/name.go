@@ -30,6 +30,19 @@ const tagSuffix = ".hm"
 // what is in it, so a false group names an entry that does not exist.
 const groupsAnnotation = "dev.hallmark.groups"
 
+// whole is the kind that artifacts that are whole manifests have in here. They are
+// kept as they are: the manifest is its own journal entry, and its view is the
+// list of referrers.
+const whole attach.Kind = "manifest"
+
+// public returns the kind as others know it.
+func public(k attach.Kind) attach.Kind {
+	if k == whole {
+		return attach.Artifact
+	}
+	return k
+}
+
 // kindDigit returns the first digit of the names of each kind. Thus a list of
 // names tells their kinds, and a writer of signatures need not open the entries
 // of attestations.
@@ -41,13 +54,15 @@ func kindDigit(k attach.Kind) string {
 		return "2"
 	case attach.SBOM:
 		return "3"
+	case whole:
+		return "5"
 	}
 	return "4"
 }
 
 // kindOf returns the kind in a valid name.
 func kindOf(name string) attach.Kind {
-	for _, k := range attach.Kinds() {
+	for _, k := range append(attach.Kinds(), whole) {
 		if kindDigit(k) == name[:1] {
 			return k
 		}
@@ -96,7 +111,7 @@ func nameInTag(subject v1.Hash, tag, suffix string) (string, bool) {
 
 // validName reports whether the name has the form of one.
 func validName(name string) bool {
-	if len(name) != nameLen || name[0] < '1' || name[0] > '4' {
+	if len(name) != nameLen || name[0] < '1' || name[0] > '5' {
 		return false
 	}
 	return strings.Trim(name, "0123456789abcdef") == ""

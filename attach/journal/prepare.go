@@ -49,7 +49,7 @@ func (w *writer) prepare(ctx context.Context, u *unit) error {
 
 // firstLook reads the view, unless the list of tags says that there is none.
 func (w *writer) firstLook(ctx context.Context, u *unit) error {
-	if w.tags != nil && !w.tags[u.tag] {
+	if w.tags != nil && u.tag != "" && !w.tags[u.tag] {
 		u.read = true
 		return nil
 	}
@@ -61,6 +61,9 @@ func (u *unit) findEqual() {
 	for _, it := range u.items {
 		if e, ok := u.seen[it.entry.ID()]; ok && !it.existed && u.view.ids[e.ID()] {
 			it.existed, it.entry = true, e
+			if p := u.placeInView(e); p.Scheme == attach.Referrers {
+				it.place = p
+			}
 		}
 	}
 }
@@ -71,9 +74,11 @@ func (w *writer) findExisting(ctx context.Context, u *unit) error {
 	u.findEqual()
 	for _, e := range u.view.image.Entries {
 		if e.Err == nil {
-			place := attach.Place{Scheme: attach.CosignTag, Manifest: u.view.desc, Tag: u.tag}
-			u.ask(ctx, w.Store, e, place)
+			u.ask(ctx, w.Store, e, u.placeInView(e))
 		}
+	}
+	if u.kind == whole {
+		return nil
 	}
 	list, err := w.referrersOf(ctx, u.subject.Desc.Digest)
 	if err != nil {
@@ -122,14 +127,14 @@ func (u *unit) ask(ctx context.Context, r attach.Reader, e cosign.Entry, p attac
 		}
 		same := e.ID() == it.entry.ID()
 		if !same && it.content.Same != nil {
-			same = it.content.Same(ctx, r, e.Attachment(u.kind, p))
+			same = it.content.Same(ctx, r, attachment(u.kind, e, p))
 		}
 		if !same {
 			continue
 		}
 		it.existed, it.entry = true, e
 		u.seen[e.ID()] = e
-		if p.Scheme == attach.Journal {
+		if p.Scheme == attach.Journal || p.Scheme == attach.Referrers {
 			it.place = p
 		}
 	}
@@ -147,7 +152,7 @@ func (u *unit) news() [][]cosign.Entry {
 		}
 	}
 	slices.SortFunc(all, func(a, b cosign.Entry) int { return compareIDs(a.ID(), b.ID()) })
-	if u.kind != attach.SBOM {
+	if u.kind != attach.SBOM && u.kind != whole {
 		if len(all) == 0 {
 			return nil
 		}
@@ -165,12 +170,19 @@ func (u *unit) news() [][]cosign.Entry {
 func (w *writer) upload(ctx context.Context, u *unit) (slow bool, err error) {
 	var bodies []attach.Body
 	for _, it := range u.items {
-		if !it.existed {
+		switch {
+		case it.existed:
+		case u.kind == whole:
+			bodies = append(bodies, it.content.Parts...)
+		default:
 			bodies = append(bodies, it.content.Body)
-			slow = slow || it.content.Body.Size >= slowUpload
 		}
 	}
+	slow = slices.ContainsFunc(bodies, func(b attach.Body) bool { return b.Size >= slowUpload })
 	for _, entries := range u.news() {
+		if u.kind == whole {
+			break
+		}
 		_, img := newRecord(u.subject.Desc, u.kind, entries, false, "")
 		_, config, err := img.Encode()
 		if err != nil {
@@ -196,14 +208,18 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 	}
 	m, stands := w.standing(ctx, u, tag, name, entries)
 	var err error
-	if !stands {
+	switch {
+	case stands:
+	case u.kind == whole:
+		m, err = w.putWhole(ctx, u, entries[0], tag)
+	default:
 		m, err = w.putImage(ctx, tag, img)
 	}
 	if tag != "" && (errors.Is(err, attach.ErrImmutable) || errors.Is(err, attach.ErrDenied)) {
 		// An earlier run may have written it: the name says what is in it.
 		if there, again := w.medium.Manifest(ctx, tag); again == nil {
 			m = there
-			_, err = readRecord(there, tag, name, u.subject.Desc.Digest)
+			_, err = readEntry(there, tag, name, u.subject.Desc.Digest)
 		}
 	}
 	if err != nil {
@@ -213,6 +229,9 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 		name:    name,
 		entries: entries,
 		place:   attach.Place{Scheme: attach.Journal, Manifest: m.Desc, Tag: tag},
+	}
+	if u.kind == whole && native {
+		rec.place.Scheme = attach.Referrers
 	}
 	u.records = append(u.records, rec)
 	w.remember(m.Desc.Digest, mark{name: name})
@@ -226,12 +245,16 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 }
 
 // standing looks whether the journal entry stands under its tag already, where
-// the view would not tell: where it is full or left alone, or where a foreign tool
-// wrote it last. Written again on another day the entry would be another manifest,
-// and what hangs from the first one would hang from nothing.
+// the view would not tell: where it is full, left alone or not listed, or where a
+// foreign tool wrote it last. Written again on another day the entry would be
+// another manifest, and what hangs from the first one would hang from nothing.
 func (w *writer) standing(ctx context.Context, u *unit, tag, name string, entries []cosign.Entry) (attach.Manifest, bool) {
-	foreign := len(u.view.ids) > 0 && u.view.image.Annotations[subjectAnnotation] == ""
-	if tag == "" || u.frozen == "" && !foreign && len(u.view.ids) < attach.MaxView {
+	silent := u.hidden
+	if u.kind != whole {
+		foreign := len(u.view.ids) > 0 && u.view.image.Annotations[subjectAnnotation] == ""
+		silent = foreign || len(u.view.ids) >= attach.MaxView
+	}
+	if tag == "" || u.frozen == "" && !silent {
 		return attach.Manifest{}, false
 	}
 	m, err := w.medium.Manifest(ctx, tag)
@@ -239,7 +262,13 @@ func (w *writer) standing(ctx context.Context, u *unit, tag, name string, entrie
 		return attach.Manifest{}, false
 	}
 	rec := &written{name: name, entries: entries, place: attach.Place{Tag: tag}}
-	return m, w.same(m, u, rec) == nil
+	if w.same(m, u, rec) != nil {
+		return attach.Manifest{}, false
+	}
+	for _, it := range u.items {
+		it.existed = it.existed || u.kind == whole && it.entry.ID() == entries[0].ID()
+	}
+	return m, true
 }
 
 // learn remembers the entries of a journal entry for the view.

@@ -22,7 +22,7 @@ const fewSubjects = 3
 type unit struct {
 	subject attach.Subject
 	kind    attach.Kind
-	tag     string // cosign's tag, "" where the kind has none
+	tag     string // of the view, "" where the kind has none or the medium keeps it
 	items   []*item
 	records []*written
 
@@ -44,6 +44,8 @@ type unit struct {
 	regroup bool                       // the view is to tell of groups that it does not
 	refused error                      // why entries of this Put that were removed earlier cannot be put again
 	frozen  string                     // why the view is left as it is, "" while it may be written
+	hidden  bool                       // the medium keeps whole manifests and does not list them
+	raws    map[attach.ID][]byte       // the whole manifests that are put
 }
 
 // An item is one parcel.
@@ -128,6 +130,11 @@ func (w *writer) run(ctx context.Context) error {
 	if err := w.probe(ctx); err != nil {
 		return err
 	}
+	for _, u := range w.units {
+		if u.kind == whole && !w.isNative() {
+			u.tag = attach.FallbackTagOf(u.subject.Desc.Digest)
+		}
+	}
 	if len(w.subjects) > fewSubjects {
 		if tags, err := w.medium.Tags(ctx, "sha256-"); err == nil {
 			w.tags = make(map[string]bool, len(tags))
@@ -170,20 +177,34 @@ func (w *writer) plan(p attach.Parcel) error {
 		return fmt.Errorf("digest %q is no sha256 digest: %w", digest, attach.ErrMalformed)
 	case p.Content.Body.Open == nil || p.Content.MediaType == "":
 		return fmt.Errorf("the content has no media type or no body: %w", attach.ErrMalformed)
+	case len(p.Content.Parts) > 0 && !isWhole(p.Content):
+		return fmt.Errorf("parts of content that is no manifest: %w", attach.ErrMalformed)
 	}
-	entry, err := cosign.NewEntry(p.Content)
+	kind := p.Content.Kind
+	var entry cosign.Entry
+	var raw []byte
+	var err error
+	if isWhole(p.Content) {
+		kind = whole
+		entry, raw, err = readContent(p.Content, digest)
+	} else {
+		entry, err = cosign.NewEntry(p.Content)
+	}
 	if err != nil {
 		return err
 	}
 	it := &item{content: p.Content, entry: entry}
 	i := slices.IndexFunc(w.units, func(u *unit) bool {
-		return u.subject.Desc.Digest == digest && u.kind == p.Content.Kind
+		return u.subject.Desc.Digest == digest && u.kind == kind
 	})
 	if i < 0 {
 		i = len(w.units)
-		w.addUnit(p.Subject, p.Content.Kind)
+		w.addUnit(p.Subject, kind)
 	}
 	w.units[i].items = append(w.units[i].items, it)
+	if raw != nil {
+		w.units[i].raws[entry.ID()] = raw
+	}
 	w.order = append(w.order, it)
 	w.unitOf[it] = w.units[i]
 	return nil
@@ -196,6 +217,7 @@ func (w *writer) addUnit(subject attach.Subject, k attach.Kind) *unit {
 		subject: subject,
 		kind:    k,
 		tag:     attach.CosignTagOf(digest, k),
+		raws:    make(map[attach.ID][]byte),
 		seen:    make(map[attach.ID]cosign.Entry),
 		groups:  make(map[string][]attach.ID),
 		fetched: make(map[string]bool),

@@ -89,6 +89,15 @@ func readRecord(m attach.Manifest, tag, name string, subject v1.Hash) (record, e
 	return r, nil
 }
 
+// readEntry reads what stands in the journal under the name: a record or, as its
+// name tells, a whole manifest.
+func readEntry(m attach.Manifest, tag, name string, subject v1.Hash) (record, error) {
+	if name != "" && kindOf(name) == whole {
+		return readWhole(m, tag, name, subject)
+	}
+	return readRecord(m, tag, name, subject)
+}
+
 // holds reports whether the entry of that identity is in the record.
 func (r record) holds(id attach.ID) bool {
 	return slices.ContainsFunc(r.image.Entries, func(e cosign.Entry) bool { return e.Err == nil && e.ID() == id })
@@ -101,6 +110,10 @@ func (s *Store) showable(ctx context.Context, subject attach.Subject, r record) 
 	var good []cosign.Entry
 	for _, e := range r.image.Entries {
 		if e.Err != nil || !rightType(r.kind, string(e.Desc.MediaType)) {
+			continue
+		}
+		if r.kind == whole { // its subject was looked at
+			good = append(good, e)
 			continue
 		}
 		err := s.speaksOf(ctx, subject, r.kind, e)
@@ -123,7 +136,7 @@ func rightType(k attach.Kind, mediaType string) bool {
 	case attach.Attestation:
 		return mediaType == cosign.DSSE
 	}
-	return k == attach.SBOM
+	return k == attach.SBOM || k == whole
 }
 
 func (s *Store) speaksOf(ctx context.Context, subject attach.Subject, k attach.Kind, e cosign.Entry) error {

@@ -32,6 +32,7 @@ type task struct {
 	ids    map[attach.ID]bool
 	doomed []doom         // journal entries that hold one of them
 	others []cosign.Entry // what else those hold
+	inTag  bool           // it stands in the index under the referrers tag
 }
 
 // A doom is a journal entry that goes.
@@ -55,8 +56,17 @@ func (s *Store) Remove(ctx context.Context, subject attach.Subject, as ...attach
 		if !slices.Contains(attach.Kinds(), a.Kind) {
 			return nil, fmt.Errorf("remove from %s: kind %q is none of %q: %w", subject, a.Kind, attach.Kinds(), attach.ErrMalformed)
 		}
-		units[i] = r.unit(a.Kind)
+		if slices.Contains(append(manifestsOf(a), a.Desc.Digest.String()), subject.Desc.Digest.String()) {
+			return nil, fmt.Errorf("remove from %s: it is the subject itself: %w", subject, attach.ErrMalformed)
+		}
+		k := a.Kind
+		if isManifest(a) {
+			k = whole
+		}
+		units[i] = r.unit(k)
 		r.tasks[units[i]].ids[a.ID()] = true
+		_, inTag := a.Found(attach.FallbackTag)
+		r.tasks[units[i]].inTag = r.tasks[units[i]].inTag || inTag
 	}
 	unlock, err := s.medium.Lock(ctx)
 	if err != nil {
@@ -101,6 +111,7 @@ func (r *remover) run(ctx context.Context) error {
 	if err := r.list(ctx); err != nil {
 		return err
 	}
+	r.showWhole()
 	for _, u := range r.units {
 		if err := r.look(ctx, u); err != nil {
 			return err
@@ -117,6 +128,16 @@ func (r *remover) run(ctx context.Context) error {
 	}
 	r.begin()
 	return r.settle(ctx)
+}
+
+// showWhole says where the view of whole manifests stands: under the referrers
+// tag where the medium lists no referrers, or lists them otherwise.
+func (r *remover) showWhole() {
+	for _, u := range r.units {
+		if u.kind == whole && (!r.isNative() || r.tasks[u].inTag) {
+			u.tag = attach.FallbackTagOf(r.subject.Desc.Digest)
+		}
+	}
 }
 
 // begin has settle look at all views and complete them.
@@ -168,7 +189,7 @@ func (r *remover) find(ctx context.Context, u *unit, t *task) error {
 				d.ids = []attach.ID{id}
 				t.doomed = append(t.doomed, d)
 				continue
-			case kindOf(name) != u.kind, alone[name]:
+			case kindOf(name) != u.kind, alone[name], u.kind == whole:
 				continue
 			}
 			rec, err := r.openRecord(ctx, u, name, d.ref)
@@ -291,7 +312,7 @@ func (r *remover) buryNames(ctx context.Context, u *unit, names []string, native
 // shows says why the view still shows the entry, "" when it does not.
 func (u *unit) shows(id attach.ID) string {
 	switch {
-	case !u.view.ids[id]:
+	case !u.view.ids[id], u.tag == "":
 		return ""
 	case u.frozen != "":
 		return u.frozen
@@ -353,15 +374,17 @@ func (r *remover) overtaken() []string {
 	return refs
 }
 
+// isManifest reports whether the attachment is a whole manifest.
+func isManifest(a attach.Attachment) bool {
+	return a.Kind == attach.Artifact && slices.ContainsFunc(a.Places, func(p attach.Place) bool { return p.Manifest.Digest == a.Desc.Digest })
+}
+
 // manifestsOf returns the digests of the manifests that are the attachment itself.
 func manifestsOf(a attach.Attachment) []string {
-	var refs []string
-	for _, p := range a.Places {
-		if p.Manifest.Digest == a.Desc.Digest && p.Scheme == attach.Referrers {
-			refs = append(refs, p.Manifest.Digest.String())
-		}
+	if !isManifest(a) {
+		return nil
 	}
-	return refs
+	return []string{a.Desc.Digest.String()}
 }
 
 // delete deletes the references and returns what is left. The subject is never

@@ -143,7 +143,7 @@ func (w *writer) improve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.nameAll(ctx, func(u *unit) bool { return u.turn || w.answers(u) }); err != nil {
+	if err := w.nameAll(ctx, func(u *unit) bool { return u.tag != "" && (u.turn || w.answers(u)) || w.silent(u) }); err != nil {
 		return err
 	}
 	if err := w.revive(ctx); err != nil { // names that the list did not tell are known now
@@ -237,7 +237,7 @@ func (w *writer) openRecord(ctx context.Context, u *unit, name, ref string) (rec
 		if ref == m.Desc.Digest.String() {
 			tag = ""
 		}
-		r, err = readRecord(m, tag, name, u.subject.Desc.Digest)
+		r, err = readEntry(m, tag, name, u.subject.Desc.Digest)
 	}
 	switch {
 	case err == nil:

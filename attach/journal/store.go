@@ -48,6 +48,7 @@ type Store struct {
 	now    func() time.Time
 	exists func(context.Context, v1.Hash) (bool, error)
 	limit  int // how many requests of one Put are under way at once
+	ahead  int // how many manifests of one List are read before their turn
 
 	mu     sync.Mutex
 	native *bool // whether the journal is kept as referrers; nil before it was asked
@@ -88,6 +89,12 @@ func WithSubjects(exists func(ctx context.Context, digest v1.Hash) (bool, error)
 	return func(s *Store) { s.exists = exists }
 }
 
+// WithReadAhead has lists read up to n manifests at once, before their turn: for
+// a medium on which a request takes long. Without it they are read one by one.
+func WithReadAhead(n int) Option {
+	return func(s *Store) { s.ahead = n }
+}
+
 // New returns the store on the medium. The repo is the repository as a reader
 // would type it; it stands in errors.
 func New(m Medium, repo string, opts ...Option) *Store {
@@ -98,6 +105,7 @@ func New(m Medium, repo string, opts ...Option) *Store {
 		random: rand.Float64,
 		now:    time.Now,
 		limit:  requests,
+		ahead:  1,
 		blobs:  make(map[v1.Hash]*upload),
 		named:  make(map[v1.Hash]mark),
 	}
@@ -127,6 +135,15 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Tags returns all tags of the repository, as [Medium.Tags] does.
+func (s *Store) Tags(ctx context.Context) ([]string, error) {
+	tags, err := s.medium.Tags(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("list the tags of %s: %w", s.repo, err)
+	}
+	return tags, nil
 }
 
 // Manifest implements [attach.Reader].

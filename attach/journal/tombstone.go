@@ -16,6 +16,12 @@ import (
 // GoneType is the artifact type of tombstones that are referrers.
 const GoneType = "application/vnd.hallmark.gone.v1+json"
 
+// ofJournal reports whether referrers of the type are the journal's own and no
+// attachments themselves.
+func ofJournal(artifactType string) bool {
+	return artifactType == EntryType || artifactType == GoneType
+}
+
 // goneSuffix ends the tags of tombstones. See [tagSuffix] for what it must not contain.
 const goneSuffix = ".gone"
 

@@ -17,17 +17,24 @@ import (
 // [attach.MaxManifest] is for foreign writers.
 const viewRoom = attach.MaxManifest - 128<<10
 
-// A view is what stood under cosign's tag when it was last read.
+// A view is what stood under cosign's tag, or in the list of referrers, when it was
+// last read.
 type view struct {
 	desc  v1.Descriptor
-	image cosign.Image
+	image cosign.Image // of a list of referrers the entries alone
+	index index        // what surrounds the entries of the index under the referrers tag
 	ids   map[attach.ID]bool
 }
 
 // look reads the view and remembers all that it shows. A tag that holds
 // something else than an image manifest freezes the view: it is left alone.
 func (w *writer) look(ctx context.Context, u *unit) error {
-	if u.tag == "" || u.frozen != "" {
+	switch {
+	case u.frozen != "":
+		return nil
+	case u.tag == "" && u.kind == whole:
+		return w.lookNative(ctx, u)
+	case u.tag == "":
 		u.read = true
 		return nil
 	}
@@ -38,7 +45,12 @@ func (w *writer) look(ctx context.Context, u *unit) error {
 		return nil
 	}
 	var img cosign.Image
-	if err == nil {
+	var x index
+	switch {
+	case err != nil:
+	case u.kind == whole:
+		x, img.Entries, err = readIndex(m, u.subject.Desc.Digest)
+	default:
 		img, err = cosign.Parse(m.Raw)
 	}
 	switch {
@@ -49,8 +61,15 @@ func (w *writer) look(ctx context.Context, u *unit) error {
 	case err != nil:
 		return fmt.Errorf("read %s:%s: %w", w.repo, u.tag, err)
 	}
+	u.show(m.Desc, img)
+	u.view.index = x
+	return nil
+}
+
+// show takes over what was read as the view.
+func (u *unit) show(d v1.Descriptor, img cosign.Image) {
 	u.read = true
-	u.view = view{desc: m.Desc, image: img, ids: make(map[attach.ID]bool, len(img.Entries))}
+	u.view = view{desc: d, image: img, ids: make(map[attach.ID]bool, len(img.Entries))}
 	for _, e := range img.Entries {
 		u.view.ids[e.ID()] = true
 		u.seen[e.ID()] = e
@@ -58,7 +77,6 @@ func (w *writer) look(ctx context.Context, u *unit) error {
 	for _, ids := range readGroups(img) {
 		u.groups[nameOf(u.kind, ids)] = ids
 	}
-	return nil
 }
 
 // missing returns the entries that the view should show and does not, ours
@@ -143,7 +161,13 @@ func (w *writer) write(ctx context.Context, u *unit) error {
 		u.wrotes[v1.Hash{}], u.wrote = true, true // no view is what it wrote
 		return nil
 	}
-	m, err := w.putImage(ctx, u.tag, img)
+	var m attach.Manifest
+	var err error
+	if u.kind == whole {
+		m, err = w.putIndex(ctx, u.tag, u.view.index, img.Entries)
+	} else {
+		m, err = w.putImage(ctx, u.tag, img)
+	}
 	if m.Raw != nil {
 		u.wrotes[m.Desc.Digest] = true // whatever was answered
 	}
@@ -163,35 +187,49 @@ func (w *writer) write(ctx context.Context, u *unit) error {
 		// so to one. The next look decides what is to be done.
 		return nil
 	case err != nil:
-		return fmt.Errorf("show it under cosign's tag: %w: %w", err, attach.ErrUnconfirmed)
+		return fmt.Errorf("show it under the tag %s: %w: %w", u.tag, err, attach.ErrUnconfirmed)
 	}
 	u.wrote = true
 	return nil
+}
+
+// placeInView returns where an entry of the view stands.
+func (u *unit) placeInView(e cosign.Entry) attach.Place {
+	switch {
+	case u.kind != whole:
+		return attach.Place{Scheme: attach.CosignTag, Manifest: u.view.desc, Tag: u.tag}
+	case u.tag == "":
+		return attach.Place{Scheme: attach.Referrers, Manifest: plain(e.Desc)}
+	}
+	return attach.Place{Scheme: attach.FallbackTag, Manifest: plain(e.Desc)}
 }
 
 // receipt tells what became of an item.
 func (w *writer) receipt(u *unit, it *item) attach.Receipt {
 	id := it.entry.ID()
 	r := attach.Receipt{
-		Attachment: it.entry.Attachment(u.kind, it.place),
+		Attachment: attachment(u.kind, it.entry, it.place),
 		Existed:    it.existed,
-		Viewed:     u.view.ids[id],
+		Viewed:     u.view.ids[id] || it.place.Scheme == attach.Referrers,
 	}
-	if r.Viewed {
-		r.Attachment.Places = append(r.Attachment.Places, attach.Place{
-			Scheme: attach.CosignTag, Manifest: u.view.desc, Tag: u.tag,
-		})
+	if r.Viewed && u.tag != "" {
+		r.Attachment.Places = append(r.Attachment.Places, u.placeInView(it.entry))
 	}
 	shown, all := len(u.view.ids), len(u.seen)+u.unknown
+	readers := "cosign sees"
+	if u.kind == whole {
+		readers = "other tools see"
+	}
 	switch {
+	case u.tag == "" && u.kind == whole:
 	case u.tag == "":
 		r.Note = "cosign has no tag for this kind: it is kept in the journal alone"
 	case u.frozen != "":
-		r.Note = fmt.Sprintf("%s: cosign sees %d of %d entries, hallmark sees all of them", u.frozen, shown, all)
+		r.Note = fmt.Sprintf("%s: %s %d of %d entries, hallmark sees all of them", u.frozen, readers, shown, all)
 	case !r.Viewed && u.left > 0:
-		r.Note = fmt.Sprintf("the tag %s is full: cosign sees %d entries, hallmark sees this one too", u.tag, shown)
+		r.Note = fmt.Sprintf("the tag %s is full: %s %d entries, hallmark sees this one too", u.tag, readers, shown)
 	case !r.Viewed:
-		r.Note = fmt.Sprintf("the tag %s did not come to rest: cosign sees %d of %d entries until the next write", u.tag, shown, all)
+		r.Note = fmt.Sprintf("the tag %s did not come to rest: %s %d of %d entries until the next write", u.tag, readers, shown, all)
 	case w.blind != nil:
 		r.Note = fmt.Sprintf("the tags of %s cannot be listed (%v): whether %s shows the entries of all others is not known", w.repo, w.blind, u.tag)
 	case u.kind == attach.SBOM && shown > 1:

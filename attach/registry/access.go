@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -18,74 +17,107 @@ import (
 	"github.com/hallmark-oci/hallmark/attach"
 )
 
-// access is what a client knows of how to be let in.
-type access struct {
-	mu     sync.Mutex
-	ping   *transport.Challenge // what the registry asks for; nil before it was asked
-	passes map[bool]string      // values of the Authorization header, by whether for writing
-	// rotated is the identity token that a token service gave in exchange for
-	// the one that the keychain has.
-	rotated authn.Authenticator
+// A grant is a value of the Authorization header, and whether it is new.
+type grant struct {
+	pass  string
+	fresh bool
 }
 
 // authorize returns the value of the Authorization header for the registry, ""
 // for none, and the scheme to use with it. The registry is pinged once. A token
 // is asked for once for reading and once for writing, one for writing does for
 // both. A value that was refused is obtained anew, once for all requests that it
-// was refused to. fresh says that this call obtained it.
-func (c *client) authorize(ctx context.Context, write bool, refused string) (pass, scheme string, fresh bool, err error) {
-	c.access.mu.Lock()
-	defer c.access.mu.Unlock()
-	if err := c.pinged(ctx); err != nil {
-		return "", "", false, fmt.Errorf("reach the registry %s: %w", c.repo.RegistryStr(), authError(err))
+// was refused to. Fresh says that it was obtained while this call waited.
+func (c *client) authorize(ctx context.Context, write bool, refused string) (g grant, scheme string, err error) {
+	ping, err := c.pinged(ctx)
+	if err != nil {
+		return grant{}, "", fmt.Errorf("reach the registry %s: %w", c.host.name, authError(err))
 	}
 	scheme = "https"
-	if c.access.ping.Insecure {
+	if ping.Insecure {
 		scheme = "http"
 	}
-	bearer := strings.EqualFold(c.access.ping.Scheme, "bearer")
-	kind := bearer && (write || c.options.Push) // basic credentials have no scopes
-	if all, ok := c.access.passes[true]; ok && all != refused {
-		return all, scheme, false, nil
+	bearer := strings.EqualFold(ping.Scheme, "bearer")
+	kind := bearer && (write || c.push) // basic credentials have no scopes
+	if pass, ok := c.state.pass(kind, refused); ok {
+		return grant{pass: pass}, scheme, nil
 	}
-	if pass, ok := c.access.passes[kind]; ok && (pass != refused || refused == "") {
-		return pass, scheme, false, nil
+	g, err = c.state.login(kind).do(ctx, func() (grant, error) {
+		if pass, ok := c.state.pass(kind, refused); ok {
+			return grant{pass: pass}, nil
+		}
+		pass, err := c.login(ctx, ping, kind)
+		if err != nil {
+			return grant{}, err
+		}
+		c.state.grant(kind, pass)
+		return grant{pass, true}, nil
+	})
+	if err != nil {
+		return grant{}, "", fmt.Errorf("log in to %s: %w", c.host.name, authError(err))
 	}
-	if pass, err = c.login(ctx, kind); err != nil {
-		return "", "", false, fmt.Errorf("log in to %s: %w", c.repo.RegistryStr(), authError(err))
-	}
-	if c.access.passes == nil {
-		c.access.passes = make(map[bool]string)
-	}
-	c.access.passes[kind] = pass
-	return pass, scheme, true, nil
+	return g, scheme, nil
 }
 
-// pinged asks the registry what it asks for.
-func (c *client) pinged(ctx context.Context) error {
-	if c.access.ping != nil {
-		return nil
+// login returns where those meet who want the same right.
+func (r *repository) login(write bool) *flight[grant] {
+	if write {
+		return &r.logins[1]
 	}
-	ping, err := transport.Ping(ctx, c.repo.Registry, bearerFirst{c.plain})
-	if err != nil {
-		return err
+	return &r.logins[0]
+}
+
+// pass returns a value that was obtained before and that is not the refused one.
+func (r *repository) pass(write bool, refused string) (string, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if all, ok := r.passes[true]; ok && all != refused {
+		return all, true
 	}
-	if ping.Insecure && c.repo.Scheme() == "https" {
-		return fmt.Errorf("it leads from https to http: %w", attach.ErrDenied)
+	pass, ok := r.passes[write]
+	return pass, ok && (pass != refused || refused == "")
+}
+
+func (r *repository) grant(write bool, pass string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.passes[write] = pass
+}
+
+// pinged asks the registry what it asks for, once.
+func (c *client) pinged(ctx context.Context) (*transport.Challenge, error) {
+	known := func() *transport.Challenge {
+		c.host.mu.Lock()
+		defer c.host.mu.Unlock()
+		return c.host.ping
 	}
-	c.access.ping = ping
-	return nil
+	if ping := known(); ping != nil {
+		return ping, nil
+	}
+	return c.host.pings.do(ctx, func() (*transport.Challenge, error) {
+		if ping := known(); ping != nil {
+			return ping, nil
+		}
+		ping, err := transport.Ping(ctx, c.repo.Registry, bearerFirst{c.hosts.plain})
+		if err != nil {
+			return nil, err
+		}
+		if ping.Insecure && c.repo.Scheme() == "https" {
+			return nil, fmt.Errorf("it leads from https to http: %w", attach.ErrDenied)
+		}
+		c.host.mu.Lock()
+		defer c.host.mu.Unlock()
+		c.host.ping = ping
+		return ping, nil
+	})
 }
 
 // login obtains a value of the Authorization header: from the credentials, or
 // from the token service that the registry names.
-func (c *client) login(ctx context.Context, write bool) (string, error) {
-	auth := c.access.rotated
-	if auth == nil {
-		var err error
-		if auth, err = authn.Resolve(ctx, c.options.Keychain, c.repo); err != nil {
-			return "", fmt.Errorf("find credentials: %w", err)
-		}
+func (c *client) login(ctx context.Context, ping *transport.Challenge, write bool) (string, error) {
+	auth, err := authn.Resolve(ctx, c.options.Keychain, c.repo)
+	if err != nil {
+		return "", fmt.Errorf("find credentials: %w", err)
 	}
 	config, err := authn.Authorization(ctx, auth)
 	if err != nil {
@@ -94,8 +126,11 @@ func (c *client) login(ctx context.Context, write bool) (string, error) {
 	switch {
 	case config.RegistryToken != "":
 		return "Bearer " + config.RegistryToken, nil
-	case strings.EqualFold(c.access.ping.Scheme, "bearer"):
-		return c.token(ctx, auth, config.IdentityToken != "", write)
+	case strings.EqualFold(ping.Scheme, "bearer") && config.IdentityToken != "":
+		return c.exchange(ctx, ping, config.IdentityToken, write)
+	case strings.EqualFold(ping.Scheme, "bearer"):
+		pass, _, err := c.token(ctx, ping, auth, write)
+		return pass, err
 	case config.Username != "" && config.Password != "":
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte(config.Username+":"+config.Password)), nil
 	case config.Auth != "":
@@ -104,11 +139,39 @@ func (c *client) login(ctx context.Context, write bool) (string, error) {
 	return "", nil
 }
 
-// token asks the token service (distribution's "Token Authentication
-// Specification", and its OAuth2 variant for identity tokens).
-func (c *client) token(ctx context.Context, auth authn.Authenticator, identity, write bool) (string, error) {
-	if err := c.checkRealm(c.access.ping.Parameters["realm"]); err != nil {
+// exchange asks the token service with an identity token. It may answer with
+// another one that holds from then on: one exchange at a time for the registry.
+func (c *client) exchange(ctx context.Context, ping *transport.Challenge, identity string, write bool) (string, error) {
+	h := c.host
+	if err := h.renew.lock(ctx); err != nil {
 		return "", err
+	}
+	defer h.renew.unlock()
+	h.mu.Lock()
+	now, ok := h.renewed[identity]
+	h.mu.Unlock()
+	if !ok {
+		now = identity
+	}
+	pass, next, err := c.token(ctx, ping, authn.FromConfig(authn.AuthConfig{IdentityToken: now}), write)
+	if err != nil || next == "" {
+		return pass, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.renewed) >= maxKnown {
+		clear(h.renewed)
+	}
+	h.renewed[identity] = next
+	return pass, nil
+}
+
+// token asks the token service (distribution's "Token Authentication
+// Specification", and its OAuth2 variant for identity tokens). It returns the
+// identity token too that came with the answer.
+func (c *client) token(ctx context.Context, ping *transport.Challenge, auth authn.Authenticator, write bool) (pass, identity string, err error) {
+	if err := c.checkRealm(ping.Parameters["realm"]); err != nil {
+		return "", "", err
 	}
 	scope := c.repo.Scope(transport.PullScope)
 	if write {
@@ -117,21 +180,18 @@ func (c *client) token(ctx context.Context, auth authn.Authenticator, identity, 
 			scope = c.repo.Scope(transport.DeleteScope)
 		}
 	}
-	token, err := transport.Exchange(ctx, c.repo.Registry, auth, c.plain, []string{scope}, c.access.ping)
+	token, err := transport.Exchange(ctx, c.repo.Registry, auth, c.hosts.plain, []string{scope}, ping)
 	var te *transport.Error
 	if err != nil {
 		if line, _, more := strings.Cut(err.Error(), "\n"); more && !errors.As(err, &te) {
-			return "", errors.New(line) // the other lines are the answer, which may hold secrets
+			return "", "", errors.New(line) // the other lines are the answer, which may hold secrets
 		}
-		return "", err
-	}
-	if identity && token.RefreshToken != "" {
-		c.access.rotated = authn.FromConfig(authn.AuthConfig{IdentityToken: token.RefreshToken})
+		return "", "", err
 	}
 	if token.AccessToken != "" {
-		return "Bearer " + token.AccessToken, nil
+		return "Bearer " + token.AccessToken, token.RefreshToken, nil
 	}
-	return "Bearer " + token.Token, nil
+	return "Bearer " + token.Token, token.RefreshToken, nil
 }
 
 // checkRealm refuses a token service that would get credentials over plain HTTP:
@@ -145,7 +205,7 @@ func (c *client) checkRealm(realm string) error {
 	if u.Scheme == "https" || c.home(u) || u.Scheme == "http" && (c.options.Insecure || isLoopback(u.Hostname())) {
 		return nil
 	}
-	return fmt.Errorf("the registry %s sends for a token to %s by %s: %w", c.repo.RegistryStr(), u.Host, u.Scheme, attach.ErrDenied)
+	return fmt.Errorf("the registry %s sends for a token to %s by %s: %w", c.host.name, u.Host, u.Scheme, attach.ErrDenied)
 }
 
 func isLoopback(host string) bool {

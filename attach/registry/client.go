@@ -7,52 +7,41 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 // A client sends requests to one repository.
 type client struct {
 	repo    name.Repository
-	options Options
-	plain   http.RoundTripper // without credentials
-
-	access access
-
-	mu      sync.Mutex
-	profile profile
-	cache   manifestCache
-}
-
-// A profile is what was learned of the registry.
-type profile struct {
-	twoStep      bool  // it takes no blob in one request
-	noReferrers  bool  // it has no referrers API
-	oddReferrers error // what it answers in place of a plain no
+	options Options // of the Hosts, how registries are talked to
+	push    bool    // tokens are to let write
+	hosts   *Hosts
+	host    *host
+	state   *repository
 }
 
 func newClient(repo string, o Options) (*client, error) {
-	opts := []name.Option{name.WithDefaultRegistry(name.DefaultRegistry)}
-	if o.Insecure {
+	hosts := o.Hosts
+	var opts []name.Option
+	opts = append(opts, name.WithDefaultRegistry(name.DefaultRegistry))
+	if hosts.options.Insecure {
 		opts = append(opts, name.Insecure)
 	}
 	r, err := name.NewRepository(repo, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("repository %q: %w", repo, err)
 	}
-	return &client{
-		repo:    r,
-		options: o,
-		plain:   transport.NewUserAgent(o.Transport, o.UserAgent),
-	}, nil
+	c := &client{repo: r, options: hosts.options, push: o.Push, hosts: hosts}
+	c.options.PageSize = o.PageSize
+	c.host, c.state = hosts.of(r.RegistryStr(), r.RepositoryStr())
+	return c, nil
 }
 
 // newTransport returns a transport that gives up on servers that do not answer.
 // It leaves compressed answers as they are: digests are over what is stored.
-func newTransport(insecure bool) http.RoundTripper {
+func newTransport(insecure bool, parallel int) http.RoundTripper {
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -60,7 +49,7 @@ func newTransport(insecure bool) http.RoundTripper {
 		ResponseHeaderTimeout:  time.Minute,
 		ExpectContinueTimeout:  time.Second,
 		IdleConnTimeout:        90 * time.Second,
-		MaxIdleConnsPerHost:    16,
+		MaxIdleConnsPerHost:    parallel,
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
@@ -75,11 +64,11 @@ func newTransport(insecure bool) http.RoundTripper {
 func (c *client) url(path string, query url.Values) *url.URL {
 	return &url.URL{
 		Scheme:   c.repo.Scheme(),
-		Host:     c.repo.RegistryStr(),
+		Host:     c.host.name,
 		Path:     "/v2/" + c.repo.RepositoryStr() + "/" + path,
 		RawQuery: query.Encode(),
 	}
 }
 
 // home reports whether the address is the registry's own.
-func (c *client) home(u *url.URL) bool { return strings.EqualFold(u.Host, c.repo.RegistryStr()) }
+func (c *client) home(u *url.URL) bool { return strings.EqualFold(u.Host, c.host.name) }

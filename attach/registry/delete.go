@@ -242,10 +242,5 @@ func (c *client) exists(ctx context.Context, digest v1.Hash) (bool, error) {
 
 // forget drops a manifest that was deleted from what is remembered.
 func (c *client) forget(digest string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if m, ok := c.cache.byDigest[digest]; ok {
-		c.cache.size -= len(m.Raw)
-		delete(c.cache.byDigest, digest)
-	}
+	c.hosts.manifests.drop(c.repo.Name() + "@" + digest)
 }

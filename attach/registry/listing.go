@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -32,13 +33,16 @@ var errUnsorted = errors.New("tags are not in order")
 func (m medium) Tags(ctx context.Context, prefix string) ([]string, error) {
 	var all []string
 	err := errUnsorted
-	if len(prefix) > 1 {
+	if len(prefix) > 1 && m.seeks() {
 		// The prefix without its last character sorts before all that is sought.
 		all, err = m.tags(ctx, prefix[:len(prefix)-1], prefix)
 	}
 	var se *statusError
 	refused := errors.As(err, &se) && (se.status == http.StatusNotFound || se.status == http.StatusBadRequest)
 	if refused || errors.Is(err, errUnsorted) {
+		if len(prefix) > 1 {
+			m.noteNoSeek()
+		}
 		all, err = m.tags(ctx, "", "")
 		if errors.Is(err, attach.ErrNotFound) {
 			return nil, nil // a repository that does not exist
@@ -50,6 +54,19 @@ func (m medium) Tags(ctx context.Context, prefix string) ([]string, error) {
 	all = slices.DeleteFunc(all, func(t string) bool { return !strings.HasPrefix(t, prefix) })
 	slices.Sort(all)
 	return slices.Compact(all), nil
+}
+
+// seeks reports whether it is worth a request to ask for tags behind another.
+func (c *client) seeks() bool {
+	c.state.mu.Lock()
+	defer c.state.mu.Unlock()
+	return !c.options.Now().Before(c.state.noSeek)
+}
+
+func (c *client) noteNoSeek() {
+	c.state.mu.Lock()
+	defer c.state.mu.Unlock()
+	c.state.noSeek = c.options.Now().Add(learnedFor)
 }
 
 // tags reads pages of tags behind start. With a prefix it stops once the tags
@@ -159,12 +176,10 @@ func (c *client) nextPage(from *url.URL, h http.Header) (*url.URL, error) {
 // Referrers implements [journal.Medium]. A 200 with an OCI index is a list; 400,
 // 404, 405 and 501 say that the registry has no referrers API; 401, 429 and 5xx,
 // and connections that break, leave the question open and fail. All else is
-// [journal.ErrOddReferrers]. What is not open is remembered.
+// [journal.ErrOddReferrers]. What is not open is remembered for the subject,
+// shortly: so that the rules of one verdict, and the steps of one write, ask once.
 func (m medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, bool, error) {
-	m.mu.Lock()
-	none, odd := m.profile.noReferrers, m.profile.oddReferrers
-	m.mu.Unlock()
-	if none {
+	if odd, bare := m.isBare(digest); bare {
 		return nil, false, odd
 	}
 	var list []v1.Descriptor
@@ -177,11 +192,9 @@ func (m medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor,
 		}
 		resp, raw, err := m.bytes(ctx, request{
 			method: http.MethodGet, url: next, header: http.Header{"Accept": {string(types.OCIImageIndex)}},
-		}, attach.MaxManifest)
+		}, m.options.MaxManifest)
 		if none, odd := noReferrers(resp, err); none && page == 0 {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.profile.noReferrers, m.profile.oddReferrers = true, odd
+			m.noteBare(digest, odd)
 			return nil, false, odd
 		}
 		if errors.Is(err, attach.ErrLimit) {
@@ -207,6 +220,29 @@ func (m medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor,
 		return list, true, spoiled
 	}
 	return list, true, nil
+}
+
+// bareFor is how long it is believed that a subject has no list of referrers. It
+// is as long as one job on an image takes, and no longer: from then on somebody
+// may have put something there, or may serve the API.
+const bareFor = 3 * time.Second
+
+// isBare reports whether the registry just said that it has no list of referrers
+// of the subject, and what was odd about that.
+func (c *client) isBare(subject v1.Hash) (odd error, bare bool) {
+	c.state.mu.Lock()
+	defer c.state.mu.Unlock()
+	b := c.state.bare[subject]
+	return b.odd, c.options.Now().Before(b.until)
+}
+
+func (c *client) noteBare(subject v1.Hash, odd error) {
+	c.state.mu.Lock()
+	defer c.state.mu.Unlock()
+	if len(c.state.bare) >= maxKnown {
+		clear(c.state.bare)
+	}
+	c.state.bare[subject] = bareness{until: c.options.Now().Add(bareFor), odd: odd}
 }
 
 // noReferrers reports whether the answer means that there is no referrers API,

@@ -20,34 +20,6 @@ type medium struct{ *client }
 
 var _ journal.Medium = medium{}
 
-// maxCached is how many bytes of manifests a client remembers.
-const maxCached = 8 << 20
-
-// manifestCache remembers manifests by digest.
-type manifestCache struct {
-	byDigest map[string]attach.Manifest
-	size     int
-}
-
-func (c *client) remember(m attach.Manifest) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cache.byDigest == nil || c.cache.size+len(m.Raw) > maxCached {
-		c.cache = manifestCache{byDigest: make(map[string]attach.Manifest)}
-	}
-	if _, ok := c.cache.byDigest[m.Desc.Digest.String()]; !ok {
-		c.cache.byDigest[m.Desc.Digest.String()] = m
-		c.cache.size += len(m.Raw)
-	}
-}
-
-func (c *client) remembered(digest string) (attach.Manifest, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	m, ok := c.cache.byDigest[digest]
-	return m, ok
-}
-
 // acceptManifests are the media types of manifests that are asked for.
 func acceptManifests() string {
 	return strings.Join([]string{
@@ -103,7 +75,7 @@ func (c *client) manifest(ctx context.Context, ref string) (attach.Manifest, typ
 		method: http.MethodGet,
 		url:    c.url("manifests/"+ref, nil),
 		header: http.Header{"Accept": {acceptManifests()}},
-	}, attach.MaxManifest)
+	}, c.options.MaxManifest)
 	if err != nil {
 		return attach.Manifest{}, "", err
 	}
@@ -160,10 +132,8 @@ func (m medium) PutManifest(ctx context.Context, ref, mediaType string, raw []by
 			}
 			return nil
 		}
-		// Where two write one tag at a time, there are registries that answer
-		// 404 to one of them.
 		se := newStatusError(resp)
-		if se.status != http.StatusNotFound || try == maxRetries {
+		if !momentary(se) || try == maxRetries {
 			return fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), putError(se))
 		}
 		if err := m.options.Sleep(ctx, firstRetry<<try); err != nil {
@@ -209,19 +179,11 @@ const bigBlob = 1 << 20
 // ones.
 func (m medium) PutBlob(ctx context.Context, b attach.Body) error {
 	if b.Size >= bigBlob {
-		resp, err := m.do(ctx, request{method: http.MethodHead, url: m.url("blobs/"+b.Digest.String(), nil), follow: true})
-		if err != nil {
+		if there, err := m.hasBlob(ctx, b.Digest); err != nil || there {
 			return err
 		}
-		resp.Body.Close()
-		if resp.StatusCode == http.StatusOK {
-			return nil
-		}
 	}
-	m.mu.Lock()
-	twoStep := m.profile.twoStep
-	m.mu.Unlock()
-	if !twoStep && b.Size < bigBlob {
+	if !m.takesTwoSteps() && b.Size < bigBlob {
 		location, err := m.postBlob(ctx, b)
 		if location == nil || err != nil {
 			return err
@@ -255,27 +217,42 @@ func (m medium) postBlob(ctx context.Context, b attach.Body) (*url.URL, error) {
 		return nil, nil
 	case resp.StatusCode == http.StatusAccepted:
 		resp.Body.Close()
-		m.wantsTwoSteps(whole)
-		location, err := r.url.Parse(resp.Header.Get("Location"))
-		if err != nil || resp.Header.Get("Location") == "" {
-			return nil, fmt.Errorf("upload location %q: %w", resp.Header.Get("Location"), attach.ErrMalformed)
+		if whole {
+			m.wantsTwoSteps()
 		}
-		if !m.home(location) && !m.mayUse(location) {
-			return nil, fmt.Errorf("the registry %s wants the upload at %s by %s: %w", m.repo.RegistryStr(), location.Host, location.Scheme, attach.ErrDenied)
-		}
-		return location, nil
+		return m.uploadAt(r, resp)
 	case whole && refusesWhole(resp.StatusCode):
 		resp.Body.Close()
-		m.wantsTwoSteps(true)
+		m.wantsTwoSteps()
 		return m.postBlob(ctx, attach.Body{})
 	}
 	return nil, refusal(r, resp)
 }
 
-func (m medium) wantsTwoSteps(yes bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.profile.twoStep = m.profile.twoStep || yes
+// takesTwoSteps reports whether the registry lately wanted an upload in two steps.
+func (m medium) takesTwoSteps() bool {
+	m.host.mu.Lock()
+	defer m.host.mu.Unlock()
+	return m.options.Now().Before(m.host.twoStep)
+}
+
+func (m medium) wantsTwoSteps() {
+	m.host.mu.Lock()
+	defer m.host.mu.Unlock()
+	m.host.twoStep = m.options.Now().Add(learnedFor)
+}
+
+// uploadAt returns where the registry wants the content of an upload that it
+// opened.
+func (m medium) uploadAt(r request, resp *http.Response) (*url.URL, error) {
+	location, err := r.url.Parse(resp.Header.Get("Location"))
+	if err != nil || resp.Header.Get("Location") == "" {
+		return nil, fmt.Errorf("upload location %q: %w", resp.Header.Get("Location"), attach.ErrMalformed)
+	}
+	if !m.home(location) && !m.mayUse(location) {
+		return nil, fmt.Errorf("the registry %s wants the upload at %s by %s: %w", m.host.name, location.Host, location.Scheme, attach.ErrDenied)
+	}
+	return location, nil
 }
 
 // refusesWhole reports whether the status may mean that the registry does not

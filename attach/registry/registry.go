@@ -63,6 +63,49 @@ type Options struct {
 	Patience time.Duration
 	// Sleep waits between two tries; [journal.Sleep] when nil.
 	Sleep func(context.Context, time.Duration) error
+	// Parallel is how many requests to one registry are under way at once; 16
+	// when zero. What streams to a reader once its answer began does not count,
+	// since the reader may need other requests to go on.
+	Parallel int
+	// MaxManifest is the size of the largest manifest that is read, in bytes;
+	// [attach.MaxManifest] when zero.
+	MaxManifest int64
+	// Now tells how long ago something was learned or asked for; the system's
+	// clock when nil.
+	Now func() time.Time
+	// Hosts is what the store shares with others; something of its own when nil.
+	// Where it is given, it says how registries are talked to, and what is said
+	// of that here does not count: see [NewHosts].
+	Hosts *Hosts
+}
+
+// withDefaults fills in what is zero.
+func (o Options) withDefaults() Options {
+	if o.Keychain == nil {
+		o.Keychain = authn.DefaultKeychain
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = 16
+	}
+	if o.Transport == nil {
+		o.Transport = newTransport(o.Insecure, o.Parallel)
+	}
+	if o.PageSize == 0 {
+		o.PageSize = 1000
+	}
+	if o.Patience == 0 {
+		o.Patience = time.Minute
+	}
+	if o.Sleep == nil {
+		o.Sleep = journal.Sleep
+	}
+	if o.MaxManifest == 0 {
+		o.MaxManifest = attach.MaxManifest
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
 }
 
 // A Store keeps attachments of the images of one repository. It is made by New
@@ -73,7 +116,10 @@ type Store struct {
 	attachments *client // subjects where no repository of its own was named
 }
 
-var _ attach.Store = (*Store)(nil)
+var (
+	_ attach.Store     = (*Store)(nil)
+	_ attach.Publisher = (*Store)(nil)
+)
 
 // Parse splits the reference of an image, "registry/repo:tag" or
 // "registry/repo@sha256:...", in the repository, as New takes it, and the tag or
@@ -89,20 +135,11 @@ func Parse(reference string) (repo, ref string, err error) {
 
 // New returns the store on a repository, named as "registry/path".
 func New(repo string, o Options) (*Store, error) {
-	if o.Keychain == nil {
-		o.Keychain = authn.DefaultKeychain
-	}
-	if o.Transport == nil {
-		o.Transport = newTransport(o.Insecure)
+	if o.Hosts == nil {
+		o.Hosts = NewHosts(o)
 	}
 	if o.PageSize == 0 {
 		o.PageSize = 1000
-	}
-	if o.Patience == 0 {
-		o.Patience = time.Minute
-	}
-	if o.Sleep == nil {
-		o.Sleep = journal.Sleep
 	}
 	subjects, err := newClient(repo, o)
 	if err != nil {
@@ -115,11 +152,15 @@ func New(repo string, o Options) (*Store, error) {
 		}
 	}
 	return &Store{
-		Store:       journal.New(medium{attachments}, attachments.repo.Name(), journal.WithSleep(o.Sleep), journal.WithSubjects(subjects.exists)),
+		Store: journal.New(medium{attachments}, attachments.repo.Name(),
+			journal.WithSleep(subjects.options.Sleep), journal.WithReadAhead(readAhead), journal.WithSubjects(subjects.exists)),
 		subjects:    subjects,
 		attachments: attachments,
 	}, nil
 }
+
+// readAhead is how many manifests of one list are read at once.
+const readAhead = 16
 
 // Resolve implements [attach.Resolver]. The ref is a tag or a digest
 // "sha256:..."; the tag "latest" stands for "". Media types that contradict each
@@ -173,6 +214,11 @@ func (s *Store) Blob(ctx context.Context, _ attach.Subject, d v1.Descriptor) (io
 		return nil, fmt.Errorf("read %s: %w", from.refName(d.Digest.String()), err)
 	}
 	return attach.CheckIn(from.repo.Name(), rc, d)
+}
+
+// Publish implements [attach.Publisher], in the repository of the subjects.
+func (s *Store) Publish(ctx context.Context, tag string, m attach.Manifest, parts ...attach.Body) (attach.Subject, error) {
+	return journal.Publish(ctx, medium{s.subjects}, s.subjects.repo.Name(), tag, m, parts...)
 }
 
 // refName returns the reference with its repository, for messages.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ type request struct {
 	body   attach.Body // empty when Open is nil
 	write  bool        // needs the right to push
 	follow bool        // may be sent on to another host, without credentials
+	whole  bool        // the answer is read at once, and has to arrive in time
 }
 
 // do sends the request and returns the answer, whatever its status, save that
@@ -38,8 +40,18 @@ type request struct {
 // asked for it (408, 429, 5xx but 501). After that such an answer is returned
 // too. All requests of this package may be sent twice without harm.
 func (c *client) do(ctx context.Context, r request) (*http.Response, error) {
+	var waited time.Time
 	for try := 0; ; try++ {
+		if d := c.host.held(c.options.Now(), waited); d > 0 {
+			if err := c.options.Sleep(ctx, d); err != nil {
+				return nil, fmt.Errorf("%s %s: wait as the registry asked to: %w", r.method, r.url.Redacted(), err)
+			}
+		}
 		resp, err := c.once(ctx, r)
+		if err == nil && ctx.Err() != nil && retryable(resp.StatusCode) {
+			resp.Body.Close() // it would be asked again, and nobody waits for it
+			resp, err = nil, ctx.Err()
+		}
 		if try == maxRetries || !again(ctx, resp, err) {
 			if err != nil {
 				return nil, fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), err)
@@ -48,7 +60,10 @@ func (c *client) do(ctx context.Context, r request) (*http.Response, error) {
 		}
 		wait := firstRetry << try
 		if resp != nil {
-			wait = max(wait, retryAfter(resp.Header))
+			if asked := retryAfter(resp.Header); asked > 0 {
+				wait = max(wait, asked)
+				waited = c.host.holdBack(c.options.Now().Add(asked))
+			}
 			resp.Body.Close()
 		}
 		if err := c.options.Sleep(ctx, wait); err != nil {
@@ -101,7 +116,11 @@ func retryAfter(h http.Header) time.Duration {
 
 // once sends the request one time and follows redirects.
 func (c *client) once(ctx context.Context, r request) (*http.Response, error) {
-	ctx, guard := watch(ctx, c.options.Patience)
+	limit := 0
+	if r.whole {
+		limit = wholeWithin
+	}
+	ctx, guard := watch(ctx, c.options.Patience, limit)
 	resp, err := c.hops(ctx, guard, r)
 	if err != nil {
 		err = guard.explain(err)
@@ -141,28 +160,28 @@ func (c *client) send(ctx context.Context, guard *watchdog, r request, to *url.U
 		resp, err := c.transmit(ctx, guard, r, &u, "")
 		if err == nil && resp.StatusCode == http.StatusUnauthorized {
 			resp.Body.Close()
-			return nil, fmt.Errorf("the registry %s sends on to %s, which asks for credentials: %w", c.repo.RegistryStr(), u.Host, attach.ErrDenied)
+			return nil, fmt.Errorf("the registry %s sends on to %s, which asks for credentials: %w", c.host.name, u.Host, attach.ErrDenied)
 		}
 		return resp, err
 	}
-	pass, scheme, fresh, err := c.authorize(ctx, r.write, "")
+	had, scheme, err := c.authorize(ctx, r.write, "")
 	if err != nil {
 		return nil, err
 	}
 	u.Scheme = scheme
-	resp, err := c.transmit(ctx, guard, r, &u, pass)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || fresh || pass == "" {
+	resp, err := c.transmit(ctx, guard, r, &u, had.pass)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || had.fresh || had.pass == "" {
 		return resp, err
 	}
-	renewed, _, _, err := c.authorize(ctx, r.write, pass)
-	if err == nil && renewed == pass {
+	renewed, _, err := c.authorize(ctx, r.write, had.pass)
+	if err == nil && renewed.pass == had.pass {
 		return resp, nil
 	}
 	resp.Body.Close()
 	if err != nil {
 		return nil, err
 	}
-	return c.transmit(ctx, guard, r, &u, renewed)
+	return c.transmit(ctx, guard, r, &u, renewed.pass)
 }
 
 // transmit sends the request one time to the address.
@@ -184,7 +203,32 @@ func (c *client) transmit(ctx context.Context, guard *watchdog, r request, u *ur
 		}
 		req.Body, req.ContentLength = &watchedBody{guard: guard, rc: rc, keep: true}, r.body.Size
 	}
-	return c.plain.RoundTrip(req)
+	leave, err := c.host.enter(ctx, guard)
+	if err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	resp, err := c.hosts.plain.RoundTrip(req)
+	if err != nil || r.follow {
+		leave()
+		return resp, err
+	}
+	resp.Body = &leaving{resp.Body, leave}
+	return resp, nil
+}
+
+// A leaving body ends the request when it is closed.
+type leaving struct {
+	io.ReadCloser
+	leave func()
+}
+
+// Close implements io.Closer.
+func (l *leaving) Close() error {
+	defer l.leave()
+	return l.ReadCloser.Close()
 }
 
 // redirects reports whether the answer is a redirect that is looked at: of what
@@ -217,11 +261,11 @@ func (c *client) target(r request, from *url.URL, resp *http.Response) (*url.URL
 	case c.home(to):
 		return to, nil
 	case !r.follow && resp.StatusCode == http.StatusSeeOther && to.Host != "":
-		return nil, fmt.Errorf("the registry %s sends on to %s: %w: %w: %w", c.repo.RegistryStr(), to.Host, errSeeOther, errRedirect, attach.ErrDenied)
+		return nil, fmt.Errorf("the registry %s sends on to %s: %w: %w: %w", c.host.name, to.Host, errSeeOther, errRedirect, attach.ErrDenied)
 	case !r.follow:
-		return nil, fmt.Errorf("the registry %s sends on to %s: %w: %w", c.repo.RegistryStr(), to.Host, errRedirect, attach.ErrDenied)
+		return nil, fmt.Errorf("the registry %s sends on to %s: %w: %w", c.host.name, to.Host, errRedirect, attach.ErrDenied)
 	case !c.mayUse(to):
-		return nil, fmt.Errorf("the registry %s sends on to %s by %s: %w: %w", c.repo.RegistryStr(), to.Host, to.Scheme, errRedirect, attach.ErrDenied)
+		return nil, fmt.Errorf("the registry %s sends on to %s by %s: %w: %w", c.host.name, to.Host, to.Scheme, errRedirect, attach.ErrDenied)
 	}
 	return to, nil
 }
@@ -232,20 +276,14 @@ func (c *client) mayUse(u *url.URL) bool {
 	return u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && c.repo.Scheme() == "http")
 }
 
-// bytes sends the request and reads the answer, at most limit bytes of it. An
-// answer that breaks off is asked for again. The answer's body is closed. All of
-// it takes no longer than three times the patience.
-func (c *client) bytes(ctx context.Context, r request, limit int64) (*http.Response, []byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, 3*c.options.Patience, errStalled)
-	defer cancel()
-	resp, b, err := c.tryBytes(ctx, r, limit)
-	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
-		return nil, nil, fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), errStalled)
-	}
-	return resp, b, err
-}
+// wholeWithin is how often the patience an answer may take that is read at once.
+const wholeWithin = 3
 
-func (c *client) tryBytes(ctx context.Context, r request, limit int64) (*http.Response, []byte, error) {
+// bytes sends the request and reads the answer, at most limit bytes of it. An
+// answer that breaks off is asked for again. The answer's body is closed. It
+// takes no longer than three times the patience to arrive.
+func (c *client) bytes(ctx context.Context, r request, limit int64) (*http.Response, []byte, error) {
+	r.whole = true
 	for try := 0; ; try++ {
 		resp, err := c.do(ctx, r)
 		if err != nil {
@@ -254,7 +292,7 @@ func (c *client) tryBytes(ctx context.Context, r request, limit int64) (*http.Re
 		if resp.StatusCode != http.StatusOK {
 			return resp, nil, refusal(r, resp)
 		}
-		b, err := readAll(resp, limit)
+		b, err := c.readAll(ctx, resp, limit)
 		if err == nil {
 			return resp, b, nil
 		}
@@ -264,12 +302,26 @@ func (c *client) tryBytes(ctx context.Context, r request, limit int64) (*http.Re
 	}
 }
 
-func readAll(resp *http.Response, limit int64) ([]byte, error) {
+// smallAnswer is the size up to which answers are read side by side. Of larger
+// ones there is one at a time for each registry, so that a registry that answers
+// everything with as much as it may costs little more than one such answer.
+const smallAnswer = 256 << 10
+
+func (c *client) readAll(ctx context.Context, resp *http.Response, limit int64) ([]byte, error) {
 	defer resp.Body.Close()
 	if resp.ContentLength > limit {
 		return nil, fmt.Errorf("answer of %d bytes, the limit is %d: %w", resp.ContentLength, limit, attach.ErrLimit)
 	}
-	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	begin, err := io.ReadAll(io.LimitReader(resp.Body, min(limit, smallAnswer)+1))
+	b := begin
+	if err == nil && int64(len(begin)) > smallAnswer && int64(len(begin)) <= limit {
+		guard := resp.Body.(*watchedBody).guard
+		if err := guard.rest(func() error { return c.host.large.lock(ctx) }); err != nil {
+			return nil, err
+		}
+		defer c.host.large.unlock()
+		b, err = readOn(begin, resp, limit)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("answer broke off after %d bytes: %w", len(b), err)
 	}
@@ -277,4 +329,13 @@ func readAll(resp *http.Response, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("answer of more than %d bytes: %w", limit, attach.ErrLimit)
 	}
 	return b, nil
+}
+
+// readOn reads the rest of an answer into as little memory as is known to do.
+func readOn(begin []byte, resp *http.Response, limit int64) ([]byte, error) {
+	room := max(resp.ContentLength+1, 4*int64(len(begin)))
+	b := bytes.NewBuffer(make([]byte, 0, min(room, limit+1)+bytes.MinRead))
+	b.Write(begin)
+	_, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1-int64(len(begin))))
+	return b.Bytes(), err
 }

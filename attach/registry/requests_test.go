@@ -61,6 +61,36 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestRequestsWhole counts what it costs to attach a manifest: the promise is on the
+// requests of the attaching, without the one that resolves the tag and the ping.
+func TestRequestsWhole(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		quirks []storetest.Quirk
+		most   int
+	}{
+		{"referrers", []storetest.Quirk{storetest.NativeReferrers()}, 5 + 1},
+		{"fallback", nil, 10},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := start(t, tt.quirks...)
+			push(t, s, "v1", newImage(t))
+			for i := range 3 {
+				store := open(t, s, Options{})
+				subject := resolve(t, store, "v1")
+				s.Forget()
+				r, err := store.Put(t.Context(), attach.Parcel{Subject: subject, Content: storetest.NewManifest(t, subject, fmt.Sprint(i))})
+				if err != nil || !r[0].Viewed || r[0].Existed {
+					t.Fatalf("%+v, %v", r, err)
+				}
+				if n := s.Count(""); n > tt.most {
+					t.Errorf("manifest %d took %d requests, at most %d are allowed: %v", i+1, n, tt.most, s.Requests())
+				}
+			}
+		})
+	}
+}
+
 // TestRequestsRecursive counts what it costs to sign an index and its six children.
 func TestRequestsRecursive(t *testing.T) {
 	s := start(t)

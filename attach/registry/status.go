@@ -93,3 +93,11 @@ func putError(e *statusError) error {
 	}
 	return e
 }
+
+// momentary reports whether a manifest that was refused so may be taken a moment
+// later. Where two write one tag at a time, there are registries that answer 404
+// to one of them. Where two upload one blob at a time, distribution 2.8 does not
+// find it for a moment, although both were told that it is there.
+func momentary(e *statusError) bool {
+	return e.status == http.StatusNotFound || e.status == http.StatusBadRequest && strings.Contains(e.text, "BLOB_UNKNOWN")
+}

@@ -22,13 +22,16 @@ type watchdog struct {
 	timer    *time.Timer
 	patience time.Duration
 	moved    atomic.Int64
+	resting  atomic.Bool // it is not the server that is waited for
+	left     int         // for how many times the patience the request may last; any number when zero
 }
 
 // watch returns a context for one request that ends when its server moves less
-// than [leastProgress] bytes while the patience lasts.
-func watch(ctx context.Context, patience time.Duration) (context.Context, *watchdog) {
+// than [leastProgress] bytes while the patience lasts, or, with a limit, when it
+// lasts that many times the patience.
+func watch(ctx context.Context, patience time.Duration, limit int) (context.Context, *watchdog) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	w := &watchdog{cancel: cancel, ctx: ctx, patience: patience}
+	w := &watchdog{cancel: cancel, ctx: ctx, patience: patience, left: limit}
 	armed := make(chan struct{})
 	w.timer = time.AfterFunc(patience, func() {
 		<-armed
@@ -39,13 +42,32 @@ func watch(ctx context.Context, patience time.Duration) (context.Context, *watch
 }
 
 func (w *watchdog) bark() {
-	if n := w.moved.Swap(0); n < leastProgress {
+	n := w.moved.Swap(0)
+	switch rest := w.resting.Load(); {
+	case rest:
+	case n < leastProgress:
 		w.cancel(fmt.Errorf("%d bytes in %v: %w", n, w.patience, errStalled))
 		return
+	case w.left > 0:
+		if w.left--; w.left == 0 {
+			w.cancel(fmt.Errorf("no end in %d times %v: %w", wholeWithin, w.patience, errStalled))
+			return
+		}
 	}
 	if w.ctx.Err() == nil {
 		w.timer.Reset(w.patience)
 	}
+}
+
+// rest calls f, which waits for something else than the server: that takes
+// nothing of the patience.
+func (w *watchdog) rest(f func() error) error {
+	w.resting.Store(true)
+	defer w.resting.Store(false)
+	err := f()
+	w.moved.Store(0)
+	w.timer.Reset(w.patience)
+	return err
 }
 
 // stop ends the watch and the request.

@@ -27,6 +27,9 @@ type Place struct {
 	// Put puts an image into the place under the tag, past the store, as a
 	// foreign tool does. It overwrites what the tag had.
 	Put func(t *testing.T, tag string, img v1.Image)
+	// Closed says that the place answers for the referrers tag with something else,
+	// so that other tools never see whole manifests.
+	Closed bool
 }
 
 // Run holds a store to the contract. Each test has a place of its own.
@@ -50,10 +53,16 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"large body", largeBody},
 		{"many subjects", manySubjects},
 		{"bad parcels", badParcels},
+		{"publish", publish},
 		{"cancelled and completed", cancelled},
 		{"remove", removes},
+		{"remove whole manifests", removesWhole},
 		{"repair", repairs},
 		{"orphans", orphans},
+		{"whole manifest", wholeManifest},
+		{"bad manifests", badManifests},
+		{"many manifests", manyManifests},
+		{"manifests that differ in annotations", sharedManifest},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, place(t)) })

@@ -137,3 +137,37 @@ func orphans(t *testing.T, p Place) {
 	}
 	only(t, p.Open(t), sub, kept)
 }
+
+// removesWhole takes away one of several whole manifests, from the list of
+// referrers or the index that stands for it.
+func removesWhole(t *testing.T, p Place) {
+	s := p.Open(t)
+	sub := p.subject(t, s, "v1")
+	a, b, c := NewManifest(t, sub, "a"), NewManifest(t, sub, "b"), NewManifest(t, sub, "c")
+	put(t, s, sub, a, b)
+	remove(t, p.Open(t), sub, a)
+	put(t, p.Open(t), sub, c)
+	check := func(want ...attach.Content) {
+		t.Helper()
+		p.wantedWhole(t, p.Open(t), sub, want...)
+		if got := collect(t, p.Open(t), sub); len(got) != len(want) {
+			t.Errorf("%d entries are listed, want %d", len(got), len(want))
+		}
+	}
+	check(b, c)
+	put(t, p.Open(t), sub, a)
+	check(a, b, c)
+	if out, err := keeper(t, p.Open(t)).Repair(t.Context(), sub, attach.RepairOptions{}); err != nil || !out.Whole() && !p.Closed {
+		t.Errorf("%+v, %v", out, err)
+	}
+	remove(t, p.Open(t), sub, a, b, c)
+	check()
+	if _, err := keeper(t, s).Remove(t.Context(), sub, attach.Attachment{
+		Kind: attach.Artifact, Desc: sub.Desc, Places: []attach.Place{{Scheme: attach.Referrers, Manifest: sub.Desc}},
+	}); !errors.Is(err, attach.ErrMalformed) {
+		t.Errorf("the subject itself: %v", err)
+	}
+	if _, err := s.Resolve(t.Context(), "v1"); err != nil {
+		t.Errorf("the image: %v", err)
+	}
+}

@@ -101,6 +101,7 @@ func ordeals() []ordeal {
 		ordeal{quirks: []Quirk{Only(views, WrongBytes())}, put: trouble{attach.ErrDigest, ""}, list: trouble{attach.ErrDigest, ""}},
 		ordeal{quirks: []Quirk{Only("GET .*/blobs/", Truncated())}, list: fails("EOF")},
 		ordeal{quirks: []Quirk{Only("GET .*/blobs/", WrongBytes())}, list: trouble{attach.ErrDigest, ""}},
+		ordeal{quirks: []Quirk{BlobsLate(2)}},
 		ordeal{quirks: []Quirk{ResetAfterPut(1)}},
 		ordeal{quirks: []Quirk{ResetAfterPut(2)}, native: true},
 		ordeal{quirks: []Quirk{Only("^PUT .*/manifests/", Status(503, "UNAVAILABLE"))}, put: fails("503")},

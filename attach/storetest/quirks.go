@@ -76,6 +76,13 @@ func Answer(name string, h http.HandlerFunc) Quirk {
 	return quirk(name, func(w http.ResponseWriter, r *http.Request, _ http.Handler) { h(w, r) })
 }
 
+// Watch calls f with what handles each request, as the rest of the registry does.
+func Watch(name string, f func(handle func())) Quirk {
+	return quirk(name, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		f(func() { next.ServeHTTP(w, r) })
+	})
+}
+
 // Delay waits before each request is looked at.
 func Delay(d time.Duration) Quirk {
 	return quirk(fmt.Sprintf("%v per request", d), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -93,7 +100,7 @@ func Delay(d time.Duration) Quirk {
 func Flap(nth int, status int) Quirk {
 	var count atomic.Int64
 	var done sync.Map
-	return quirk(fmt.Sprintf("every %dth request answered %d", nth, status), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	return quirk(fmt.Sprintf("%s answered %d", every(nth), status), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		_, twice := done.Load(r.Method + r.URL.String())
 		if count.Add(1)%int64(nth) == 0 && (nth == 1 || !twice) {
 			done.Store(r.Method+r.URL.String(), true)
@@ -108,7 +115,7 @@ func Flap(nth int, status int) Quirk {
 // holds seconds or a date; none is sent where it is empty.
 func TooMany(nth int, retryAfter string) Quirk {
 	var count atomic.Int64
-	return quirk(fmt.Sprintf("every %dth request answered 429, Retry-After %q", nth, retryAfter), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	return quirk(fmt.Sprintf("%s answered 429, Retry-After %q", every(nth), retryAfter), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if count.Add(1)%int64(nth) == 0 {
 			if retryAfter != "" {
 				w.Header().Set("Retry-After", retryAfter)
@@ -118,6 +125,18 @@ func TooMany(nth int, retryAfter string) Quirk {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func every(nth int) string {
+	switch nth {
+	case 1:
+		return "every request"
+	case 2:
+		return "every 2nd request"
+	case 3:
+		return "every 3rd request"
+	}
+	return fmt.Sprintf("every %dth request", nth)
 }
 
 // Credentials asks for the user and password with HTTP basic authentication.

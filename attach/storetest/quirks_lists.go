@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 )
 
@@ -115,4 +117,92 @@ func setQuery(r *http.Request, key, value string) *http.Request {
 	}
 	r.URL.RawQuery = q.Encode()
 	return r
+}
+
+// MaxN answers 400 to who asks for pages of more than n tags (ECR, with 1000).
+func MaxN(n int) Quirk {
+	return onTags(fmt.Sprintf("n over %d answered 400", n), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if asked, err := strconv.Atoi(r.URL.Query().Get("n")); err == nil && asked > n {
+			refuse(w, http.StatusBadRequest, "UNSUPPORTED", fmt.Sprintf("n must be between 1 and %d", n))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// PseudoTag lists a tag, first of all, that nothing is stored under and that no
+// tag may be called: Artifactory lists its folder "_uploads".
+func PseudoTag(tag string) Quirk {
+	return tagList("bogus tag "+tag, func(tags []string) []string { return append([]string{tag}, tags...) })
+}
+
+// Crowd lists n further tags, those of signatures of other images, half of them
+// before all real ones of that shape and half behind. Nothing is stored there.
+func Crowd(n int) Quirk {
+	return tagList(fmt.Sprintf("%d tags of other images", n), func(tags []string) []string {
+		for i := range n {
+			digit := "0"
+			if i%2 == 1 {
+				digit = "f"
+			}
+			tags = append(tags, fmt.Sprintf("sha256-%s%032x.sig", strings.Repeat(digit, 32), i))
+		}
+		return tags
+	})
+}
+
+// tagList makes a registry that lists other tags than it has, in order.
+func tagList(name string, change func([]string) []string) Quirk {
+	return onTags(name, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		rec := record(next, setQuery(setQuery(r, "last", ""), "n", ""))
+		var all struct {
+			Name string   `json:"name"`
+			Tags []string `json:"tags"`
+		}
+		if rec.Code != http.StatusOK || json.Unmarshal(rec.Body.Bytes(), &all) != nil {
+			replay(w, rec, rec.Body.Len())
+			w.Write(rec.Body.Bytes())
+			return
+		}
+		sendTags(w, r, all.Name, change(all.Tags))
+	})
+}
+
+// sendTags sends the page of the tags that the request asks for.
+func sendTags(w http.ResponseWriter, r *http.Request, repo string, tags []string) {
+	tags = slices.Clone(tags)
+	slices.Sort(tags)
+	last := r.URL.Query().Get("last")
+	tags = slices.DeleteFunc(tags, func(t string) bool { return t <= last })
+	if n, err := strconv.Atoi(r.URL.Query().Get("n")); err == nil && n > 0 {
+		tags = tags[:min(n, len(tags))]
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(map[string]any{"name": repo, "tags": tags})
+}
+
+// AbsentEmpty lists no tags, and finds nothing wrong with that, in a repository
+// that does not exist (olareg).
+func AbsentEmpty() Quirk {
+	return onTags("absent repository answered 200, no tags", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		rec := record(next, r)
+		if rec.Code == http.StatusNotFound {
+			sendTags(w, r, route(r).repo, []string{})
+			return
+		}
+		replay(w, rec, rec.Body.Len())
+		w.Write(rec.Body.Bytes())
+	})
+}
+
+// NoCatalog answers 404 to who asks for all repositories (olareg, and most
+// hosted registries in one way or another).
+func NoCatalog() Quirk {
+	return quirk("catalog answered 404", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.URL.Path == "/v2/_catalog" {
+			refuse(w, http.StatusNotFound, "UNSUPPORTED", "no such API")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hallmark-oci/hallmark/attach"
 )
@@ -70,11 +71,7 @@ func onReferrers(name string, h http.HandlerFunc) Quirk {
 func SubjectLie() Quirk {
 	return quirk("OCI-Subject sent without a referrers API", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if r.Method == http.MethodPut && route(r).part == "manifests" {
-			raw, err := io.ReadAll(io.LimitReader(r.Body, attach.MaxManifest))
-			if err != nil {
-				cut()
-			}
-			r.Body = io.NopCloser(bytes.NewReader(raw))
+			raw := manifestOf(r)
 			var m struct{ Subject *struct{ Digest string } }
 			if json.Unmarshal(raw, &m) == nil && m.Subject != nil {
 				w.Header().Set("OCI-Subject", m.Subject.Digest)
@@ -111,11 +108,7 @@ func Immutable(status int) Quirk {
 			next.ServeHTTP(w, r)
 			return
 		}
-		raw, err := io.ReadAll(io.LimitReader(r.Body, attach.MaxManifest+1))
-		if err != nil {
-			cut()
-		}
-		r.Body = io.NopCloser(bytes.NewReader(raw))
+		raw := manifestOf(r)
 		mu.Lock()
 		defer mu.Unlock()
 		old := httptest.NewRequestWithContext(r.Context(), http.MethodGet, r.URL.Path, nil)
@@ -152,11 +145,7 @@ func ImagesOnly() Quirk {
 			next.ServeHTTP(w, r)
 			return
 		}
-		raw, err := io.ReadAll(io.LimitReader(r.Body, attach.MaxManifest+1))
-		if err != nil {
-			cut()
-		}
-		r.Body = io.NopCloser(bytes.NewReader(raw))
+		raw := manifestOf(r)
 		type part struct{ MediaType string }
 		var m struct {
 			Config *part
@@ -202,6 +191,65 @@ func StaleTags(n int) Quirk {
 			if r.Method == http.MethodGet {
 				w.Write(o.rec.Body.Bytes())
 			}
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// manifestOf reads the manifest that is put, and has it read again by who comes
+// next.
+func manifestOf(r *http.Request) []byte {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, attach.MaxManifest+1))
+	if err != nil {
+		cut()
+	}
+	r.Body = io.NopCloser(bytes.NewReader(raw))
+	return raw
+}
+
+// NoDockerTypes answers 415 to manifests of docker's media types (zot).
+func NoDockerTypes() Quirk {
+	return onManifestPut("docker media types answered 415", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if strings.HasPrefix(r.Header.Get("Content-Type"), "application/vnd.docker.") {
+			refuse(w, http.StatusUnsupportedMediaType, "MANIFEST_INVALID", "docker media types are not supported")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// StrictContentType refuses a manifest that states another media type than its
+// Content-Type header, or none (distribution).
+func StrictContentType() Quirk {
+	return onManifestPut("Content-Type must be the manifest's mediaType", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		var m struct{ MediaType string }
+		if json.Unmarshal(manifestOf(r), &m) != nil || m.MediaType != r.Header.Get("Content-Type") {
+			refuse(w, http.StatusBadRequest, "MANIFEST_INVALID", fmt.Sprintf("mediaType in manifest is %q, in the header %q", m.MediaType, r.Header.Get("Content-Type")))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func onManifestPut(name string, h func(w http.ResponseWriter, r *http.Request, next http.Handler)) Quirk {
+	return quirk(name, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodPut && route(r).part == "manifests" {
+			h(w, r, next)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// BlobsLate refuses the first n manifests for a blob that is there, as
+// distribution 2.8 does while another client uploads the same blob: it rewrites
+// the file that says so, and finds it empty in between.
+func BlobsLate(n int) Quirk {
+	var count atomic.Int64
+	return onManifestPut(fmt.Sprintf("first %d manifests refused for blobs that are there", n), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if count.Add(1) <= int64(n) {
+			refuse(w, http.StatusBadRequest, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry")
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -116,3 +116,17 @@ func (t *Tokens) issue(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(answer)
 }
+
+// ScopeLimit answers 431 to requests for a token of more than n scopes, and to
+// those that come with a header of more than 8 KiB, as tokens of many scopes
+// make it (ACR).
+func ScopeLimit(n int) Quirk {
+	return quirk(fmt.Sprintf("more than %d scopes answered 431", n), func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		scopes := strings.Fields(strings.Join(r.URL.Query()["scope"], " "))
+		if len(scopes) > n || len(r.Header.Get("Authorization")) > 8<<10 {
+			refuse(w, http.StatusRequestHeaderFieldsTooLarge, "TOOLARGE", "header too large")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

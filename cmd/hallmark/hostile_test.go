@@ -59,6 +59,8 @@ func quirkOf(title, value string) (storetest.Quirk, error) {
 	switch title {
 	case "status":
 		return storetest.Status(number(), "UNKNOWN"), nil
+	case "referrers":
+		return storetest.NativeReferrers(), nil
 	case "toomany":
 		return storetest.TooMany(1, value), nil
 	case "flap":
@@ -67,6 +69,8 @@ func quirkOf(title, value string) (storetest.Quirk, error) {
 		return storetest.Truncated(), nil
 	case "wrongbytes":
 		return storetest.WrongBytes(), nil
+	case "imagesonly":
+		return storetest.ImagesOnly(), nil
 	case "endless":
 		return storetest.EndlessPages(value == "loop"), nil
 	case "redirect":

@@ -63,6 +63,8 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"asked":     asked,
 			"bomb":      pushBomb,
+			"buildx":    pushBuildx,
+			"chart":     pushChart,
 			"copy":      copyImage,
 			"elsewhere": elsewhere,
 			"exits":     exits,

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -107,7 +108,8 @@ func readImage(ctx context.Context, r attach.Reader, s attach.Subject) (*v1.Mani
 	}
 	var m struct {
 		v1.Manifest
-		Manifests []v1.Descriptor `json:"manifests"`
+		ArtifactType string          `json:"artifactType"`
+		Manifests    []v1.Descriptor `json:"manifests"`
 	}
 	if err := json.Unmarshal(raw.Raw, &m); err != nil {
 		return nil, nil, fmt.Errorf("the manifest is no JSON object: %v: %w", err, attach.ErrMalformed)
@@ -127,10 +129,15 @@ func readImage(ctx context.Context, r attach.Reader, s attach.Subject) (*v1.Mani
 		return nil, nil, fmt.Errorf("read the image config: %w", err)
 	}
 	var config v1.ConfigFile
-	if err := json.Unmarshal(raw.Raw, &config); err != nil {
+	artifact := m.Config.MediaType != types.OCIConfigJSON && m.Config.MediaType != types.DockerConfigJSON
+	err = json.Unmarshal(raw.Raw, &config)
+	switch {
+	case artifact && (err != nil || len(config.RootFS.DiffIDs) != len(m.Layers)):
+		return nil, nil, fmt.Errorf("this is an artifact of type %s, which has no file system to take the inventory of; its files stored with 'hallmark push --as image' have one, and an SBOM of your own goes with 'hallmark seal --sbom': %w",
+			cmp.Or(m.ArtifactType, string(m.Config.MediaType)), attach.ErrMalformed)
+	case err != nil:
 		return nil, nil, fmt.Errorf("%s is no image config: %v: %w", m.Config.Digest, err, attach.ErrMalformed)
-	}
-	if len(config.RootFS.DiffIDs) != len(m.Layers) {
+	case len(config.RootFS.DiffIDs) != len(m.Layers):
 		return nil, nil, fmt.Errorf("this is no image: the manifest has %d layers, its config (%s) names %d: %w",
 			len(m.Layers), m.Config.MediaType, len(config.RootFS.DiffIDs), attach.ErrMalformed)
 	}

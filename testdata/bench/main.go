@@ -173,7 +173,7 @@ func (b *bench) distribution(cache string) func() (*lab.Registry, error) {
 		if err != nil {
 			return nil, err
 		}
-		return lab.Distribution(b.ctx, bin, dir)
+		return lab.Distribution(b.ctx, "distribution 3", bin, dir, true)
 	}
 }
 

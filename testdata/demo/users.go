@@ -2,18 +2,11 @@ package main
 
 import (
 	"bufio"
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +16,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/hallmark-oci/hallmark/testdata/lab"
 )
 
 // The advisories are written for this demonstration: names and versions are
@@ -166,32 +161,12 @@ func (d *demo) review(client *http.Client, url, ref string, want bool) error {
 
 // certify writes a certificate for the loopback address.
 func (d *demo) certify() (*x509.CertPool, error) {
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	cert, err := lab.Certify(d.dir)
 	if err != nil {
-		return nil, err
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &k.PublicKey, k)
-	if err != nil {
-		return nil, err
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		return nil, err
-	}
-	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := d.write("tls.crt", string(cert)); err != nil {
-		return nil, err
-	}
-	if err := d.write("tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))); err != nil {
 		return nil, err
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(bytes.TrimSpace(cert)) {
+	if !pool.AppendCertsFromPEM(cert) {
 		return nil, fmt.Errorf("the new certificate cannot be used")
 	}
 	return pool, nil

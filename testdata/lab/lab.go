@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,6 +21,38 @@ var peers = map[string]string{
 	"cosign2":  "github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5",
 	"cosign3":  "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3",
 	"registry": "github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
+	"oras":     "oras.land/oras/cmd/oras@v1.3.6",
+	"regctl":   "github.com/regclient/regclient/cmd/regctl@v0.11.7",
+}
+
+// Debian's package of distribution 2.8 is called docker-registry, and so is the
+// program in it.
+const debian = "docker-registry"
+
+// DebianRegistry returns the path of the registry of Debian, which is fetched
+// with apt-get and unpacked below cache once. It is not installed.
+func DebianRegistry(ctx context.Context, cache string) (string, error) {
+	dir := filepath.Join(cache, "peers")
+	path := filepath.Join(dir, debian)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	tmp, err := os.MkdirTemp(dir, "unpack-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	for _, line := range []string{"apt-get download " + debian, "dpkg-deb -x " + debian + "_*.deb ."} {
+		cmd := exec.CommandContext(ctx, "sh", "-c", line)
+		cmd.Dir = tmp
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%s: %w\n%s", line, err, tail(string(out), 2000))
+		}
+	}
+	return path, os.Rename(filepath.Join(tmp, "usr", "bin", debian), path)
 }
 
 // Peer returns the path of a peer's binary, installing it below cache once.
@@ -119,4 +152,26 @@ func tail(s string, n int) string {
 		return "..." + s[len(s)-n:]
 	}
 	return s
+}
+
+// Parallel runs n jobs, at most limit of them at once, and returns the first
+// error by number.
+func Parallel(n, limit int, job func(i int) error) error {
+	errs := make([]error, n)
+	slots := make(chan struct{}, limit)
+	var wg sync.WaitGroup
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = job(i)
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

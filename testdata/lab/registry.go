@@ -2,7 +2,10 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,9 +18,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"io"
-	"log"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 )
@@ -42,12 +42,12 @@ func Memory(referrers bool) *Registry {
 		name = "memory with referrers"
 	}
 	h := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(referrers))
-	return counted(name, h)
+	return Serve(name, h)
 }
 
-// Distribution starts the CNCF distribution registry, a process of its own,
-// behind a counting proxy.
-func Distribution(ctx context.Context, bin, dir string) (*Registry, error) {
+// Distribution starts the CNCF distribution registry, version 2 or 3, a process
+// of its own, behind a counting proxy.
+func Distribution(ctx context.Context, name, bin, dir string, deletes bool) (*Registry, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -55,8 +55,8 @@ func Distribution(ctx context.Context, bin, dir string) (*Registry, error) {
 	addr := l.Addr().String()
 	l.Close()
 	config := filepath.Join(dir, "distribution.yml")
-	text := fmt.Sprintf("version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: %s\n  delete:\n    enabled: true\nhttp:\n  addr: %s\n",
-		filepath.Join(dir, "distribution"), addr)
+	text := fmt.Sprintf("version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: %s\n  delete:\n    enabled: %v\nhttp:\n  addr: %s\n",
+		filepath.Join(dir, "distribution"), deletes, addr)
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		return nil, err
 	}
@@ -64,29 +64,44 @@ func Distribution(ctx context.Context, bin, dir string) (*Registry, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	target, err := url.Parse("http://" + addr)
+	r, err := Proxy(name, addr)
 	if err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
 		return nil, err
 	}
+	r.close = append(r.close, func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return r, nil
+}
+
+// Proxy counts the requests to a registry at addr, which may take five seconds
+// to answer for the first time.
+func Proxy(name, addr string) (*Registry, error) {
+	target := &url.URL{Scheme: "http", Host: addr}
+	err := errors.New("not asked")
 	for range 100 {
-		if resp, err := http.Get(target.String() + "/v2/"); err == nil {
+		var resp *http.Response
+		if resp, err = http.Get(target.String() + "/v2/"); err == nil {
 			resp.Body.Close()
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	if err != nil {
+		return nil, fmt.Errorf("%s at %s: %w", name, addr, err)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 128
+	return Serve(name, &httputil.ReverseProxy{Transport: transport, ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host // so that the Location headers lead here
-	}}
-	r := counted("distribution 3", proxy)
-	r.close = append(r.close, func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return r, nil
+	}}), nil
 }
 
-func counted(name string, h http.Handler) *Registry {
+// Serve starts a registry of this process.
+func Serve(name string, h http.Handler) *Registry {
 	r := &Registry{Name: name}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.count.Add(1)
 		if d := time.Duration(r.delay.Load()); d > 0 {
 			time.Sleep(d)
@@ -96,6 +111,8 @@ func counted(name string, h http.Handler) *Registry {
 		r.mu.Unlock()
 		h.ServeHTTP(w, req)
 	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Start()
 	r.Host = strings.TrimPrefix(s.URL, "http://")
 	r.close = append(r.close, s.Close)
 	return r
@@ -128,3 +145,6 @@ func (r *Registry) Close() {
 		r.close[i]()
 	}
 }
+
+// AtClose has the function called when the registry is closed.
+func (r *Registry) AtClose(f func()) { r.close = append([]func(){f}, r.close...) }

@@ -37,9 +37,9 @@
 //
 // # Updates
 //
-// An update is judged by the references that it adds. One that changes no image
-// and no label passes, so that objects from before the gate can be scaled,
-// annotated and deleted. Pods are judged whole when they are created, whatever
+// An update is judged by the references that it adds, and where it changes labels
+// so that other policies apply, by all. Any other update passes, so that objects
+// from before the gate can be scaled, annotated and deleted. Pods are judged whole when they are created, whatever
 // made them.
 //
 // # Why no Kubernetes libraries

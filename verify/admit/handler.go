@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,11 +112,25 @@ func (g *Gate) validate(ctx context.Context, req *request) *response {
 	if err != nil {
 		return refuse(req.UID, 400, "BadRequest", err.Error())
 	}
-	answers := each(q.images, func(i Image) Answer { return g.Judge(ctx, i.Ref, q.object) })
+	answers := each(g.asked(q), func(i Image) Answer { return g.Judge(ctx, i.Ref, q.object) })
 	return conclude(req.UID, answers)
 }
 
-// mutate writes digests behind tags.
+// asked returns the images to judge: those that the request brings, and those
+// that were there where other policies apply to the object's new labels.
+func (g *Gate) asked(q question) []Image {
+	images := slices.Clone(q.images)
+	set := g.set.Load()
+	for _, i := range q.standing {
+		if set.Match(i.Ref, q.object).Hash() != set.Match(i.Ref, q.was).Hash() {
+			images = append(images, i)
+		}
+	}
+	return images
+}
+
+// mutate writes digests behind the tags that a request brings. Those that an
+// object had before stay as they are: of most of them Kubernetes allows no change.
 func (g *Gate) mutate(ctx context.Context, req *request) *response {
 	q, err := req.ask()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign"
 	"github.com/hallmark-oci/hallmark/sign/payload"
+	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/admit"
 	"github.com/hallmark-oci/hallmark/verify/policy"
 )
@@ -131,6 +132,49 @@ func TestReload(t *testing.T) {
 	strict := w.policies(t, strings.ReplaceAll(defaultScopes, "HOST/apps/**\"], keys: [{data: KEY}]", "HOST/apps/**\"], keys: [{data: KEY}], sbom: {}"))
 	if err := w.gate.Reload(func() (*policy.Set, error) { return strict, nil }); err != nil || pass() {
 		t.Errorf("the new policy does not count: %v", err)
+	}
+}
+
+// TestRevoke: what is revoked is refused at once, though it was accepted and kept
+// before, where a policy exempts it too, and nothing else is.
+func TestRevoke(t *testing.T) {
+	w := newWorld(t, admit.Options{}, defaultScopes)
+	_, good := w.push(t, "apps/good", w.key)
+	_, more := w.push(t, "apps/more", w.key)
+	at := strings.Index(good, "@")
+	exempt := w.server.Host + "/free/x" + good[at:]
+	judge := func(image string) (bool, verify.Reason) {
+		a := w.gate.Judge(t.Context(), image, nil)
+		for _, c := range a.Verdict.Checks {
+			if c.Outcome != verify.Accept {
+				return a.Pass, c.Reason
+			}
+		}
+		return a.Pass, verify.Accepted
+	}
+	for _, step := range []struct {
+		revoked            string
+		good, more, exempt verify.Reason
+	}{
+		{"", verify.Accepted, verify.Accepted, verify.Accepted},
+		{"digests: [\"" + good[at+1:] + "\"]", verify.Revoked, verify.Accepted, verify.Revoked},
+		{"keys: [{fingerprint: \"sha256:" + w.key.ID().String() + "\"}]", verify.Revoked, verify.Revoked, verify.Accepted},
+		{"", verify.Accepted, verify.Accepted, verify.Accepted},
+	} {
+		scopes := defaultScopes
+		if step.revoked != "" {
+			scopes += "\n  revoked: {" + step.revoked + "}\n"
+		}
+		if err := w.gate.Reload(func() (*policy.Set, error) { return w.policies(t, scopes), nil }); err != nil {
+			t.Fatal(err)
+		}
+		for image, want := range map[string]verify.Reason{good: step.good, more: step.more, exempt: step.exempt} {
+			for range 2 {
+				if pass, why := judge(image); why != want || pass != (want == verify.Accepted) {
+					t.Errorf("%q: %s: pass %v, %s, want %s", step.revoked, image, pass, why, want)
+				}
+			}
+		}
 	}
 }
 

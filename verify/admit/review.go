@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -75,7 +76,11 @@ func parseReview(raw []byte) (*request, error) {
 // A question is what a request asks about.
 type question struct {
 	object *policy.Object
-	images []Image
+	images []Image // that the request brings
+	// standing are images that the object had before, then with other labels:
+	// was is what policies could ask about it.
+	standing []Image
+	was      *policy.Object
 }
 
 // ask returns the images of a request that are to be judged, none where the
@@ -103,7 +108,11 @@ func (r *request) ask() (question, error) {
 	if err != nil {
 		return question{}, fmt.Errorf("the old object: %w", err)
 	}
-	q.images = added(images, before, q.object.Labels, w.object(r.Kind.Version, r.OldObject).Labels)
+	var kept []Image
+	q.images, kept = added(images, before)
+	if was := w.object(r.Kind.Version, r.OldObject); !maps.Equal(was.Labels, q.object.Labels) {
+		q.standing, q.was = kept, was
+	}
 	return q, nil
 }
 

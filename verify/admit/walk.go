@@ -2,7 +2,6 @@ package admit
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -143,15 +142,21 @@ func (c *collector) add(v any, path string) {
 	}
 }
 
-// added returns the images of an updated object that it did not have before.
-// Where the labels changed all count, because other policies may now apply.
-func added(now, before []Image, labels, labelsBefore map[string]string) []Image {
-	if !maps.Equal(labels, labelsBefore) {
-		return now
+// added divides the images of an updated object in those that it did not have
+// before and those that it had.
+func added(now, before []Image) (fresh, kept []Image) {
+	had := make(map[string]bool, len(before))
+	for _, b := range before {
+		had[b.Ref] = true
 	}
-	return slices.DeleteFunc(slices.Clone(now), func(i Image) bool {
-		return slices.ContainsFunc(before, func(b Image) bool { return b.Ref == i.Ref })
-	})
+	for _, i := range now {
+		if had[i.Ref] {
+			kept = append(kept, i)
+		} else {
+			fresh = append(fresh, i)
+		}
+	}
+	return fresh, kept
 }
 
 // splitVersion divides "apps/v1" in group and version; "v1" has no group.

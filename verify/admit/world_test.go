@@ -197,7 +197,11 @@ func (w *world) ask(path, body string) (answered, error) {
 	if err := json.Unmarshal(raw, &a); err != nil {
 		return a, err
 	}
-	if a.APIVersion != "admission.k8s.io/v1" || a.Kind != "AdmissionReview" || a.Response.UID != uid {
+	var asked struct{ Request struct{ UID string } }
+	if err := json.Unmarshal([]byte(body), &asked); err != nil {
+		return a, err
+	}
+	if a.APIVersion != "admission.k8s.io/v1" || a.Kind != "AdmissionReview" || a.Response.UID != asked.Request.UID {
 		return a, fmt.Errorf("not the answer to the question: %s", raw)
 	}
 	return a, nil

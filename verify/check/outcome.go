@@ -37,8 +37,9 @@ type Reason string
 
 // The reasons of an answer.
 const (
-	Found       Reason = "found"        // an advisory affects a component
-	NothingHits Reason = "nothing-hits" // everything was compared, nothing is affected
+	Found          Reason = "found"           // an advisory affects a component
+	NothingHits    Reason = "nothing-hits"    // everything was compared, nothing is affected
+	BelowThreshold Reason = "below-threshold" // what was found is not as grave as was asked for
 )
 
 // The reasons for an open question.
@@ -131,8 +132,11 @@ func (c *Checker) gaps(cov match.Coverage, problems []string) []Gap {
 			fmt.Sprintf("%s not read, the first is %s: %s", count(len(bad), "advisory was", "advisories were"), bad[0].Path, bad[0].Reason),
 			"mend or remove the bad advisories, or allow them"})
 	}
-	if cov.Advisories == cov.Withdrawn {
+	switch {
+	case cov.Advisories == cov.Withdrawn:
 		gaps = append(gaps, Gap{NoAdvisories, "no advisory in force is loaded", "name a file or directory with advisories in OSV format"})
+	case len(cov.Ecosystems) == 0:
+		gaps = append(gaps, Gap{NoAdvisories, "no advisory that is loaded names a package", "look for a record of the same vulnerability that lists affected packages"})
 	}
 	if cov.Mapped == 0 {
 		gaps = append(gaps, Gap{NothingMapped,
@@ -147,11 +151,12 @@ func (c *Checker) gaps(cov match.Coverage, problems []string) []Gap {
 // question open, as does one in doubt; the level [advisory.Unknown] asks for all
 // findings. A gap leaves it open too.
 func (res Result) AtLeast(level advisory.Level) (Outcome, Reason) {
-	unrated, doubt := false, false
+	unrated, doubt, below := false, false, false
 	for _, f := range res.Findings {
 		rated := f.Severity != advisory.Unknown || level == advisory.Unknown
 		switch {
 		case rated && f.Severity < level:
+			below = true
 		case f.Class != match.Affected:
 			doubt = true
 		case rated:
@@ -169,6 +174,8 @@ func (res Result) AtLeast(level advisory.Level) (Outcome, Reason) {
 		return Undetermined, InDoubt
 	case res.Outcome == Undetermined && res.Reason != InDoubt:
 		return Undetermined, res.Reason // the zero Result passes no gate
+	case below:
+		return NotAffected, BelowThreshold
 	}
 	return NotAffected, NothingHits
 }

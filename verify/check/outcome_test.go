@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -75,8 +76,13 @@ func TestAtLeast(t *testing.T) {
 		"over, and a gap":    {check.Result{Outcome: check.Affected, Gaps: []check.Gap{gap}, Findings: []match.Finding{f(advisory.High, match.Affected)}}, advisory.High, check.Affected},
 		"no SBOM, any level": {check.Result{Reason: check.NoSBOM, Gaps: []check.Gap{{Reason: check.NoSBOM}}}, advisory.Unknown, check.Undetermined},
 	} {
-		if got, reason := c.res.AtLeast(c.level); got != c.outcome || reason == "" && name != "zero" {
+		got, reason := c.res.AtLeast(c.level)
+		if got != c.outcome || reason == "" && name != "zero" {
 			t.Errorf("%s: %s %s, want %s", name, got, reason, c.outcome)
+		}
+		// A gate that lets pass what is affected does not call it unaffected.
+		if below := strings.Contains(name, "below") && got == check.NotAffected; below != (reason == check.BelowThreshold) {
+			t.Errorf("%s: the reason is %s", name, reason)
 		}
 	}
 }

@@ -63,9 +63,6 @@ func (a *authority) check(ctx context.Context, r attach.Reader, s attach.Subject
 	return append(checks, a.open...), nil
 }
 
-// subjectRule is the check that every Verifier makes first.
-const subjectRule = "subject"
-
 // check applies the policy to a subject: any authority is enough. Where none
 // accepts and there are several, one check stands for all of them.
 func (e *entry) check(ctx context.Context, r attach.Reader, s attach.Subject) ([]verify.Check, error) {
@@ -83,7 +80,22 @@ func (e *entry) check(ctx context.Context, r attach.Reader, s attach.Subject) ([
 	if len(tried) == 1 {
 		return e.label(0, tried[0]), nil
 	}
-	return append([]verify.Check{e.none(tried)}, e.label(-1, nil)...), nil
+	checks := append(revoked(tried), e.none(tried))
+	return append(checks, e.label(-1, nil)...), nil
+}
+
+// revoked returns the checks that find a digest of the image revoked. They stand
+// for themselves, whatever becomes of the policy.
+func revoked(tried [][]verify.Check) []verify.Check {
+	var out []verify.Check
+	for _, checks := range tried {
+		for _, c := range checks {
+			if c.Rule == verify.RevocationRule && c.Outcome != verify.Accept {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
 }
 
 // label names the checks after policy and authority, and adds what the policy
@@ -92,7 +104,7 @@ func (e *entry) label(i int, checks []verify.Check) []verify.Check {
 	var out []verify.Check
 	for _, c := range checks {
 		switch {
-		case c.Rule == subjectRule:
+		case c.Rule == verify.SubjectRule || c.Rule == verify.RevocationRule:
 		case e.any[i].name == "":
 			c.Rule = e.name + "/" + c.Rule
 		default:
@@ -105,7 +117,7 @@ func (e *entry) label(i int, checks []verify.Check) []verify.Check {
 		out = append(out, c)
 	}
 	for i := range out {
-		out[i].Warn = e.warn
+		out[i].Warn = e.warn && out[i].Rule != verify.RevocationRule
 	}
 	return out
 }

@@ -71,7 +71,7 @@ func (p *parser) authorities(v doc.Value, e *entry) error {
 	}
 	names := make(map[string]bool)
 	for i, v := range elements {
-		a, err := clusterAuthority(v, i)
+		a, err := p.clusterAuthority(v, i)
 		if err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (d *demands) lack(detail string) {
 	d.open = append(d.open, open("authority", verify.AuthorityUnsupported, detail))
 }
 
-func clusterAuthority(v doc.Value, i int) (authority, error) {
+func (p *parser) clusterAuthority(v doc.Value, i int) (authority, error) {
 	d := &demands{authority: authority{name: defaultName(i)}}
 	err := v.Fields(fields{
 		"name":    doc.Into(&d.name, text),
@@ -140,7 +140,7 @@ func clusterAuthority(v doc.Value, i int) (authority, error) {
 	if d.elsewhere {
 		return d.authority, nil
 	}
-	if d.verifier, err = d.rules(); err != nil {
+	if d.verifier, err = d.rules(p); err != nil {
 		return authority{}, v.Errorf("%w", err)
 	}
 	return d.authority, nil
@@ -148,12 +148,12 @@ func clusterAuthority(v doc.Value, i int) (authority, error) {
 
 // rules returns what can be verified of an authority with a key. One with
 // attestations asks for these and for no signature.
-func (d *demands) rules() (*verify.Verifier, error) {
+func (d *demands) rules(p *parser) (*verify.Verifier, error) {
 	rules := d.attestations
 	if len(rules) == 0 {
 		rules = []verify.Rule{{Name: "signature", Kind: attach.Signature, Threshold: 1}}
 	}
-	return verify.New(verify.Trust{Keys: d.keys}, verify.Policy{Rules: rules})
+	return verify.New(p.trust(d.keys), verify.Policy{Rules: rules})
 }
 
 // exactlyOne checks that the mapping has one of the members.

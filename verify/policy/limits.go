@@ -10,6 +10,8 @@ const (
 	MaxPolicies = 10000
 	// maxList bounds the keys, globs, authorities and attestations of one policy.
 	maxList = 1000
+	// maxRevoked bounds the digests that one document revokes.
+	maxRevoked = 20000
 	// maxThreshold bounds how many keys a rule can ask for.
 	maxThreshold = 100
 )

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/verify"
@@ -23,10 +24,12 @@ type Object struct {
 // Matched are the policies of a set that speak of one image. The zero value
 // rejects: no policy speaks of it.
 type Matched struct {
+	set     *Set
 	entries []*entry
-	bad     string // why the name of the image could not be read
-	unknown bool   // there is no object, and a policy is for some objects only
-	loose   bool   // the image is named without digest, and a policy wants one
+	digest  v1.Hash // that the image is named by; may be zero
+	bad     string  // why the name of the image could not be read
+	unknown bool    // there is no object, and a policy is for some objects only
+	loose   bool    // the image is named without digest, and a policy wants one
 }
 
 // Match returns the policies for an image, by the reference as it is used:
@@ -39,14 +42,19 @@ func (s *Set) Match(image string, object *Object) Matched {
 	if err != nil {
 		return Matched{bad: err.Error()}
 	}
-	_, digest := ref.(name.Digest)
+	var digest v1.Hash
+	if d, ok := ref.(name.Digest); ok {
+		if digest, err = v1.NewHash(d.DigestStr()); err != nil {
+			return Matched{bad: err.Error()}
+		}
+	}
 	return s.match(ref.Context().Name(), []string{ref.Name(), image}, object, digest)
 }
 
 // match finds the policies for a repository and the references by which
 // ClusterImagePolicies may know the image.
-func (s *Set) match(repo string, references []string, object *Object, digest bool) Matched {
-	m := Matched{loose: s.pins && !digest}
+func (s *Set) match(repo string, references []string, object *Object, digest v1.Hash) Matched {
+	m := Matched{set: s, digest: digest, loose: s.pins && digest == (v1.Hash{})}
 	for _, e := range s.entries {
 		if !e.matches(repo, references) {
 			continue
@@ -78,12 +86,16 @@ func (m Matched) WarnOnly() bool {
 }
 
 // Hash identifies the matched policies with everything that they depend on:
-// their text and the keys that they name. Two images with the same hash are
-// judged by the same rules.
+// their text, the keys that they name, and all that is revoked. Two images with
+// the same hash are judged by the same rules.
 func (m Matched) Hash() [32]byte {
 	h := sha256.New()
 	for _, e := range m.entries {
 		h.Write(e.hash[:])
+	}
+	if m.set != nil {
+		sum := m.set.revoked.Hash()
+		h.Write(sum[:])
 	}
 	if m.bad != "" || m.unknown || m.loose {
 		h.Write([]byte("not to be told"))
@@ -94,14 +106,16 @@ func (m Matched) Hash() [32]byte {
 }
 
 // Static returns the verdict where no evidence is needed for it: no policy, a
-// name that cannot be read, or policies that pass or fail these images whatever
-// they hold. No registry need be asked then. A static verdict is not to be kept:
+// name that cannot be read, a digest that is revoked, or policies that pass or
+// fail these images whatever they hold. No registry need be asked then. A static verdict is not to be kept:
 // it is about a name, not about content.
 func (m Matched) Static() (verify.Verdict, bool) {
 	var v verify.Verdict
 	switch {
 	case m.bad != "":
 		return decided(v, verify.Check{Rule: "reference", Outcome: verify.Reject, Reason: verify.BadReference, Detail: m.bad}), true
+	case m.set != nil && m.set.revoked.Image(m.digest).Outcome != verify.Accept:
+		return decided(v, m.set.revoked.Image(m.digest)), true
 	case m.unknown || m.loose:
 		return v, false
 	case len(m.entries) == 0:
@@ -145,25 +159,25 @@ func (m Matched) Verify(ctx context.Context, r attach.Reader, s attach.Subject) 
 		}
 		v.Checks = append(v.Checks, checks...)
 	}
-	v.Checks = oneSubject(v.Checks)
+	v.Checks = once(once(v.Checks, verify.RevocationRule), verify.SubjectRule)
 	return decided(v), nil
 }
 
-// oneSubject keeps one of the checks on the subject's manifest that every
-// policy makes, in front: the worst that refuses.
-func oneSubject(checks []verify.Check) []verify.Check {
-	var subjects, rest []verify.Check
+// once keeps one of the checks that every policy makes of the image itself, in
+// front: the worst that refuses.
+func once(checks []verify.Check, rule string) []verify.Check {
+	var same, rest []verify.Check
 	for _, c := range checks {
-		if c.Rule == subjectRule {
-			subjects = append(subjects, c)
+		if c.Rule == rule {
+			same = append(same, c)
 		} else {
 			rest = append(rest, c)
 		}
 	}
-	if len(subjects) == 0 {
+	if len(same) == 0 {
 		return rest
 	}
-	worst := slices.MinFunc(subjects, func(a, b verify.Check) int {
+	worst := slices.MinFunc(same, func(a, b verify.Check) int {
 		return cmp.Compare(weight(a), weight(b))
 	})
 	return append([]verify.Check{worst}, rest...)
@@ -183,7 +197,7 @@ func weight(c verify.Check) int {
 // Repo, "oci:DIR", which only the globs of scopes match.
 func (s *Set) Verify(ctx context.Context, r attach.Reader, sub attach.Subject, image string) (verify.Verdict, error) {
 	if strings.HasPrefix(image, "oci:") {
-		return s.match(sub.Repo, nil, nil, true).Verify(ctx, r, sub)
+		return s.match(sub.Repo, nil, nil, sub.Desc.Digest).Verify(ctx, r, sub)
 	}
 	if !strings.Contains(image, "@") {
 		image += "@" + sub.Desc.Digest.String()

@@ -30,6 +30,12 @@ func scope(more string) string {
 	return hallmark(`{"name": "s", "images": ["r.example/**"], ` + strings.ReplaceAll(more, "KEYS", `"keys": [{"data": "`+pem+`"}]`) + `}`)
 }
 
+// revoking returns a scope with revocations beside it.
+func revoking(revoked string) string {
+	revoked = strings.NewReplacer("KEY", `{"data": "`+pem+`"}`, "DIGEST", "sha256:"+strings.Repeat("a", 64)).Replace(revoked)
+	return strings.Replace(scope(`"static": "pass"`), `"spec": {`, `"spec": {"revoked": {`+revoked+`}, `, 1)
+}
+
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	raw, err := os.Open("schema.json")
@@ -73,6 +79,8 @@ func TestAccepted(t *testing.T) {
 		scope(`"signature": {KEYS}, "sbom": {KEYS}`),
 		scope(`"static": "pass"`),
 		scope(`"static": "fail", "message": "not here", "mode": "warn"`),
+		revoking(`"keys": [KEY, {"fingerprint": "DIGEST"}], "digests": ["DIGEST"]`),
+		revoking(`"digests": ["DIGEST"]`),
 		hallmark(`{"name": "a", "images": ["**"], "static": "pass"}, {"name": "b", "images": ["docker.io/nginx", "localhost:5000/*", "oci:**"], "static": "fail"}`),
 	} {
 		if _, err := parse(text); err != nil {
@@ -121,9 +129,18 @@ func TestRefused(t *testing.T) {
 		hallmark(`{"images": ["**"], "static": "pass"}`):               "field name is missing",
 		hallmark(`{"name": "s", "images": ["a b"], "static": "pass"}`): "is no glob",
 		hallmark(`{"name": "s", "images": "**", "static": "pass"}`):    "text where a list is wanted",
-		hallmark(``): "the list is empty",
-		`{"apiVersion": "hallmark.dev/v1", "kind": "Policy"}`:       "is not read",
-		`{"apiVersion": "hallmark.dev/v1alpha1", "kind": "Policy"}`: "field metadata is missing",
+		hallmark(``):                        "the list is empty",
+		revoking(``):                        "keys or digests are wanted",
+		revoking(`"digest": ["DIGEST"]`):    "revoked.digest: unknown field",
+		revoking(`"digests": []`):           "the list is empty",
+		revoking(`"digests": ["sha256:A"]`): "is no SHA-256 digest",
+		revoking(`"digests": ["sha512:` + strings.Repeat("a", 128) + `"]`):                                 "is no SHA-256 digest",
+		revoking(`"keys": [{"fingerprint": "aa"}]`):                                                        "is no SHA-256 digest",
+		revoking(`"keys": [{"fingerprint": "DIGEST", "file": "a"}]`):                                       "unknown field",
+		revoking(`"keys": [{}]`):                                                                           "either data or file",
+		`{"apiVersion": "hallmark.dev/v1alpha1", "kind": "Policy", "metadata": {"name": "p"}, "spec": {}}`: "field scopes is missing",
+		`{"apiVersion": "hallmark.dev/v1", "kind": "Policy"}`:                                              "is not read",
+		`{"apiVersion": "hallmark.dev/v1alpha1", "kind": "Policy"}`:                                        "field metadata is missing",
 		`{"kind": "Policy"}`: "apiVersion or kind is missing",
 	}
 	free := map[string]string{
@@ -140,8 +157,9 @@ func TestRefused(t *testing.T) {
 		hallmark(`{"name": "s", "images": ["**"], "static": "pass"}, {"name": "s", "images": ["**"], "static": "fail"}`): "is also the name",
 		scope(`"keys": [{"file": "a.pub"}]`):                                                                             "read a.pub",
 		scope(`"static": "pass"`) + "\n---\n" + scope(`"static": "pass"`):                                                "is also the name",
-		"":                                   "no policy in it",
-		"---\n---\n":                         "no policy in it",
+		"":           "no policy in it",
+		"---\n---\n": "no policy in it",
+		strings.Replace(revoking(`"digests": ["DIGEST"]`), `, "scopes": [{"name": "s", "images": ["r.example/**"], "static": "pass"}]`, "", 1): "nothing could be accepted",
 		"a: 1\na: 2\napiVersion: x\nkind: y": "stands twice",
 		"apiVersion: &a x\nkind: *a":         "anchors and aliases",
 		"apiVersion: v1\nkind: ConfigMap":    "is not read",
@@ -237,6 +255,7 @@ func TestPackageExample(t *testing.T) {
 		}
 	}
 	text := strings.ReplaceAll(example.String(), "{file: release.pub}", fmt.Sprintf(`{data: "%s"}`, pem))
+	text = strings.NewReplacer("{file: lost.pub}", fmt.Sprintf(`{fingerprint: "sha256:%064d"}`, 1), "<hex>", strings.Repeat("a", 64)).Replace(text)
 	set, err := parse(text)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)

@@ -19,6 +19,9 @@
 //	  - name: base images
 //	    images: ["registry.k8s.io/pause"]
 //	    static: pass
+//	  revoked:                                 # counts nowhere, in no policy of the set
+//	    keys: [{file: lost.pub}]               # or data, or {fingerprint: "sha256:<hex>"}
+//	    digests: ["sha256:<hex>"]              # of images, and of attested documents
 //
 // and the ClusterImagePolicy of the Sigstore policy-controller
 // (policy.sigstore.dev v1alpha1 and v1beta1), read unchanged. The file
@@ -29,6 +32,16 @@
 // Every scope and every ClusterImagePolicy whose images match must accept. An
 // image that none matches is rejected: no-policy. Of the authorities of one
 // ClusterImagePolicy any one is enough; of the rules of a scope all must hold.
+//
+// # Revocation
+//
+// What one document revokes is revoked for all policies that are loaded with it.
+// A signature by a revoked key counts nowhere. An image with a revoked digest,
+// and an index that lists one, is rejected by every policy, by one that exempts
+// or only warns too; only an image that a policy exempts by name and that is
+// named by tag alone is not looked at. A revoked document, its digest being that
+// of the predicate as `hallmark check` shows it, counts as if it were not there.
+// A document may hold revocations alone.
 //
 // # What cannot be verified here
 //
@@ -54,6 +67,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
@@ -84,7 +99,8 @@ type File struct {
 type Set struct {
 	entries []*entry
 	// pins says that some glob can match a reference only by its digest.
-	pins bool
+	pins    bool
+	revoked verify.Revocations
 }
 
 // An entry is one scope, or one ClusterImagePolicy.
@@ -134,17 +150,26 @@ func read(path string) ([]byte, error) {
 // name that is used twice, a key that cannot be used.
 func Parse(o Options, files ...File) (*Set, error) {
 	p := &parser{Options: o, names: make(map[string]string)}
+	var all []document
 	for _, f := range files {
-		before := len(p.set.entries)
-		if err := p.file(f); err != nil {
+		documents, err := p.file(f)
+		if err != nil {
 			return nil, err
 		}
-		if len(p.set.entries) == before {
+		if len(documents) == 0 {
 			return nil, fmt.Errorf("%s: no policy in it: %w", f.Name, ErrInvalid)
+		}
+		all = append(all, documents...)
+	}
+	p.set.revoked = verify.Revoke(p.revokedKeys, p.revokedDigests)
+	for _, d := range all {
+		p.dir = d.dir
+		if err := p.document(d.Value); err != nil {
+			return nil, err
 		}
 	}
 	if len(p.set.entries) == 0 {
-		return nil, fmt.Errorf("no policy file: %w", ErrInvalid)
+		return nil, fmt.Errorf("no policy, nothing could be accepted: %w", ErrInvalid)
 	}
 	return &p.set, nil
 }
@@ -158,22 +183,34 @@ type parser struct {
 	set   Set
 	names map[string]string // of policies, with where they stand
 	dir   string            // of the file that is read
+
+	revokedKeys    []key.Fingerprint
+	revokedDigests []v1.Hash
 }
 
-func (p *parser) file(f File) error {
+// A document is one of a file, and where that lies.
+type document struct {
+	doc.Value
+	dir string
+}
+
+// file reads the documents of a file and what they revoke.
+func (p *parser) file(f File) ([]document, error) {
 	if len(f.Text) > MaxFile {
-		return fmt.Errorf("%s: more than %d bytes: %w", f.Name, MaxFile, ErrInvalid)
+		return nil, fmt.Errorf("%s: more than %d bytes: %w", f.Name, MaxFile, ErrInvalid)
 	}
 	p.dir = filepath.Dir(f.Name)
+	var all []document
 	for d, err := range doc.Documents(strings.NewReader(string(f.Text)), f.Name, MaxDocument) {
 		if err == nil {
-			err = p.document(d)
+			err = p.revocations(d)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
+		all = append(all, document{d, p.dir})
 	}
-	return nil
+	return all, nil
 }
 
 // document reads a policy of either kind.
@@ -253,19 +290,22 @@ func text(v doc.Value) (string, error) {
 
 // list reads a list with one function for its elements.
 func list[T any](read func(doc.Value) (T, error)) func(doc.Value) ([]T, error) {
-	return func(v doc.Value) ([]T, error) {
-		elements, err := v.List(maxList)
-		if err != nil {
+	return func(v doc.Value) ([]T, error) { return elements(v, maxList, read) }
+}
+
+// elements reads a list of at most limit elements.
+func elements[T any](v doc.Value, limit int, read func(doc.Value) (T, error)) ([]T, error) {
+	values, err := v.List(limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]T, len(values))
+	for i, e := range values {
+		if out[i], err = read(e); err != nil {
 			return nil, err
 		}
-		out := make([]T, len(elements))
-		for i, e := range elements {
-			if out[i], err = read(e); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
 	}
+	return out, nil
 }
 
 // ignore takes any value: for what is no part of a policy.

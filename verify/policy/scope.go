@@ -27,9 +27,14 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 			}, "name")
 		},
 		"spec": func(v doc.Value) error {
-			return v.Fields(map[string]func(doc.Value) error{
-				"scopes": doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
-			}, "scopes")
+			err := v.Fields(map[string]func(doc.Value) error{
+				"scopes":  doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
+				"revoked": ignore, // read before, see revocations
+			})
+			if err == nil && !v.Has("scopes") && !v.Has("revoked") {
+				err = v.Errorf("field scopes is missing")
+			}
+			return err
 		},
 	}, "metadata", "spec")
 	if err != nil {
@@ -112,7 +117,7 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 	if s.message != "" {
 		return nil, v.Errorf("a message is for static scopes")
 	}
-	a, err := s.authority(p.Now)
+	a, err := s.authority(p)
 	if err != nil {
 		return nil, v.Errorf("%w", err)
 	}
@@ -121,8 +126,8 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 }
 
 // authority turns the demands into rules.
-func (s *scope) authority(now func() time.Time) (authority, error) {
-	policy := verify.Policy{Now: now}
+func (s *scope) authority(p *parser) (authority, error) {
+	policy := verify.Policy{Now: p.Now}
 	if s.signature == nil {
 		s.signature = &demand{}
 	}
@@ -137,7 +142,7 @@ func (s *scope) authority(now func() time.Time) (authority, error) {
 	for _, d := range s.attestations {
 		policy.Rules = append(policy.Rules, s.rule("attestation "+payload.NameOf(d.typ), attach.Attestation, d, d.typ))
 	}
-	v, err := verify.New(verify.Trust{Keys: s.demand.keys}, policy)
+	v, err := verify.New(p.trust(s.demand.keys), policy)
 	if err != nil {
 		return authority{}, err
 	}

@@ -7,13 +7,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/attach/cosign"
+	"github.com/hallmark-oci/hallmark/attach/artifact"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sbom/format"
 )
 
 func newAttachCmd(app *App) *cobra.Command {
-	return group("attach", "Put existing files beside an image", groupParts, newAttachSBOMCmd(app))
+	return group("attach", "Put existing files beside an image", groupParts,
+		newAttachSBOMCmd(app), newAttachSignatureCmd(app), newAttachAttestationCmd(app), newAttachArtifactCmd(app))
 }
 
 func newAttachSBOMCmd(app *App) *cobra.Command {
@@ -35,16 +36,18 @@ statement is signed about it: 'hallmark seal --sbom FILE' does both, and
 	}
 	job.target.bindWriter(cmd, app)
 	job.target.bindPlatform(cmd)
+	job.storage.bind(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
 	cmd.Flags().StringVar(&job.scope, "scope", "", "what the documents describe: all, layer=sha256:..., or path=/...")
 	return cmd
 }
 
 type attachJob struct {
-	app    *App
-	target target
-	out    render
-	scope  string
+	app     *App
+	target  target
+	out     render
+	storage storage
+	scope   string
 }
 
 func (j *attachJob) run(ctx context.Context, arg string, paths []string) error {
@@ -60,9 +63,13 @@ func (j *attachJob) run(ctx context.Context, arg string, paths []string) error {
 		if err != nil {
 			return err
 		}
-		parcels = append(parcels, attach.Parcel{
-			Subject: img.subject, Content: cosign.NewSBOM(doc.body, doc.format.MediaType(), j.scope),
-		})
+		contents, err := artifact.SBOMs(img.subject, doc.body, doc.format.MediaType(), j.scope, j.storage.get())
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		for _, c := range contents {
+			parcels = append(parcels, attach.Parcel{Subject: img.subject, Content: c})
+		}
 	}
 	receipts, err := img.Put(ctx, parcels...)
 	if err != nil {

@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
-	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/term"
 	"github.com/hallmark-oci/hallmark/verify/advisory"
 	"github.com/hallmark-oci/hallmark/verify/advisory/osv"
 	"github.com/hallmark-oci/hallmark/verify/check"
@@ -37,10 +35,10 @@ at or above that severity), 2 that no complete answer could be had.`,
 		Example: `  hallmark check registry.example/app:1.0 --key hallmark.pub --advisories ./osv
   hallmark check registry.example/a:1 registry.example/b:1 --key hallmark.pub --advisories GO-2026-1234.json
   hallmark check app.spdx.json --unsigned --advisories all.zip --fail-on high -f sarif -o app.sarif`,
-		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
 	}
 	job.target.bind(cmd, app)
+	job.images.bind(cmd, &job.target)
 	job.target.bindPlatform(cmd)
 	job.trust.bind(cmd, app)
 	job.out.bind(cmd, app, "text", "json", "sarif")
@@ -56,6 +54,7 @@ at or above that severity), 2 that no complete answer could be had.`,
 type checkJob struct {
 	app        *App
 	target     target
+	images     images
 	trust      trust
 	out        render
 	advisories string
@@ -71,38 +70,59 @@ func (j *checkJob) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	j.images.skip = isFile
+	list, err := j.images.names(ctx, args)
+	if err != nil {
+		return err
+	}
 	set, checker, err := j.prepare(ctx)
 	if err != nil {
 		return err
 	}
-	doc := report.Checks{Advisories: report.NewAdvisories(j.advisories, set), Images: make([]report.Checked, len(args))}
-	outcomes := make([]check.Outcome, len(args))
-	bar := term.NewBar(j.app.Err, "checking", len(args))
-	var group errgroup.Group
-	group.SetLimit(parallelImages)
-	for i, arg := range args {
-		group.Go(func() error {
-			defer bar.Step()
-			result, err := j.one(ctx, checker, arg)
-			if err != nil {
-				return err
-			}
-			outcome, reason := result.AtLeast(level)
-			outcomes[i], doc.Images[i] = outcome, report.NewChecked(result, outcome, reason)
-			return nil
-		})
+	doc := report.Checks{FailOn: strings.TrimPrefix(j.failOn, "severity="), Advisories: report.NewAdvisories(j.advisories, set), Images: []report.Checked{}}
+	var outcomes, found []check.Outcome
+	type answer struct {
+		check.Result
+		err error
 	}
-	err = group.Wait()
-	bar.Clear()
-	if err != nil {
-		return err
+	job := func(ctx context.Context, o opened) answer {
+		result, err := j.one(ctx, checker, o)
+		return answer{result, err}
+	}
+	for _, r := range each(ctx, &j.images, "checking", list, job) {
+		if r.err != nil {
+			return r.err
+		}
+		outcome, _ := r.AtLeast(level)
+		outcomes, found = append(outcomes, outcome), append(found, r.Outcome)
+		doc.Images = append(doc.Images, report.NewChecked(r.Result, level))
 	}
 	overall := worst(outcomes)
 	doc.Outcome = overall.String()
+	if overall == check.NotAffected && slices.Contains(found, check.Affected) {
+		doc.Outcome = check.Affected.String() // what is below --fail-on is there all the same
+	}
 	if err := j.print(doc); err != nil {
 		return err
 	}
+	if j.out.format != "text" || j.out.output != "-" {
+		j.open(doc)
+	}
 	return checkError(overall)
+}
+
+// open says what the answer leaves open, and what to do, to people who do not
+// see the answer itself.
+func (j *checkJob) open(doc report.Checks) {
+	for _, img := range doc.Images {
+		if img.Outcome == check.Undetermined.String() {
+			advice := ""
+			if img.Advice != "" {
+				advice = "; to do: " + img.Advice
+			}
+			j.app.notef("could not tell: %s: %s%s", img.Name, img.Detail, advice)
+		}
+	}
 }
 
 // level returns the severity that --fail-on names.
@@ -145,36 +165,38 @@ func (j *checkJob) prepare(ctx context.Context) (advisory.Set, *check.Checker, e
 	return set, checker, nil
 }
 
+// isFile reports whether the argument is a file that exists, and so an SBOM.
+func isFile(arg string) bool {
+	info, err := os.Stat(arg)
+	return err == nil && info.Mode().IsRegular()
+}
+
 // one answers for one argument: a file that exists is an SBOM, anything else
 // an image. An image that cannot be resolved is an answer of its own, so that
 // it does not hide the others.
-func (j *checkJob) one(ctx context.Context, c *check.Checker, arg string) (check.Result, error) {
-	if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
-		if !j.unsigned {
-			return check.Result{}, usagef("%s is a file, which nobody vouches for: say --unsigned to use it", arg)
-		}
-		f, err := os.Open(arg)
-		if err != nil {
-			return check.Result{}, err
-		}
-		defer f.Close()
-		return c.Document(ctx, arg, f)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		j.app.tracef("%s is taken for an image: %v", arg, err)
-	}
-	img, err := j.target.open(ctx, arg)
-	if errors.Is(err, errUsage) {
-		return check.Result{}, err
-	}
-	if err != nil {
+func (j *checkJob) one(ctx context.Context, c *check.Checker, o opened) (check.Result, error) {
+	arg := o.at.name
+	switch {
+	case errors.Is(o.err, errUsage):
+		return check.Result{}, o.err
+	case o.err != nil:
 		return check.Result{
 			Name: arg, Unsigned: j.unsigned, Outcome: check.Undetermined,
-			Reason: check.SBOMUnreachable, Detail: oneLine(err), Advice: hintFor(nil, err),
+			Reason: check.SBOMUnreachable, Detail: oneLine(o.err), Advice: hintFor(nil, o.err),
 		}, nil
+	case o.Store != nil:
+		result, err := c.Image(ctx, o.reader, o.subject)
+		result.Name = arg
+		return result, err
+	case !j.unsigned:
+		return check.Result{}, usagef("%s is a file, which nobody vouches for: say --unsigned to use it", arg)
 	}
-	result, err := c.Image(ctx, img, img.subject)
-	result.Name = arg
-	return result, err
+	f, err := os.Open(arg)
+	if err != nil {
+		return check.Result{}, err
+	}
+	defer f.Close()
+	return c.Document(ctx, arg, f)
 }
 
 func (j *checkJob) print(doc report.Checks) error {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/verify"
@@ -35,16 +36,17 @@ func (g policyGate) judge(ctx context.Context, r attach.Reader, s attach.Subject
 }
 
 // passes turns a verdict into the outcome for the exit code: what a policy
-// only warns of does not stop the image, and is said aloud.
-func (app *App) passes(name string, v verify.Verdict) verify.Outcome {
-	pass, warnings := policy.Gate(v)
-	for _, c := range warnings {
-		app.notef("warning: %s: %s (%s): %s", name, c.Rule, c.Reason, c.Detail)
+// only warns of does not stop the image, and is to be said aloud.
+func passes(name string, v verify.Verdict) (verify.Outcome, []string) {
+	pass, warned := policy.Gate(v)
+	var warnings []string
+	for _, c := range warned {
+		warnings = append(warnings, fmt.Sprintf("warning: %s: %s (%s): %s", name, c.Rule, c.Reason, c.Detail))
 	}
 	if pass {
-		return verify.Accept
+		return verify.Accept, warnings
 	}
-	return refusal(v)
+	return refusal(v), warnings
 }
 
 // refusal returns the outcome of a verdict that does not pass: that of the

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -13,15 +11,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/artifact"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/sign/bundle"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
 )
 
 func newGetCmd(app *App) *cobra.Command {
 	return group("get", "Fetch what is attached to an image, once it verified", groupMain,
-		newGetSBOMCmd(app), newGetAttestationCmd(app), newGetSignatureCmd(app))
+		newGetSBOMCmd(app), newGetAttestationCmd(app), newGetSignatureCmd(app), newGetArtifactCmd(app))
 }
 
 // getJob is one run of get.
@@ -99,8 +99,10 @@ func newGetAttestationCmd(app *App) *cobra.Command {
 func newGetSignatureCmd(app *App) *cobra.Command {
 	job := getJob{kind: attach.Signature}
 	cmd := &cobra.Command{
-		Use:     "signature [flags] IMAGE",
-		Short:   "Print the signatures of an image as JSON, one a line",
+		Use:   "signature [flags] IMAGE",
+		Short: "Print the signatures of an image as JSON, one a line",
+		Long: `Print the signatures of an image that verify, as JSON, one a line: those under
+cosign's tag as cosign prints them, Sigstore bundles as they are.`,
 		Example: `  hallmark get signature registry.example/app:1.0 --key hallmark.pub`,
 	}
 	return job.bind(cmd, app)
@@ -141,7 +143,7 @@ func (j *getJob) run(ctx context.Context, arg string) error {
 		return err
 	}
 	if verdict.Outcome != verify.Accept {
-		return j.refuse(arg, verdict)
+		return j.app.refuse(arg, verdict)
 	}
 	if j.kind == attach.Signature {
 		return j.out.write(func(w io.Writer) error { return j.signatures(ctx, img, verdict, w) })
@@ -220,10 +222,19 @@ func (j *getJob) signatures(ctx context.Context, img image, v verify.Verdict, w 
 	enc := json.NewEncoder(w)
 	for _, c := range v.Checks {
 		for _, e := range c.Evidence {
-			if e.Outcome != verify.Accept || e.Attachment.Kind != attach.Signature {
+			if e.Outcome != verify.Accept {
 				continue
 			}
-			line, err := signatureLine(ctx, img, e.Attachment)
+			var line any
+			var err error
+			switch e.Attachment.Kind {
+			case attach.Signature:
+				line, err = signatureLine(ctx, img, e.Attachment)
+			case attach.Artifact:
+				line, err = bundleLine(ctx, img, e.Attachment)
+			default:
+				continue
+			}
 			if err == nil {
 				err = enc.Encode(line)
 			}
@@ -253,76 +264,25 @@ func signatureLine(ctx context.Context, img image, a attach.Attachment) (signedP
 	}, err
 }
 
+// bundleLine returns a Sigstore bundle that was accepted as a signature, as it is.
+func bundleLine(ctx context.Context, img image, a attach.Attachment) (json.RawMessage, error) {
+	layer, err := artifact.OnlyLayer(ctx, img, img.subject, a)
+	if err != nil {
+		return nil, err
+	}
+	rc, err := img.Blob(ctx, img.subject, layer)
+	if err != nil {
+		return nil, err
+	}
+	return attach.ReadAll(rc, layer, bundle.MaxMemory)
+}
+
 // refuse prints why nothing is handed out.
-func (j *getJob) refuse(arg string, v verify.Verdict) error {
-	doc := report.Verdicts{Outcome: v.Outcome.String(), Images: []report.Verdict{report.NewVerdict(arg, v)}}
-	if err := report.Write(j.app.Err, "text", doc); err != nil {
+func (app *App) refuse(arg string, v verify.Verdict) error {
+	doc := report.NewVerdicts(v.Outcome.String(), report.NewVerdict(arg, v))
+	if err := report.Write(app.Err, "text", doc); err != nil {
 		return err
 	}
-	j.app.notef("nothing was written")
+	app.notef("nothing was written")
 	return outcomeError(v.Outcome)
-}
-
-// raw hands out what nobody checked.
-func (j *getJob) raw(ctx context.Context, arg string) error {
-	rule, err := j.rule()
-	if err != nil {
-		return err
-	}
-	img, err := j.target.open(ctx, arg)
-	if err != nil {
-		return err
-	}
-	all, errs := attach.Collect(ctx, img, img.subject, j.kind)
-	var chosen []attach.Attachment
-	for _, a := range all {
-		wanted := j.kind != attach.Attestation || len(j.types) == 0 || slices.Contains(rule.PredicateTypes, a.Type)
-		if wanted && (j.digest == "" || a.Desc.Digest.String() == j.digest) {
-			chosen = append(chosen, a)
-		}
-	}
-	if len(chosen) == 0 {
-		if err := errors.Join(errs...); err != nil {
-			return fmt.Errorf("list the attachments of %s: %w", arg, err)
-		}
-		j.app.notef("%s has no such %s", arg, j.kind)
-		return codeError(exitNo)
-	}
-	if j.kind == attach.SBOM && len(chosen) > 1 {
-		for _, a := range chosen {
-			j.app.notef("%s %s", a.Desc.Digest, a.Desc.MediaType)
-		}
-		return usagef("%s has %d SBOMs: choose one with --digest", arg, len(chosen))
-	}
-	j.app.notef("nothing here is verified")
-	return j.out.write(func(w io.Writer) error { return j.copyAll(ctx, img, chosen, w) })
-}
-
-func (j *getJob) copyAll(ctx context.Context, img image, list []attach.Attachment, w io.Writer) error {
-	enc := json.NewEncoder(w)
-	for _, a := range list {
-		if j.kind == attach.Signature {
-			line, err := signatureLine(ctx, img, a)
-			if err == nil {
-				err = enc.Encode(line)
-			}
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		rc, err := img.Open(ctx, img.subject, a)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(w, rc)
-		rc.Close()
-		if err == nil && j.kind == attach.Attestation {
-			_, err = io.WriteString(w, "\n")
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

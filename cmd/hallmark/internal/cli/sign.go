@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -22,17 +24,40 @@ func newSignCmd(app *App) *cobra.Command {
 		Long: `Sign images with one or more keys. The signature is kept beside the image under
 cosign's tag, and cosign verifies it. Concurrent signers never lose each
 other's signatures. Signing again with the same key and annotations adds
-nothing, unless --again is given.`,
+nothing, unless --again is given. Several images are signed at once; one that
+fails does not keep the others from being signed, and ends in exit code 2.
+
+With --countersign what is signed is not the image but a signature, attestation
+or SBOM that is stored beside it: the journal entry that holds it, which never
+changes. 'hallmark verify --countersigned-by' asks for that chain. An entry that
+cosign made is put into the journal first. With --attachment the object under
+cosign's tag is signed, as cosign does; such a signature is void as soon as
+something is added to that object.
+
+With --storage referrers the signature is a Sigstore bundle among the image's
+referrers, as cosign 3 writes and reads it; a registry without the referrers API
+gets an index under the tag sha256-<digest> instead. --storage both writes both.`,
 		Example: `  hallmark sign registry.example/app:1.0 --key hallmark.key
   hallmark sign registry.example/app@sha256:... --key hallmark.key -a env=prod
-  hallmark sign registry.example/multi:1.0 --key hallmark.key --recursive`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
+  hallmark sign registry.example/multi:1.0 --key hallmark.key --recursive
+  hallmark sign registry.example/app:1.0 --key auditor.key --countersign
+  hallmark sign registry.example/app:1.0 --key auditor.key --countersign --of attestation --entry all
+  hallmark sign registry.example/app:1.0 --key hallmark.key --storage referrers
+  hallmark sign --from images.txt --key hallmark.key`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := job.stored.contradiction(job.recursive, cmd.Flags().Changed); err != nil {
+				return err
+			}
+			return job.run(cmd.Context(), args)
+		},
 	}
 	job.target.bindWriter(cmd, app)
+	job.images.bind(cmd, &job.target)
 	job.target.bindPlatform(cmd)
 	job.signers.bind(cmd, app)
+	job.storage.bindBundles(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
+	job.stored.bind(cmd, app)
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&job.annotations, "annotations", "a", nil, "name=value to sign along; repeatable")
 	flags.BoolVarP(&job.recursive, "recursive", "r", false, "sign an index and every manifest that it lists")
@@ -43,8 +68,11 @@ nothing, unless --again is given.`,
 type signJob struct {
 	app         *App
 	target      target
+	images      images
 	signers     signers
+	storage     storage
 	out         render
+	stored      stored
 	annotations []string
 	recursive   bool
 	again       bool
@@ -53,36 +81,146 @@ type signJob struct {
 func (j *signJob) run(ctx context.Context, args []string) error {
 	ctx, cancel := j.app.context(ctx)
 	defer cancel()
-	opts := sign.ImageOptions{Again: j.again}
+	opts := sign.ImageOptions{Again: j.again, Storage: j.storage.get()}
 	var err error
 	if opts.Annotations, err = annotations(j.annotations); err != nil {
+		return err
+	}
+	list, err := j.images.names(ctx, args)
+	if err != nil {
 		return err
 	}
 	keys, err := j.signers.load(ctx)
 	if err != nil {
 		return err
 	}
-	var doc report.Receipts
-	for _, arg := range args {
-		img, err := j.target.open(ctx, arg)
-		if err != nil {
-			return err
+	failed := false
+	err = j.out.write(func(w io.Writer) error {
+		failed, err = j.signAll(ctx, list, asSigners(keys), opts, report.StreamReceipts(w, j.out.format))
+		return err
+	})
+	if err == nil && failed {
+		return codeError(exitUndetermined)
+	}
+	return err
+}
+
+// signed tells what became of one image.
+type signed struct {
+	manifests []report.Attached
+	err       error
+}
+
+// signAll signs the images and prints the receipts of each as soon as it is its
+// turn. When the time is up the images that are left are not begun.
+func (j *signJob) signAll(ctx context.Context, list []named, keys []sign.Signer, opts sign.ImageOptions, out *report.ReceiptStream) (failed bool, err error) {
+	var busy keyed
+	job := func(ctx context.Context, o opened) signed {
+		if o.err != nil {
+			return signed{err: o.err}
 		}
-		subjects := []attach.Subject{img.subject}
-		if j.recursive {
-			if subjects, err = withChildren(ctx, img); err != nil {
-				return fmt.Errorf("%s: %w", arg, err)
+		// Two names of one image: who is second finds the signature of the first.
+		defer busy.lock(o.subject.String())()
+		manifests, err := j.one(ctx, o, keys, opts)
+		return signed{manifests, err}
+	}
+	left := len(list)
+	for n, r := range each(ctx, &j.images, "signing", list, job) {
+		if left--; r.err != nil {
+			if j.images.one(list) {
+				return false, r.err
 			}
+			failed = true
+			j.app.complain(fmt.Errorf("%s: %w", n.name, r.err))
+			r.manifests = []report.Attached{{Image: n.name, Entries: []report.Receipt{}, Error: oneLine(r.err)}}
 		}
-		receipts, err := sign.Image(ctx, img, subjects, asSigners(keys), opts)
-		if err != nil {
-			return fmt.Errorf("sign %s: %w", arg, err)
+		if err := out.Image(r.manifests...); err != nil {
+			return failed, err
 		}
-		for i, s := range subjects {
-			doc.Images = append(doc.Images, attached(arg, s, receipts[i*len(keys):(i+1)*len(keys)]))
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return j.out.print(doc)
+	if ctx.Err() == nil {
+		left = 0 // what is missing names no image
+	}
+	return failed || left > 0, out.Close(left)
+}
+
+// one signs one image.
+func (j *signJob) one(ctx context.Context, o opened, keys []sign.Signer, opts sign.ImageOptions) ([]report.Attached, error) {
+	targets, err := j.targets(ctx, o.image)
+	if err != nil {
+		return nil, err
+	}
+	subjects := make([]attach.Subject, len(targets))
+	for i, t := range targets {
+		subjects[i] = t.subject
+	}
+	receipts, err := sign.Image(ctx, o.image, subjects, keys, opts)
+	if err != nil {
+		return nil, fmt.Errorf("sign %s: %w", o.at.name, err)
+	}
+	var manifests []report.Attached
+	each := len(receipts) / len(targets)
+	for i, t := range targets {
+		one := attached(o.at.name, t.subject, receipts[i*each:(i+1)*each])
+		one.Of = t.of
+		manifests = append(manifests, one)
+	}
+	return manifests, nil
+}
+
+// keyed are locks by name. The zero value has none that is held.
+type keyed struct {
+	mu    sync.Mutex
+	held  map[string]*sync.Mutex
+	count map[string]int
+}
+
+// lock takes the lock of that name and returns what gives it back.
+func (k *keyed) lock(name string) (unlock func()) {
+	k.mu.Lock()
+	if k.held == nil {
+		k.held, k.count = make(map[string]*sync.Mutex), make(map[string]int)
+	}
+	l := k.held[name]
+	if l == nil {
+		l = new(sync.Mutex)
+		k.held[name] = l
+	}
+	k.count[name]++
+	k.mu.Unlock()
+	l.Lock()
+	return func() {
+		l.Unlock()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.count[name]--; k.count[name] == 0 {
+			delete(k.held, name)
+			delete(k.count, name)
+		}
+	}
+}
+
+// targets returns what is to be signed: what is stored beside the image where the
+// flags ask for that, else the image, and with --recursive what its index lists.
+func (j *signJob) targets(ctx context.Context, img image) ([]signTarget, error) {
+	if targets, err := j.stored.targets(ctx, img); targets != nil || err != nil {
+		return targets, err
+	}
+	subjects := []attach.Subject{img.subject}
+	if j.recursive {
+		var err error
+		if subjects, err = withChildren(ctx, img); err != nil {
+			return nil, fmt.Errorf("%s: %w", img.name, err)
+		}
+	}
+	targets := make([]signTarget, len(subjects))
+	for i, s := range subjects {
+		targets[i].subject = s
+	}
+	return targets, nil
 }
 
 // asSigners returns the keys as what package sign takes.

@@ -22,9 +22,13 @@ type target struct {
 	push       bool // the command writes
 	bare       bool // the command has nothing to do with attachments
 	platform   string
+	parallel   int
+	manifest   int64 // size of the largest manifest that is read, in bytes
 
-	mu     sync.Mutex
-	stores map[string]*registry.Store // by repository: one ping and one token for all its images
+	mu      sync.Mutex
+	hosts   *registry.Hosts            // what the stores share: one ping for each registry, one token for each repository
+	stores  map[string]*registry.Store // by repository
+	layouts map[string]*layout.Store   // by directory
 }
 
 // bind declares the flags.
@@ -40,6 +44,8 @@ func (t *target) bindBare(cmd *cobra.Command, app *App) {
 	t.app, t.bare = app, true
 	cmd.Flags().BoolVar(&t.insecure, "allow-insecure-registry", false,
 		"talk to the registry over plain HTTP or with a certificate that cannot be verified")
+	cmd.Flags().IntVar(&t.parallel, "parallel", 16, "how many requests to one registry are under way at once")
+	cmd.Flags().Int64Var(&t.manifest, "max-manifest", attach.MaxManifest, "size of the largest manifest that is read from a registry, in bytes")
 }
 
 // bindWriter declares the flags for a command that attaches something.
@@ -58,10 +64,12 @@ func (t *target) bindPlatform(cmd *cobra.Command) {
 type image struct {
 	attach.Store
 	subject attach.Subject
-	name    string // as the user typed it
+	index   attach.Subject // what the name resolved to: the subject, or the index that it was chosen from
+	name    string         // as the user typed it
 }
 
 // open finds the store of an IMAGE argument and resolves the image in it, once.
+// The store is returned too where the image is there and --platform is not in it.
 func (t *target) open(ctx context.Context, arg string) (image, error) {
 	store, ref, err := t.store(arg)
 	if err != nil {
@@ -71,10 +79,10 @@ func (t *target) open(ctx context.Context, arg string) (image, error) {
 	if err != nil {
 		return image{}, err
 	}
-	img := image{Store: store, subject: subject, name: arg}
+	img := image{Store: store, subject: subject, index: subject, name: arg}
 	if t.platform != "" {
 		if img.subject, err = t.choose(ctx, img); err != nil {
-			return image{}, fmt.Errorf("%s: %w", arg, err)
+			return img, fmt.Errorf("%s: %w", arg, err)
 		}
 	}
 	t.app.tracef("%s is %s", arg, img.subject)
@@ -121,6 +129,9 @@ func (t *target) store(arg string) (attach.Store, string, error) {
 // begins anew after that.
 const maxStores = 1000
 
+// maxLayouts is how many layouts are kept open, each with a file handle.
+const maxLayouts = 64
+
 // registry returns the store of a repository, the same for all its images.
 func (t *target) registry(repo string) (*registry.Store, error) {
 	t.mu.Lock()
@@ -128,13 +139,10 @@ func (t *target) registry(repo string) (*registry.Store, error) {
 	if s := t.stores[repo]; s != nil {
 		return s, nil
 	}
-	s, err := registry.New(repo, registry.Options{
-		Insecure:       t.insecure,
-		AttachmentRepo: t.attachments(),
-		Transport:      t.app.Transport,
-		UserAgent:      "hallmark/" + t.app.Version.Version,
-		Push:           t.push,
-	})
+	if err := t.limits(); err != nil {
+		return nil, err
+	}
+	s, err := registry.New(repo, registry.Options{Hosts: t.shared(), AttachmentRepo: t.attachments(), Push: t.push})
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +151,46 @@ func (t *target) registry(repo string) (*registry.Store, error) {
 	}
 	t.stores[repo] = s
 	return s, nil
+}
+
+// shared returns what the stores share.
+func (t *target) shared() *registry.Hosts {
+	if t.hosts == nil {
+		t.hosts = registry.NewHosts(registry.Options{
+			Insecure:    t.insecure,
+			Transport:   t.app.Transport,
+			UserAgent:   "hallmark/" + t.app.Version.Version,
+			Parallel:    t.parallel,
+			MaxManifest: t.manifest,
+		})
+	}
+	return t.hosts
+}
+
+// sharing makes the target one of the same process as the other, with its limits.
+func (t *target) sharing(other *target) error {
+	if err := other.limits(); err != nil {
+		return err
+	}
+	t.insecure, t.parallel, t.manifest, t.hosts = other.insecure, other.parallel, other.manifest, other.shared()
+	return nil
+}
+
+// The bounds of what users may ask for.
+const (
+	maxParallel = 256
+	maxManifest = 64 << 20
+)
+
+// limits checks the flags that set limits.
+func (t *target) limits() error {
+	switch {
+	case t.parallel < 1 || t.parallel > maxParallel:
+		return usagef("--parallel %d: want 1 to %d", t.parallel, maxParallel)
+	case t.manifest < 1<<10 || t.manifest > maxManifest:
+		return usagef("--max-manifest %d: want %d to %d bytes", t.manifest, 1<<10, maxManifest)
+	}
+	return nil
 }
 
 // layoutPrefix marks an image in an OCI layout directory.
@@ -154,20 +202,100 @@ func (t *target) layout(arg, rest string) (attach.Store, string, error) {
 	if t.attachRepo != "" {
 		return nil, "", usagef("image %q: an OCI layout keeps its own attachments; --attachment-repository is for registries", arg)
 	}
-	dir, ref := rest, ""
+	dir, ref, err := splitLayout(arg, rest)
+	if err != nil {
+		return nil, "", err
+	}
+	store, err := t.openLayout(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	return store, ref, nil
+}
+
+// splitLayout returns the directory and the tag or digest of "DIR:tag" or
+// "DIR@sha256:...".
+func splitLayout(arg, rest string) (dir, ref string, err error) {
+	dir = rest
 	if i := strings.LastIndex(rest, "@"); i >= 0 {
 		dir, ref = rest[:i], rest[i+1:]
 	} else if i := strings.LastIndex(rest, ":"); i >= 0 && !strings.ContainsAny(rest[i:], `/\`) {
 		dir, ref = rest[:i], rest[i+1:]
 	}
 	if dir == "" {
-		return nil, "", usagef("image %q: no directory is named", arg)
+		return "", "", usagef("image %q: no directory is named", arg)
 	}
-	store, err := layout.Open(dir, layout.Options{})
+	return dir, ref, nil
+}
+
+// publisher returns where a manifest is to be stored and the tag for it. A layout
+// that does not exist is made.
+func (t *target) publisher(ctx context.Context, arg string) (attach.Publisher, string, error) {
+	rest, isLayout := strings.CutPrefix(arg, layoutPrefix)
+	if strings.Contains(arg, "@") {
+		return nil, "", usagef("%s: the digest follows from what is stored; name a tag", arg)
+	}
+	if isLayout {
+		dir, tag, err := splitLayout(arg, rest)
+		if err != nil {
+			return nil, "", err
+		}
+		if tag == "" {
+			return nil, "", usagef("%s: name a tag, oci:DIR:TAG", arg)
+		}
+		store, err := layout.Create(ctx, dir, layout.Options{})
+		return store, tag, err
+	}
+	store, tag, err := t.store(arg)
 	if err != nil {
 		return nil, "", err
 	}
-	return store, ref, nil
+	return store.(attach.Publisher), tag, nil // every store here is one
+}
+
+// openLayout returns the store of a layout, the same for all its images.
+func (t *target) openLayout(dir string) (*layout.Store, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.layouts[dir]; s != nil {
+		return s, nil
+	}
+	s, err := layout.Open(dir, layout.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if t.layouts == nil || len(t.layouts) >= maxLayouts {
+		t.layouts = make(map[string]*layout.Store)
+	}
+	t.layouts[dir] = s
+	return s, nil
+}
+
+// A repository is a store that tells its tags.
+type repository interface {
+	attach.Store
+	Tags(ctx context.Context) ([]string, error)
+}
+
+// openRepository returns the store that a REPOSITORY argument names.
+func (t *target) openRepository(arg string) (repository, error) {
+	if dir, ok := strings.CutPrefix(arg, layoutPrefix); ok {
+		return t.openLayout(dir)
+	}
+	store, err := t.registry(arg)
+	if err != nil {
+		return nil, usagef("repository %q: %v", arg, err)
+	}
+	return store, nil
+}
+
+// check refuses an IMAGE argument that names none, without asking anybody.
+func (t *target) check(arg string) error {
+	if strings.HasPrefix(arg, layoutPrefix) {
+		return nil
+	}
+	_, _, err := t.store(arg)
+	return err
 }
 
 // attachments returns the repository that attachments are moved to, "" for the

@@ -3,9 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
+	"io"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
@@ -24,19 +24,30 @@ image must also carry an SBOM or another attestation by an accepted key whose
 statement names the image's digest. With --policy a file says, for each
 repository, which keys count and what an image must have.
 
+With --countersigned-by every signature and statement that is counted must in
+turn be signed, as it is stored, by one of these keys (see 'hallmark sign
+--countersign'): a signature over another entry, or over the object that shows
+all entries, does not do. With --attachment the object under cosign's tag is
+judged instead of the image; it says who stored it, not which image it is for.
+
 Exit code 0 means yes for every image, 1 means a definite no for at least one,
 and 2 that no answer could be had: a registry that does not answer is never
-taken for a missing signature.`,
+taken for a missing signature. Of several images each is answered for in the
+order in which they were named, as soon as that is possible, and one that fails
+does not keep the others from an answer.`,
 		Example: `  hallmark verify registry.example/app:1.0 --key hallmark.pub
   hallmark verify registry.example/app:1.0 --key a.pub --key b.pub --threshold 2
   hallmark verify oci:./layout:1.0 --key hallmark.pub --sbom --deep
   hallmark verify registry.example/app:1.0 --key hallmark.pub --type slsaprovenance1 -a env=prod
-  hallmark verify registry.example/app:1.0 --policy policy.yaml`,
-		Args: cobra.MinimumNArgs(1),
+  hallmark verify registry.example/app:1.0 --key hallmark.pub --countersigned-by auditor.pub
+  hallmark verify registry.example/app:1.0 --policy policy.yaml
+  hallmark verify --repository registry.example/app --key hallmark.pub -f json
+  hallmark verify --from images.txt --key hallmark.pub --parallel 4`,
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
 	}
 	job.app = app
 	job.target.bind(cmd, app)
+	job.images.bind(cmd, &job.target)
 	job.target.bindPlatform(cmd)
 	job.trust.bind(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
@@ -45,6 +56,8 @@ taken for a missing signature.`,
 	flags.BoolVar(&job.sbom, "sbom", false, "also ask for an SPDX or CycloneDX attestation")
 	flags.StringArrayVar(&job.types, "type", nil, "also ask for an attestation of this type, a name or a URI; repeatable")
 	job.policies.bind(cmd, app)
+	flags.StringArrayVar(&job.counter, "countersigned-by", nil, "public key that must have counter-signed each entry that counts; repeat to accept several")
+	bindAttachment(cmd, &job.attachment, "judge")
 	flags.BoolVar(&job.deep, "deep", false, "also read every blob of the image and recompute its digest")
 	flags.BoolVar(&job.all, "all", false, "read and show every entry, also when fewer would do")
 	return cmd
@@ -54,18 +67,18 @@ taken for a missing signature.`,
 type verifyJob struct {
 	app         *App
 	target      target
+	images      images
 	trust       trust
 	out         render
 	annotations []string
 	types       []string
 	policies    policyFiles
+	counter     []string
+	attachment  string
 	sbom        bool
 	deep        bool
 	all         bool
 }
-
-// parallelImages is how many images of one command line are worked on at once.
-const parallelImages = 8
 
 func (j *verifyJob) run(ctx context.Context, args []string) error {
 	ctx, cancel := j.app.context(ctx)
@@ -74,71 +87,118 @@ func (j *verifyJob) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	doc := report.Verdicts{Images: make([]report.Verdict, len(args))}
-	outcomes := make([]verify.Outcome, len(args))
-	var group errgroup.Group
-	group.SetLimit(parallelImages)
-	for i, arg := range args {
-		group.Go(func() error {
-			var err error
-			doc.Images[i], outcomes[i], err = j.one(ctx, g, arg)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	j.images.skip = func(name string) bool { _, ok := g.known(name); return ok }
+	list, err := j.images.names(ctx, args)
+	if err != nil {
 		return err
 	}
-	overall := verify.All(outcomes)
-	doc.Outcome = overall.String()
-	if err := j.out.print(doc); err != nil {
+	var overall verify.Outcome
+	err = j.out.write(func(w io.Writer) error {
+		overall, err = j.verifyAll(ctx, g, list, report.StreamVerdicts(w, j.out.format))
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	return outcomeError(overall)
 }
 
-// one verifies one image. An image that cannot be resolved is an undetermined
-// verdict of its own, so that it does not hide the others; a wrong name is an error.
-func (j *verifyJob) one(ctx context.Context, g gate, arg string) (report.Verdict, verify.Outcome, error) {
-	if verdict, ok := g.known(arg); ok {
-		return report.NewVerdict(arg, verdict), j.app.passes(arg, verdict), nil
-	}
-	img, err := j.target.open(ctx, arg)
-	if errors.Is(err, errUsage) {
-		return report.Verdict{}, verify.Undetermined, err
-	}
-	if err != nil {
-		j.app.notef("error: %s", oneLine(err))
-		if hint := hintFor(nil, err); hint != "" {
-			j.app.notef("hint: %s", hint)
+// verifyAll verifies the images and prints each verdict as soon as it is its turn.
+// When the time is up the images that are left are not begun.
+func (j *verifyJob) verifyAll(ctx context.Context, g gate, list []named, out *report.VerdictStream) (verify.Outcome, error) {
+	job := func(ctx context.Context, o opened) judged { return j.judge(ctx, g, o) }
+	var outcomes []verify.Outcome
+	left := len(list)
+	for _, r := range each(ctx, &j.images, "verifying", list, job) {
+		if r.fatal && j.images.one(list) {
+			return verify.Undetermined, r.err
 		}
-		verdict, outcome := unresolved(arg, err)
-		return verdict, outcome, nil
+		if r.err != nil {
+			j.app.complain(r.err)
+		}
+		for _, w := range r.warnings {
+			j.app.notef("%s", w)
+		}
+		outcomes = append(outcomes, r.outcome)
+		if err := out.Add(r.verdict); err != nil {
+			return verify.Undetermined, err
+		}
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	verdict, err := g.judge(ctx, img, img.subject, arg)
+	if left -= out.Len(); ctx.Err() == nil {
+		left = 0 // what is missing names no image
+	} else if left > 0 {
+		outcomes = append(outcomes, verify.Undetermined)
+	}
+	overall := verify.All(outcomes)
+	return overall, out.Close(overall.String(), left)
+}
+
+// judged is the answer for one image.
+type judged struct {
+	verdict  report.Verdict
+	outcome  verify.Outcome
+	warnings []string
+	err      error // why there is no verdict but that nobody could tell
+	fatal    bool  // the fault is the caller's
+}
+
+// judge verifies one image. An image that cannot be resolved is an undetermined
+// verdict of its own, so that it does not hide the others.
+func (j *verifyJob) judge(ctx context.Context, g gate, o opened) judged {
+	verdict, ok := g.known(o.at.name)
+	err, of := o.err, ""
+	if !ok && err == nil && j.attachment != "" {
+		var t signTarget
+		if t, err = viewOf(ctx, o.image, j.attachment); errors.Is(err, attach.ErrNotFound) {
+			return judged{verdict: refused(o.at.name, "attachment", verify.NoAttachment, err), outcome: verify.Reject}
+		}
+		if o.err = err; err == nil {
+			o.subject, of = t.subject, t.of
+		}
+	}
+	if !ok && err == nil {
+		verdict, err = g.judge(ctx, o.reader, o.subject, o.at.name)
+	}
 	if err != nil {
-		return report.Verdict{}, verify.Undetermined, err
+		v, outcome := unresolved(o.at.name, err)
+		return judged{verdict: v, outcome: outcome, err: err, fatal: o.err == nil || errors.Is(err, errUsage)}
 	}
-	return report.NewVerdict(arg, verdict), j.app.passes(arg, verdict), nil
+	outcome, warnings := passes(o.at.name, verdict)
+	doc := report.NewVerdict(o.at.name, verdict)
+	doc.Of = of
+	return judged{verdict: doc, outcome: outcome, warnings: warnings}
 }
 
 // unresolved is the verdict on an image that could not be resolved. A manifest
 // that came whole and has another digest than it should is a definite no;
 // everything else leaves the question open.
 func unresolved(arg string, err error) (report.Verdict, verify.Outcome) {
-	v := report.Verdict{Image: arg, Outcome: verify.Undetermined.String(), Error: oneLine(err), Checks: []report.Check{}}
 	if !errors.Is(err, attach.ErrDigest) {
-		return v, verify.Undetermined
+		return report.Verdict{Image: arg, Outcome: verify.Undetermined.String(), Error: oneLine(err), Checks: []report.Check{}}, verify.Undetermined
 	}
-	v.Outcome = verify.Reject.String()
-	v.Checks = append(v.Checks, report.Check{
-		Rule: "subject", Outcome: v.Outcome, Reason: string(verify.SubjectDigest), Detail: v.Error,
-	})
-	return v, verify.Reject
+	return refused(arg, "subject", verify.SubjectDigest, err), verify.Reject
+}
+
+// refused is the verdict on an image of which the error tells enough to say no.
+func refused(arg, rule string, reason verify.Reason, err error) report.Verdict {
+	no := verify.Reject.String()
+	return report.Verdict{Image: arg, Outcome: no, Error: oneLine(err), Checks: []report.Check{
+		{Rule: rule, Outcome: no, Reason: string(reason), Detail: oneLine(err)},
+	}}
 }
 
 // gate returns what judges: policy files, or keys and what flags ask for.
 func (j *verifyJob) gate(ctx context.Context) (gate, error) {
+	if j.attachment != "" && (j.sbom || len(j.types) > 0 || j.deep || len(j.policies.paths) > 0) {
+		return nil, usagef("--attachment asks who signed the object that holds attachments: it goes with none of --sbom, --type, --deep, --policy")
+	}
 	if len(j.policies.paths) > 0 {
+		if len(j.counter) > 0 {
+			return nil, usagef("a policy file says whose signatures count: --policy goes without --countersigned-by")
+		}
 		if len(j.trust.keys) > 0 || len(j.annotations) > 0 || len(j.types) > 0 || j.sbom || j.deep || j.all || j.trust.threshold != 1 {
 			return nil, usagef("a policy file says which keys count and what is asked for: --policy goes with none of --key, --threshold, -a, --sbom, --type, --deep, --all")
 		}
@@ -152,6 +212,13 @@ func (j *verifyJob) gate(ctx context.Context) (gate, error) {
 	rules, err := j.rules()
 	if err != nil {
 		return nil, err
+	}
+	counter, err := j.app.countersigners(ctx, j.counter)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rules.Rules {
+		rules.Rules[i].Counter = counter
 	}
 	v, err := verify.New(trust, rules)
 	if err != nil {

@@ -13,7 +13,10 @@ import (
 
 // Checks is the answer of check: which images are affected by which advisories.
 type Checks struct {
+	// Outcome is that of the images; findings below FailOn do not make it
+	// undetermined or change the exit code.
 	Outcome    string     `json:"outcome"`
+	FailOn     string     `json:"fail_on"`
 	Advisories Advisories `json:"advisories"`
 	Images     []Checked  `json:"images"`
 }
@@ -105,11 +108,25 @@ func NewAdvisories(path string, set advisory.Set) Advisories {
 	return out
 }
 
-// NewChecked translates an answer. outcome and reason are those for the gate,
-// which may look at grave findings only.
-func NewChecked(r check.Result, outcome check.Outcome, reason check.Reason) Checked {
+// NewChecked translates an answer to the question for findings of the level or
+// worse. An image whose findings are all below it is still called affected.
+func NewChecked(r check.Result, level advisory.Level) Checked {
+	outcome, reason := r.AtLeast(level)
+	detail, advice := r.Detail, r.Advice
+	switch {
+	case outcome == check.Undetermined && len(r.Gaps) > 0:
+		detail, advice = r.Gaps[0].Detail, r.Gaps[0].Advice
+	case reason == check.BelowThreshold:
+		if r.Outcome == check.Affected {
+			outcome = r.Outcome
+		}
+		detail = fmt.Sprintf("%s, none that is known to be %s or worse", count(len(r.Findings), "finding", "findings"), level)
+	case reason == check.Unrated:
+		detail = fmt.Sprintf("the severity of a finding is not known, it may be %s or worse", level)
+		advice = "use advisories that tell the severity, or --fail-on any"
+	}
 	out := Checked{
-		Name: r.Name, Outcome: outcome.String(), Reason: string(reason), Detail: r.Detail, Advice: r.Advice,
+		Name: r.Name, Outcome: outcome.String(), Reason: string(reason), Detail: detail, Advice: advice,
 		Unsigned: r.Unsigned, Notes: r.Notes, SBOMs: []UsedSBOM{}, Findings: []Finding{},
 		Coverage: CheckedParts{
 			Components: r.Coverage.Components, Mapped: r.Coverage.Mapped, Checked: r.Coverage.Checked,
@@ -161,7 +178,7 @@ func newFinding(f match.Finding) Finding {
 func (Checks) kind() string { return "checks" }
 
 func (c Checks) text(p *printer) {
-	p.linef("%d advisories loaded from %s, %d withdrawn, %d bad", c.Advisories.Loaded, c.Advisories.Path, c.Advisories.Withdrawn, len(c.Advisories.Bad))
+	p.linef("%s loaded from %s, %d withdrawn, %d bad", count(c.Advisories.Loaded, "advisory", "advisories"), c.Advisories.Path, c.Advisories.Withdrawn, len(c.Advisories.Bad))
 	for _, b := range c.Advisories.Bad {
 		p.linef("  bad: %s: %s", b.Path, b.Reason)
 	}
@@ -174,7 +191,11 @@ func (c Checks) text(p *printer) {
 	}
 	p.linef("")
 	for _, img := range c.Images {
-		p.linef("%-13s %3d findings  %s", img.Outcome, len(img.Findings), img.Name)
+		mark := ""
+		if img.Unsigned {
+			mark = "  UNSIGNED"
+		}
+		p.linef("%-13s %3d %-8s  %s%s", img.Outcome, len(img.Findings), plural(len(img.Findings), "finding", "findings"), img.Name, mark)
 	}
 }
 
@@ -193,7 +214,7 @@ func (c Checked) text(p *printer) {
 		p.linef("  to do: %s", c.Advice)
 	}
 	for _, s := range c.SBOMs {
-		p.linef("  from SBOM %s, %s, %d components", short(s.Digest), s.Format, s.Components)
+		p.linef("  from SBOM %s, %s, %s", short(s.Digest), s.Format, count(s.Components, "component", "components"))
 		for _, k := range s.Signers {
 			p.linef("    signed by key %s", short(k))
 		}
@@ -228,7 +249,7 @@ func (f Finding) text(p *printer) {
 }
 
 func (c CheckedParts) text(p *printer) {
-	p.linef("  coverage: %d components, %d of a kind that advisories speak of, %d compared", c.Components, c.Mapped, c.Checked)
+	p.linef("  coverage: %s, %d of a kind that advisories speak of, %d compared", count(c.Components, "component", "components"), c.Mapped, c.Checked)
 	for _, part := range []struct {
 		what   string
 		counts map[string]int
@@ -242,4 +263,13 @@ func (c CheckedParts) text(p *printer) {
 		}
 		p.linef("    %s: %s", part.what, strings.Join(words, ", "))
 	}
+}
+
+func count(n int, one, many string) string { return fmt.Sprintf("%d %s", n, plural(n, one, many)) }
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }

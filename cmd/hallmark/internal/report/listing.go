@@ -2,9 +2,12 @@ package report
 
 import (
 	"cmp"
+	"io"
 	"maps"
 	"slices"
 	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/hallmark-oci/hallmark/attach"
 )
@@ -14,9 +17,59 @@ type Listing struct {
 	Image  string `json:"image"`
 	Digest string `json:"digest"`
 	// Complete is false when a place could not be read; Errors say which.
-	Complete bool     `json:"complete"`
-	Entries  []Entry  `json:"entries"`
-	Errors   []string `json:"errors,omitempty"`
+	Complete bool    `json:"complete"`
+	Entries  []Entry `json:"entries"`
+	// InIndex are the attestations that buildx put into the image's index.
+	InIndex []InIndex `json:"inIndex,omitempty"`
+	Errors  []string  `json:"errors,omitempty"`
+}
+
+// InIndex is a manifest of an index that holds attestations of one of its images.
+// Nobody signed it.
+type InIndex struct {
+	Digest     string      `json:"digest"`
+	About      string      `json:"about,omitempty"` // digest of the image that it claims to be of
+	Platform   string      `json:"platform,omitempty"`
+	Statements []Statement `json:"statements"`
+}
+
+// Statement is an in-toto statement that nobody signed.
+type Statement struct {
+	PredicateType string `json:"predicateType"`
+	MediaType     string `json:"mediaType"`
+	Digest        string `json:"digest"`
+	Size          int64  `json:"size"`
+}
+
+// NewInIndex translates a manifest of an index that holds attestations. The
+// platform is that of the image that it is about, "" when not known.
+func NewInIndex(c attach.Child, platform string, statements []v1.Descriptor) InIndex {
+	x := InIndex{Digest: c.Subject.Desc.Digest.String(), Platform: platform, Statements: []Statement{}}
+	if about, ok := c.About(); ok {
+		x.About = about.String()
+	}
+	for _, d := range statements {
+		x.Statements = append(x.Statements, Statement{
+			PredicateType: d.Annotations[attach.PredicateAnnotation], MediaType: string(d.MediaType),
+			Digest: d.Digest.String(), Size: d.Size,
+		})
+	}
+	return x
+}
+
+func (x InIndex) text(p *printer) {
+	about := "an image that it does not name"
+	if x.About != "" {
+		about = short(x.About)
+	}
+	if x.Platform != "" {
+		about += " (" + x.Platform + ")"
+	}
+	p.linef("in the index, signed by nobody: %s about %s", short(x.Digest), about)
+	for _, s := range x.Statements {
+		p.linef("    statement %s (%s)", s.PredicateType, size(s.Size))
+		p.linef("    %s", s.Digest)
+	}
 }
 
 // NewListing returns the listing with its entries sorted by kind, type and
@@ -85,17 +138,66 @@ func NewEntry(a attach.Attachment) Entry {
 
 func (Listing) kind() string { return "listing" }
 
+// A ListingStream prints the listings of several images.
+type ListingStream struct {
+	*Stream[Listing]
+	incomplete int
+}
+
+// StreamListings returns a stream of listings in one of the formats "text" and "json".
+func StreamListings(w io.Writer, format string) *ListingStream {
+	return &ListingStream{Stream: newStream[Listing](w, format, "listings")}
+}
+
+// Add prints the listing of the next image.
+func (s *ListingStream) Add(l Listing) error {
+	if s.format == "text" && s.Len() > 0 {
+		s.p.linef("")
+	}
+	if !l.Complete {
+		s.incomplete++
+	}
+	return s.Stream.Add(l)
+}
+
+// Close ends the document. left is how many images were not looked at.
+func (s *ListingStream) Close(left int) error {
+	return s.close(listingSums{Complete: s.incomplete == 0 && left == 0, Incomplete: s.incomplete, Left: left, images: s.Len()})
+}
+
+// listingSums is what stands behind listings.
+type listingSums struct {
+	// Complete is false when a place could not be read, or an image was not looked at.
+	Complete   bool `json:"complete"`
+	Incomplete int  `json:"incomplete,omitempty"`
+	Left       int  `json:"left,omitempty"`
+	images     int
+}
+
+func (l listingSums) text(p *printer) {
+	p.linef("")
+	p.linef("%d images, %d of them could not be listed completely", l.images, l.Incomplete)
+	if l.Left > 0 {
+		p.linef("%d more were not looked at: time was up", l.Left)
+	}
+}
+
 func (l Listing) text(p *printer) {
 	p.linef("%s", l.Image)
-	p.linef("%s", l.Digest)
+	if l.Digest != "" {
+		p.linef("%s", l.Digest)
+	}
 	treeOf(p, "", l.Entries)
 	if len(l.Entries) == 0 && l.Complete {
 		p.linef("nothing is attached")
 	}
+	for _, x := range l.InIndex {
+		x.text(p)
+	}
 	for _, e := range l.Errors {
 		p.linef("could not tell: %s", e)
 	}
-	if len(l.Entries) > 0 {
+	if len(l.Entries)+len(l.InIndex) > 0 {
 		p.linef("nothing here is verified; see 'hallmark verify'")
 	}
 }

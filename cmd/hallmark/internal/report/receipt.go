@@ -1,6 +1,8 @@
 package report
 
 import (
+	"io"
+
 	"github.com/hallmark-oci/hallmark/attach"
 )
 
@@ -11,10 +13,14 @@ type Receipts struct {
 
 // Attached tells what was put beside one image.
 type Attached struct {
-	Image   string    `json:"image"`
+	Image string `json:"image"`
+	// Of says what was signed where it was not the image itself.
+	Of      string    `json:"of,omitempty"`
 	Subject string    `json:"subject"`
 	Digest  string    `json:"digest"`
 	Entries []Receipt `json:"entries"`
+	// Error says why nothing was attached, or not all; empty when all was.
+	Error string `json:"error,omitempty"`
 }
 
 // Receipt tells what became of one entry.
@@ -38,9 +44,64 @@ func (r Receipts) text(p *printer) {
 	}
 }
 
+// A ReceiptStream prints [Receipts] while images are worked on.
+type ReceiptStream struct {
+	*Stream[Attached]
+	images, failed int
+}
+
+// StreamReceipts returns a stream of receipts in one of the formats "text" and "json".
+func StreamReceipts(w io.Writer, format string) *ReceiptStream {
+	return &ReceiptStream{Stream: newStream[Attached](w, format, Receipts{}.kind())}
+}
+
+// Image prints what became of one image: of each of its manifests.
+func (s *ReceiptStream) Image(manifests ...Attached) error {
+	s.images++
+	for _, a := range manifests {
+		if a.Error != "" {
+			s.failed++
+		}
+		if err := s.Add(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends the document. left is how many images were not looked at.
+func (s *ReceiptStream) Close(left int) error {
+	return s.close(receiptSums{Failed: s.failed, Left: left, images: s.images})
+}
+
+// receiptSums is what stands behind receipts.
+type receiptSums struct {
+	Failed int `json:"failed,omitempty"`
+	Left   int `json:"left,omitempty"`
+	images int
+}
+
+func (r receiptSums) text(p *printer) {
+	if r.images+r.Left < 2 {
+		return
+	}
+	p.linef("%d images: %d done, %d failed", r.images, r.images-r.Failed, r.Failed)
+	if r.Left > 0 {
+		p.linef("%d more were not looked at: time was up", r.Left)
+	}
+}
+
 func (a Attached) text(p *printer) {
 	p.linef("%s", a.Image)
-	p.linef("  digest %s", a.Digest)
+	if a.Of != "" {
+		p.linef("  of %s", a.Of)
+	}
+	if a.Digest != "" {
+		p.linef("  digest %s", a.Digest)
+	}
+	if a.Error != "" {
+		p.linef("  failed: %s", a.Error)
+	}
 	for _, e := range a.Entries {
 		e.text(p)
 	}

@@ -18,6 +18,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/transfer"
 	"github.com/hallmark-oci/hallmark/sbom"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
@@ -81,7 +82,7 @@ func documents() map[string]Document {
 			Image: attached.Image, Digest: attached.Digest, Verdicts: []Verdict{verdict}, Next: []string{"hallmark verify registry.example/app:1.0 --sbom"},
 			Images: []SealedOne{{Attached: attached, Platform: "linux/amd64", Inventory: inventory, SignedObjects: []string{digest("holder").String()}}},
 		},
-		"verdicts": Verdicts{Outcome: "reject", Images: []Verdict{verdict, {Image: "other:1", Outcome: "undetermined", Error: "no such host", Checks: []Check{}}}},
+		"verdicts": NewVerdicts("reject", verdict, Verdict{Image: "other:1", Outcome: "undetermined", Error: "no such host", Checks: []Check{}}),
 		"listing": NewListing("registry.example/app:1.0", digest("image").String(), []Entry{holder, NewEntry(att), NewEntry(sig)},
 			[]error{errors.New("referrers: 503"), errors.New("journal: cut off")}),
 		"listing-empty": NewListing("registry.example/app:1.0", digest("image").String(), nil, nil),
@@ -89,9 +90,29 @@ func documents() map[string]Document {
 		"key": KeyInfo{Name: "hallmark.key", Algorithm: "ecdsa-p256", Fingerprint: digest("key").String(), Private: true,
 			Files: []string{"hallmark.key", "hallmark.pub"}},
 		"validation": Validation{Files: []ValidatedFile{{File: "a.json", Valid: true, Format: "SPDX 2.3 JSON"}, {File: "b.json", Error: "b.json is no SBOM"}}},
+		"checks":     checks(),
+		"copies":     Copies{Images: []Copied{copied()}},
 		"failure":    Failure{Error: "no key to sign with", Hint: "see 'hallmark sign --help'", ExitCode: 64},
 		"version":    Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26"},
 	}
+}
+
+// copied is what became of a copy, with every field in use.
+func copied() Copied {
+	desc := func(text string) v1.Descriptor {
+		return v1.Descriptor{MediaType: "application/vnd.oci.image.manifest.v1+json", Digest: digest(text), Size: int64(len(text))}
+	}
+	return NewCopied("registry.example/app:1.0", "mirror.example/app:1.0", transfer.Result{
+		Source: attach.Subject{Desc: desc("image")}, Tag: "1.0", Moved: digest("old"), Blobs: 5, Mounted: 2, Bytes: 123456, Attachments: 3,
+		Objects: []transfer.Object{
+			{Kind: "image", Desc: desc("image"), Tag: "1.0", State: transfer.Sent},
+			{Kind: "signature", Desc: desc("view"), Subject: digest("image"), Tag: "sha256-aa.sig", State: transfer.Merged},
+			{Kind: "signature", Desc: desc("entry"), Subject: digest("image"), State: transfer.There},
+			{Kind: "artifact", Desc: desc("bundle"), Subject: digest("image"), State: transfer.Failed},
+		},
+		Problems: []transfer.Problem{{What: "the artifact", Err: errors.New("503")}},
+		Notes:    []string{"the tag sha256-aa.sig is full"},
+	})
 }
 
 func render(t *testing.T, format string, doc Document) []byte {
@@ -175,7 +196,7 @@ func TestKinds(t *testing.T) {
 		}
 		types[doc.kind()] = reflect.TypeOf(doc)
 	}
-	want := []string{"failure", "inventory", "key", "listing", "receipts", "sealed", "validation", "verdicts", "version"}
+	want := []string{"checks", "copies", "failure", "inventory", "key", "listing", "receipts", "sealed", "validation", "verdicts", "version"}
 	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}
@@ -300,3 +321,46 @@ func TestWriteFails(t *testing.T) {
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// TestStreams: what is printed piece by piece is what is printed at once.
+func TestStreams(t *testing.T) {
+	docs := documents()
+	verdicts, receipts := docs["verdicts"].(Verdicts), docs["receipts"].(Receipts)
+	for _, format := range []string{"text", "json"} {
+		for n := range len(verdicts.Images) + 1 {
+			var out bytes.Buffer
+			s := StreamVerdicts(&out, format)
+			for _, v := range verdicts.Images[:n] {
+				if err := s.Add(v); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Close("reject", 0); err != nil {
+				t.Fatal(err)
+			}
+			whole := NewVerdicts("reject", append([]Verdict{}, verdicts.Images[:n]...)...)
+			if want := render(t, format, whole); out.String() != string(want) {
+				t.Errorf("%d verdicts as %s:\n%s\nwant:\n%s", n, format, &out, want)
+			}
+		}
+		var out bytes.Buffer
+		s := StreamReceipts(&out, format)
+		if err := s.Image(receipts.Images...); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(0); err != nil {
+			t.Fatal(err)
+		}
+		if want := render(t, format, receipts); out.String() != string(want) {
+			t.Errorf("receipts as %s:\n%s\nwant:\n%s", format, &out, want)
+		}
+		out.Reset()
+		failed := StreamReceipts(&out, format)
+		if err := failed.Image(Attached{Image: "a\x1b", Error: "no\u202e such host", Entries: []Receipt{}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := failed.Close(3); err != nil || strings.ContainsAny(out.String(), "\x1b\u202e") || !strings.Contains(out.String(), "3") {
+			t.Errorf("%q, %v", &out, err)
+		}
+	}
+}

@@ -1,11 +1,15 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/hallmark-oci/hallmark/verify/match"
 )
 
 // The parts of SARIF 2.1.0 (OASIS) that a list of findings needs.
@@ -110,7 +114,7 @@ func (i *sarifInvocation) note(level, text string) {
 	if level == "error" {
 		i.Successful = false
 	}
-	i.Notifications = append(i.Notifications, sarifNotification{Level: level, Message: sarifText{Text: text}})
+	i.Notifications = append(i.Notifications, sarifNotification{Level: level, Message: sarifText{Text: Clean(text)}})
 }
 
 // add adds a finding as a result, and its advisory as a rule.
@@ -123,11 +127,19 @@ func (r *sarifRun) add(img Checked, f Finding) {
 		if text == "" {
 			text = f.ID
 		}
-		*rules = append(*rules, sarifRule{ID: f.ID, Short: sarifText{Text: text}, HelpURI: f.URL})
+		*rules = append(*rules, sarifRule{ID: f.ID, Short: sarifText{Text: Clean(text)}, HelpURI: f.URL})
 	}
 	path := "image"
 	if len(f.Locations) > 0 {
-		path = f.Locations[0]
+		path = (&url.URL{Path: f.Locations[0]}).String()
+	}
+	name := img.Name
+	if img.Digest != "" {
+		name += "@" + img.Digest
+	}
+	how := "is affected by"
+	if f.Class != string(match.Affected) {
+		how = "may be affected (" + f.Class + ") by"
 	}
 	fixed := "no fix is known"
 	if len(f.Fixed) > 0 {
@@ -135,12 +147,12 @@ func (r *sarifRun) add(img Checked, f Finding) {
 	}
 	r.Results = append(r.Results, sarifResult{
 		RuleID: f.ID, RuleIndex: index, Level: sarifLevel(f),
-		Message: sarifText{Text: fmt.Sprintf("%s %s in %s is %s by %s; %s", f.Component, f.Installed, img.Name, f.Class, f.ID, fixed)},
+		Message: sarifText{Text: Clean(fmt.Sprintf("%s %s in %s %s %s; %s", f.Component, f.Installed, img.Name, how, f.ID, fixed))},
 		Locations: []sarifLocation{{
 			Physical: sarifPhysical{Artifact: sarifArtifact{URI: path}},
-			Logical:  []sarifName{{FullyQualified: img.Name + "@" + img.Digest + ":" + f.Component}},
+			Logical:  []sarifName{{FullyQualified: Clean(name + ":" + f.Component)}},
 		}},
-		Fingerprints: map[string]string{"hallmark/v1": strings.Join([]string{img.Digest, f.ID, f.PURL, f.Component, f.Installed}, "|")},
+		Fingerprints: map[string]string{"hallmark/v1": strings.Join([]string{cmp.Or(img.Digest, img.Name), f.ID, f.PURL, f.Component, f.Installed}, "|")},
 	})
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"io"
 	"slices"
 	"strings"
 
@@ -10,13 +11,83 @@ import (
 
 // Verdicts is the answer of verify.
 type Verdicts struct {
-	Outcome string    `json:"outcome"`
 	Images  []Verdict `json:"images"`
+	Outcome string    `json:"outcome"`
+	Summary Summary   `json:"summary"`
+}
+
+// NewVerdicts returns the verdicts with their sums.
+func NewVerdicts(outcome string, images ...Verdict) Verdicts {
+	v := Verdicts{Images: images, Outcome: outcome}
+	for _, img := range images {
+		v.Summary.count(img)
+	}
+	return v
+}
+
+func (s *Summary) count(v Verdict) {
+	s.Images++
+	switch v.Outcome {
+	case verify.Accept.String():
+		s.Accepted++
+	case verify.Reject.String():
+		s.Rejected++
+	default:
+		s.Undetermined++
+	}
+}
+
+// A VerdictStream prints [Verdicts] while images are verified.
+type VerdictStream struct {
+	*Stream[Verdict]
+	sums verdictSums
+}
+
+// StreamVerdicts returns a stream of verdicts in one of the formats "text" and "json".
+func StreamVerdicts(w io.Writer, format string) *VerdictStream {
+	return &VerdictStream{Stream: newStream[Verdict](w, format, Verdicts{}.kind())}
+}
+
+// Add prints the verdict on the next image.
+func (s *VerdictStream) Add(v Verdict) error {
+	if s.format == "text" && s.Len() > 0 {
+		s.p.linef("")
+	}
+	s.sums.Summary.count(v)
+	return s.Stream.Add(v)
+}
+
+// Close prints the outcome over all images. left is how many were not looked at.
+func (s *VerdictStream) Close(outcome string, left int) error {
+	s.sums.Outcome, s.sums.Summary.Left = outcome, left
+	return s.close(s.sums)
+}
+
+// verdictSums is what stands behind the verdicts.
+type verdictSums struct {
+	Outcome string  `json:"outcome"`
+	Summary Summary `json:"summary"`
+}
+
+func (v verdictSums) text(p *printer) {
+	s := v.Summary
+	if s.Images == 1 && s.Left == 0 {
+		return
+	}
+	if s.Images > 0 {
+		p.linef("")
+	}
+	p.linef("%d images: %d accepted, %d rejected, %d undetermined", s.Images, s.Accepted, s.Rejected, s.Undetermined)
+	if s.Left > 0 {
+		p.linef("%d more were not looked at: time was up", s.Left)
+	}
 }
 
 // Verdict is the judgement on one image.
 type Verdict struct {
-	Image   string  `json:"image"`
+	Image string `json:"image"`
+	// Of says what was judged where it was not the image itself.
+	Of      string  `json:"of,omitempty"`
 	Digest  string  `json:"digest,omitempty"`
 	Outcome string  `json:"outcome"`
 	Error   string  `json:"error,omitempty"`
@@ -43,19 +114,38 @@ type Evidence struct {
 	PredicateType string            `json:"predicateType,omitempty"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
 	Places        []Place           `json:"places"`
+	// Countersignatures are those over the manifests that hold the entry, where a
+	// rule asks for them.
+	Countersignatures []Countersignatures `json:"countersignatures,omitempty"`
+}
+
+// Countersignatures is the judgement on the signatures over one manifest that
+// holds an entry.
+type Countersignatures struct {
+	Manifest string     `json:"manifest"`
+	Outcome  string     `json:"outcome"`
+	Reason   string     `json:"reason"`
+	Detail   string     `json:"detail,omitempty"`
+	Evidence []Evidence `json:"evidence,omitempty"`
 }
 
 // NewVerdict translates a verdict. name is the image as the user typed it.
 func NewVerdict(name string, v verify.Verdict) Verdict {
 	out := Verdict{Image: name, Digest: v.Subject.Desc.Digest.String(), Outcome: v.Outcome.String(), Checks: []Check{}}
 	for _, c := range v.Checks {
-		check := Check{Rule: c.Rule, Outcome: c.Outcome.String(), Reason: string(c.Reason), Detail: c.Detail}
-		for _, e := range sortedEvidence(c.Evidence) {
-			check.Evidence = append(check.Evidence, newEvidence(e))
-		}
-		out.Checks = append(out.Checks, check)
+		out.Checks = append(out.Checks, Check{
+			Rule: c.Rule, Outcome: c.Outcome.String(), Reason: string(c.Reason), Detail: c.Detail, Evidence: evidence(c),
+		})
 	}
 	return out
+}
+
+func evidence(c verify.Check) []Evidence {
+	var list []Evidence
+	for _, e := range sortedEvidence(c.Evidence) {
+		list = append(list, newEvidence(e))
+	}
+	return list
 }
 
 // sortedEvidence puts what counts first. Within one outcome the order of
@@ -82,6 +172,12 @@ func newEvidence(e verify.Evidence) Evidence {
 		out.Signers = append(out.Signers, "sha256:"+id.String())
 	}
 	slices.Sort(out.Signers)
+	for _, c := range e.Counter {
+		out.Countersignatures = append(out.Countersignatures, Countersignatures{
+			Manifest: c.Manifest.String(), Outcome: c.Check.Outcome.String(), Reason: string(c.Check.Reason),
+			Detail: c.Check.Detail, Evidence: evidence(c.Check),
+		})
+	}
 	return out
 }
 
@@ -94,10 +190,14 @@ func (v Verdicts) text(p *printer) {
 		}
 		img.text(p)
 	}
+	verdictSums{v.Outcome, v.Summary}.text(p)
 }
 
 func (v Verdict) text(p *printer) {
 	p.linef("%s: %s", v.Image, v.Outcome)
+	if v.Of != "" {
+		p.linef("  of %s", v.Of)
+	}
 	if v.Digest != "" {
 		p.linef("  digest %s", v.Digest)
 	}
@@ -107,20 +207,26 @@ func (v Verdict) text(p *printer) {
 	for _, c := range v.Checks {
 		p.linef("  %-12s  %s (%s): %s", c.Outcome, c.Rule, c.Reason, c.Detail)
 		for _, e := range c.Evidence {
-			e.text(p)
+			e.text(p, "    ")
 		}
 	}
 }
 
-func (e Evidence) text(p *printer) {
-	p.linef("    %-12s %s %s: %s", e.Outcome, e.Kind, short(e.Digest), e.Reason)
+func (e Evidence) text(p *printer, indent string) {
+	p.linef("%s%-12s %s %s: %s", indent, e.Outcome, e.Kind, short(e.Digest), e.Reason)
 	if e.Detail != "" {
-		p.linef("      %s", e.Detail)
+		p.linef("%s  %s", indent, e.Detail)
 	}
 	for _, s := range e.Signers {
-		p.linef("      signed by key %s", short(s))
+		p.linef("%s  signed by key %s", indent, short(s))
 	}
 	for _, k := range sortedKeys(e.Annotations) {
-		p.linef("      %s=%s", k, e.Annotations[k])
+		p.linef("%s  %s=%s", indent, k, e.Annotations[k])
+	}
+	for _, c := range e.Countersignatures {
+		p.linef("%s  counter-signatures over %s: %s (%s)", indent, short(c.Manifest), c.Outcome, c.Reason)
+		for _, inner := range c.Evidence {
+			inner.text(p, indent+"    ")
+		}
 	}
 }

@@ -1,0 +1,209 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
+)
+
+// isWhole reports whether the content is a manifest that is attached as it is.
+func isWhole(c attach.Content) bool {
+	return c.Kind == attach.Artifact && attach.IsManifest(types.MediaType(c.MediaType))
+}
+
+// readContent reads the manifest that the content is, and returns it with the
+// entry that lists show for it.
+func readContent(c attach.Content, subject v1.Hash) (cosign.Entry, []byte, error) {
+	if types.MediaType(c.MediaType) != cosign.ManifestType {
+		return cosign.Entry{}, nil, fmt.Errorf("a manifest of type %q cannot be attached, only one of type %q: %w", c.MediaType, cosign.ManifestType, attach.ErrMalformed)
+	}
+	if len(c.Annotations) > 0 {
+		return cosign.Entry{}, nil, fmt.Errorf("annotations beside a manifest, which has its own: %w", attach.ErrMalformed)
+	}
+	d := v1.Descriptor{MediaType: cosign.ManifestType, Size: c.Body.Size, Digest: c.Body.Digest}
+	rc, err := c.Body.Open()
+	if err != nil {
+		return cosign.Entry{}, nil, fmt.Errorf("open the manifest %s: %w", d.Digest, err)
+	}
+	if rc, err = attach.Check(rc, d); err != nil {
+		return cosign.Entry{}, nil, err
+	}
+	raw, err := attach.ReadAll(rc, d, attach.MaxManifest)
+	if err != nil {
+		return cosign.Entry{}, nil, fmt.Errorf("read the manifest %s: %w", d.Digest, err)
+	}
+	e, err := wholeEntry(attach.Manifest{Desc: d, Raw: raw}, subject)
+	if err != nil {
+		return cosign.Entry{}, nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
+	}
+	return e, raw, nil
+}
+
+// wholeEntry returns the entry that lists show for a manifest: its descriptor with
+// its artifact type and annotations. The subject of the manifest must be the one
+// that is given.
+func wholeEntry(m attach.Manifest, subject v1.Hash) (cosign.Entry, error) {
+	img, err := cosign.Parse(m.Raw)
+	var stated types.MediaType
+	if err == nil {
+		stated, err = attach.ManifestType(m.Raw)
+	}
+	switch {
+	case err != nil:
+		return cosign.Entry{}, err
+	case stated != m.Desc.MediaType:
+		return cosign.Entry{}, fmt.Errorf("it says that it is of type %q: %w", stated, attach.ErrMalformed)
+	case img.Subject == nil || img.Subject.Digest != subject:
+		return cosign.Entry{}, fmt.Errorf("its subject is not %s: %w", subject, attach.ErrMalformed)
+	}
+	d := plain(m.Desc)
+	if d.ArtifactType, err = artifactType(m.Raw); err != nil {
+		return cosign.Entry{}, err
+	}
+	d.Annotations = img.Annotations
+	return cosign.Entry{Desc: d}, nil
+}
+
+// readWhole reads a journal entry that is a whole manifest, and checks it against
+// its name.
+func readWhole(m attach.Manifest, tag, name string, subject v1.Hash) (record, error) {
+	e, err := wholeEntry(m, subject)
+	if err != nil {
+		return record{}, err
+	}
+	r := record{
+		name:  nameOf(whole, []attach.ID{e.ID()}),
+		kind:  whole,
+		place: attach.Place{Scheme: attach.Journal, Manifest: plain(m.Desc), Tag: tag},
+		image: cosign.Image{Entries: []cosign.Entry{e}},
+	}
+	if name != "" && name != r.name {
+		return record{}, fmt.Errorf("it is entry %q, not %q: %w", r.name, name, attach.ErrMalformed)
+	}
+	return r, nil
+}
+
+// attachment returns the entry of the kind as an attachment that was found at the
+// place.
+func attachment(k attach.Kind, e cosign.Entry, p attach.Place) attach.Attachment {
+	if k != whole {
+		return e.Attachment(k, p)
+	}
+	return attach.Attachment{
+		Kind:        attach.Artifact,
+		Desc:        plain(e.Desc),
+		Type:        e.Desc.ArtifactType,
+		Annotations: e.Desc.Annotations,
+		Places:      []attach.Place{p},
+	}
+}
+
+// putWhole writes a manifest into the journal: by digest where the medium lists
+// referrers, else under a tag.
+func (w *writer) putWhole(ctx context.Context, u *unit, e cosign.Entry, tag string) (attach.Manifest, error) {
+	m := attach.Manifest{Desc: plain(e.Desc), Raw: u.raws[e.ID()]}
+	if m.Raw == nil { // one that another tool wrote, and that stands for ours
+		theirs, err := w.Manifest(ctx, u.subject, e.Desc.Digest)
+		if err != nil {
+			return m, err
+		}
+		m.Raw = theirs.Raw
+	}
+	ref := tag
+	if ref == "" {
+		ref = m.Desc.Digest.String()
+	}
+	if err := w.medium.PutManifest(ctx, ref, string(m.Desc.MediaType), m.Raw); err != nil {
+		return m, fmt.Errorf("put %s into %s: %w", ref, w.repo, err)
+	}
+	return m, nil
+}
+
+// An index is what surrounds the entries of the index under the referrers tag.
+// What other tools put there is kept.
+type index map[string]json.RawMessage
+
+// readIndex reads the index under the referrers tag. What stands there and is none
+// freezes the view; so does the subject itself, with which some registries answer.
+func readIndex(m attach.Manifest, subject v1.Hash) (index, []cosign.Entry, error) {
+	if m.Desc.Digest == subject {
+		return nil, nil, fmt.Errorf("the registry answers with the image itself: %w", attach.ErrMalformed)
+	}
+	x, err := attach.Members(m.Raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	if mt, err := attach.ManifestType(m.Raw); err != nil || mt != types.OCIImageIndex {
+		return nil, nil, errors.Join(err, fmt.Errorf("media type %q is no index: %w", mt, attach.ErrMalformed))
+	}
+	var entries []cosign.Entry
+	err = attach.Elements(x["manifests"], attach.MaxReferrers, func(raw json.RawMessage) {
+		entries = append(entries, cosign.ReadEntry(raw))
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("manifests: %w", err)
+	}
+	return x, entries, nil
+}
+
+// encode returns the bytes of the index with the entries.
+func (x index) encode(entries []cosign.Entry) ([]byte, error) {
+	members := maps.Clone(x)
+	if members == nil {
+		members = make(index)
+	}
+	members["schemaVersion"] = json.RawMessage("2")
+	members["mediaType"] = json.RawMessage(`"` + types.OCIImageIndex + `"`)
+	list, err := json.Marshal(entries)
+	if err != nil {
+		return nil, fmt.Errorf("encode the index: %w", err)
+	}
+	members["manifests"] = list
+	raw, err := json.Marshal(members)
+	if err != nil {
+		return nil, fmt.Errorf("encode the index: %w", err)
+	}
+	if len(raw) > attach.MaxManifest {
+		return nil, fmt.Errorf("index has %d bytes, the limit is %d: %w", len(raw), attach.MaxManifest, attach.ErrLimit)
+	}
+	return raw, nil
+}
+
+// putIndex writes the index under the referrers tag.
+func (s *Store) putIndex(ctx context.Context, tag string, x index, entries []cosign.Entry) (attach.Manifest, error) {
+	raw, err := x.encode(entries)
+	if err != nil {
+		return attach.Manifest{}, err
+	}
+	m := attach.Manifest{Raw: raw, Desc: v1.Descriptor{
+		MediaType: types.OCIImageIndex, Size: int64(len(raw)), Digest: attach.DigestOf(raw),
+	}}
+	if err := s.medium.PutManifest(ctx, tag, string(m.Desc.MediaType), raw); err != nil {
+		return m, fmt.Errorf("put %s into %s: %w", tag, s.repo, err)
+	}
+	return m, nil
+}
+
+// lookNative makes what the medium lists as referrers the view.
+func (w *writer) lookNative(ctx context.Context, u *unit) error {
+	list, err := w.referrersOf(ctx, u.subject.Desc.Digest)
+	if err != nil {
+		return err
+	}
+	entries := make([]cosign.Entry, 0, len(list))
+	for _, d := range list {
+		if !ofJournal(d.ArtifactType) {
+			entries = append(entries, cosign.Entry{Desc: d})
+		}
+	}
+	u.show(v1.Descriptor{}, cosign.Image{Entries: entries})
+	return nil
+}

@@ -1,0 +1,117 @@
+package registry
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/journal"
+)
+
+// Media returns the repositories of images and of attachments, which are one
+// unless [Options.AttachmentRepo] named another, for who moves what they hold.
+func (s *Store) Media() (images, attachments journal.Medium) {
+	return medium{s.subjects}, medium{s.attachments}
+}
+
+// Same reports whether the other medium is the same repository of the same registry.
+func (m medium) Same(other journal.Medium) bool {
+	o, ok := other.(medium)
+	return ok && o.repo.Name() == m.repo.Name()
+}
+
+// CopyBlob stores a blob that the other medium holds. From a repository of the
+// same registry it is mounted (distribution specification 1.1, "Mounting a blob
+// from another repository"), which moves no content. A registry that does not
+// mount it opens an upload instead (202), and the content is sent there. All
+// else goes as PutBlob does. mounted tells that the content came by that way.
+func (m medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Medium) (mounted bool, err error) {
+	o, ok := from.(medium)
+	if !ok || !o.home(m.url("", nil)) {
+		return false, m.PutBlob(ctx, b)
+	}
+	if m.Same(o) {
+		return true, nil
+	}
+	if !m.mounts() {
+		return false, m.PutBlob(ctx, b)
+	}
+	location, mounted, err := m.mount(ctx, b, o.repo.RepositoryStr())
+	switch {
+	case err != nil || mounted:
+		return mounted, err
+	case location == nil:
+		return false, m.PutBlob(ctx, b)
+	}
+	if b.Size >= bigBlob { // an earlier run may have sent it
+		if there, err := m.hasBlob(ctx, b.Digest); err != nil || there {
+			m.cancel(ctx, location)
+			return false, err
+		}
+	}
+	return false, m.finishBlob(ctx, location, b)
+}
+
+// mount asks for the blob of another repository. Where the registry opened an
+// upload instead, it returns its address. Whatever else it has against mounting,
+// the content can still be sent, and later blobs are not asked for again.
+func (m medium) mount(ctx context.Context, b attach.Body, from string) (upload *url.URL, mounted bool, err error) {
+	r := request{
+		method: http.MethodPost,
+		url:    m.url("blobs/uploads/", url.Values{"mount": {b.Digest.String()}, "from": {from}}),
+		write:  true,
+	}
+	resp, err := m.do(ctx, r)
+	if err != nil {
+		return nil, false, err
+	}
+	resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusCreated:
+		return nil, true, nil
+	case resp.StatusCode == http.StatusAccepted:
+		upload, err = m.uploadAt(r, resp)
+		return upload, false, err
+	case retryable(resp.StatusCode):
+		return nil, false, nil
+	}
+	m.state.mu.Lock()
+	defer m.state.mu.Unlock()
+	m.state.noMount = m.options.Now().Add(learnedFor)
+	return nil, false, nil
+}
+
+// mounts reports whether the registry did not lately refuse to mount a blob.
+func (m medium) mounts() bool {
+	m.state.mu.Lock()
+	defer m.state.mu.Unlock()
+	return !m.options.Now().Before(m.state.noMount)
+}
+
+// hasBlob asks whether the repository has the blob.
+func (m medium) hasBlob(ctx context.Context, digest v1.Hash) (bool, error) {
+	resp, err := m.do(ctx, request{method: http.MethodHead, url: m.url("blobs/"+digest.String(), nil), follow: true})
+	if err != nil {
+		return false, err
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK, nil
+}
+
+// cancel gives up an upload that nothing is sent to. A registry that does not
+// let it be given up forgets it by itself.
+func (m medium) cancel(ctx context.Context, upload *url.URL) {
+	resp, err := m.do(ctx, request{method: http.MethodDelete, url: upload, write: true})
+	if err == nil {
+		resp.Body.Close()
+	}
+}
+
+// PutChild stores a manifest that is kept by its digest alone, such as those
+// that an index lists.
+func (m medium) PutChild(ctx context.Context, mediaType string, raw []byte) error {
+	return m.PutManifest(ctx, attach.DigestOf(raw).String(), mediaType, raw)
+}

@@ -1,0 +1,239 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
+	"github.com/hallmark-oci/hallmark/attach/journal"
+)
+
+// keyOf names an entry that hangs from a subject.
+func keyOf(h hang, e cosign.Entry) string {
+	return h.subject.String() + " " + string(h.kind) + " " + e.ID().String()
+}
+
+// keys returns the names of what hangs from a subject in the object: of each
+// entry, or of the object itself, which lists may show with other annotations.
+func (o *object) keys() map[string]hang {
+	keys := make(map[string]hang)
+	for _, h := range o.hangs {
+		switch h.role {
+		case journal.View, journal.Entry:
+			for _, e := range o.entries[h.subject] {
+				keys[keyOf(h, e)] = h
+			}
+		default:
+			keys[keyOf(h, cosign.Entry{Desc: o.desc})] = h
+		}
+	}
+	return keys
+}
+
+// keys returns the names of all that hangs from anything in the tree.
+func (t *tree) keys() map[string]*object {
+	all := make(map[string]*object)
+	for _, o := range t.objects {
+		for k := range o.keys() {
+			all[k] = o
+		}
+	}
+	return all
+}
+
+// confirm reads back what was sent, and looks for everything that hangs at the
+// source. Whatever is missing is a problem by name. An error says that the image
+// is not there.
+func (c *copier) confirm(ctx context.Context) error {
+	if err := c.readBack(ctx); err != nil {
+		return err
+	}
+	want := c.wanted()
+	c.result.Attachments = len(want)
+	if len(want) == 0 || c.skipAll {
+		return ctx.Err()
+	}
+	there, err := c.arrived(ctx)
+	if err != nil {
+		return err
+	}
+	again, err := c.save(ctx, want, there)
+	if err != nil {
+		return err
+	}
+	if again {
+		if there, err = c.arrived(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.catchUp(ctx, there); err != nil {
+		return err
+	}
+	have := there.keys()
+	for k, o := range want {
+		if have[k] == nil {
+			c.problem(fmt.Sprintf("%s, in the object %s", k, o.desc.Digest),
+				fmt.Errorf("the destination does not list it: %w", attach.ErrUnconfirmed))
+		}
+	}
+	c.result.Problems = append(c.result.Problems, there.problems...)
+	slices.SortFunc(c.result.Problems, func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
+	return ctx.Err()
+}
+
+// readBack reads the images from the destination. The image itself may still be
+// to be written.
+func (c *copier) readBack(ctx context.Context) error {
+	if !c.options.image() || c.skipImage {
+		return nil
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(requests)
+	for _, o := range c.source.objects {
+		if o.image && o != c.unsent {
+			g.Go(func() error { return c.readBackOne(ctx, o) })
+		}
+	}
+	return g.Wait()
+}
+
+func (c *copier) readBackOne(ctx context.Context, o *object) error {
+	m, err := c.images.Manifest(ctx, o.desc.Digest.String())
+	if err == nil && m.Desc.Digest != o.desc.Digest {
+		err = fmt.Errorf("it has digest %s: %w", m.Desc.Digest, attach.ErrDigest)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s@%s back: %w: %w", c.result.Destination.Repo, o.desc.Digest, err, attach.ErrUnconfirmed)
+	}
+	return nil
+}
+
+// arrived walks through the destination: through what the source has, and where
+// this copy wrote a view as it was, also through what others wrote meanwhile.
+func (c *copier) arrived(ctx context.Context) (*tree, error) {
+	wanted := make(map[string]bool)
+	refers := make(map[v1.Hash]bool)
+	for _, o := range c.source.objects {
+		for _, h := range o.hangs {
+			wanted[h.subject.String()+" "+o.desc.Digest.String()] = true
+			wanted[h.subject.String()+" "+h.tag] = true
+			wanted[h.subject.String()+" "+o.record] = true
+			refers[h.subject] = refers[h.subject] || h.tag == ""
+		}
+	}
+	w := newWalker(c.result.Destination.Repo, c.images, c.attachments, c.options.kinds())
+	w.known = c.source
+	w.noAPI, w.noLists = !c.native, c.native && !c.empty
+	w.refers = func(subject v1.Hash) bool { return refers[subject] }
+	w.wants = func(subject v1.Hash, tag string, digest v1.Hash) bool {
+		name := tag
+		if tag == "" {
+			name = digest.String()
+		}
+		return c.viewed[subject] || wanted[subject.String()+" "+name]
+	}
+	raw, err := c.load(ctx, c.source.root)
+	if err != nil {
+		return nil, err
+	}
+	t, err := w.walk(ctx, attach.Manifest{Desc: c.source.root.desc, Raw: raw})
+	if err != nil {
+		return nil, fmt.Errorf("read %s back: %w", c.result.Destination.Repo, err)
+	}
+	return t, nil
+}
+
+// wanted returns the names of all that hangs at the source and was not removed at
+// the destination.
+func (c *copier) wanted() map[string]*object {
+	all := make(map[string]*object)
+	removed := 0
+	for _, o := range c.source.objects {
+		for _, h := range o.hangs {
+			entries := o.entries[h.subject]
+			if h.role == journal.List || h.role == journal.Foreign {
+				entries = []cosign.Entry{{Desc: o.desc}}
+			}
+			for _, e := range entries {
+				if c.gone[h.subject].HoldEntry(h.kind, e) || c.gone[h.subject].HoldTag(h.subject, o.record) {
+					removed++
+					continue
+				}
+				all[keyOf(h, e)] = o
+			}
+		}
+	}
+	if removed > 0 {
+		c.result.Notes = append(c.result.Notes, "what was removed at the destination stays removed: attach it there to have it again")
+	}
+	return all
+}
+
+// save puts what the destination does not list to where readers look next: journal
+// entries under their tags, and others into the list that stands for the referrers
+// API. There are registries that take referrers and never list them.
+func (c *copier) save(ctx context.Context, want map[string]*object, there *tree) (bool, error) {
+	have := there.keys()
+	saved := make(map[*object]bool)
+	for k, o := range want {
+		if have[k] != nil || !c.native || saved[o] || o.broken != nil {
+			continue
+		}
+		saved[o] = true
+		if o.record == "" {
+			c.empty = true
+			continue
+		}
+		if err := c.putManifest(ctx, o, c.attachments, o.record); err != nil {
+			c.problem(fmt.Sprintf("the journal entry %s", o.record), err)
+		}
+	}
+	if !c.empty {
+		return len(saved) > 0, ctx.Err()
+	}
+	return true, c.under(ctx, c.attachments, c.sendLists)
+}
+
+// catchUp completes views that this copy wrote and that lack what the journal
+// of the destination has: somebody may have attached it since.
+func (c *copier) catchUp(ctx context.Context, there *tree) error {
+	shown := make(map[string]bool)
+	views := make(map[string]bool)
+	for _, o := range there.objects {
+		for _, h := range o.hangs {
+			if h.role != journal.View {
+				continue
+			}
+			views[h.subject.String()+" "+string(h.kind)] = true
+			for _, e := range o.entries[h.subject] {
+				shown[keyOf(h, e)] = true
+			}
+		}
+	}
+	var parcels []attach.Parcel
+	begun := make(map[string]bool)
+	for _, o := range there.objects {
+		for _, h := range o.hangs {
+			unit := h.subject.String() + " " + string(h.kind)
+			if h.role != journal.Entry || !c.viewed[h.subject] || !views[unit] || begun[unit] {
+				continue
+			}
+			for _, e := range o.entries[h.subject] {
+				if !shown[keyOf(h, e)] && !begun[unit] {
+					begun[unit] = true
+					parcels = append(parcels, c.repair(c.parcel(ctx, c.attachments, h, e)))
+				}
+			}
+		}
+	}
+	if len(parcels) == 0 {
+		return nil
+	}
+	return c.put(ctx, parcels)
+}

@@ -1,0 +1,15 @@
+package transfer
+
+// Limits on one transfer, applied before memory is taken.
+const (
+	// MaxObjects is how many manifests one image and all that hangs from it may be.
+	MaxObjects = 50_000
+	// maxLevels is how long a chain of manifests may be, each of which is listed
+	// by the one before or hangs from it.
+	maxLevels = 32
+	// maxKept is how many bytes of manifests are kept between reading and
+	// writing them. The others are read twice.
+	maxKept = 16 << 20
+	// requests is how many requests, and blobs, are under way at once.
+	requests = 8
+)

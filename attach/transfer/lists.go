@@ -1,0 +1,173 @@
+package transfer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/journal"
+)
+
+// listTries is how often a list of referrers is written until it is found to
+// hold what it should: others may write it at the same time, and no registry
+// helps against that.
+const listTries = 6
+
+// sendLists completes the lists that stand for the referrers API where the
+// destination has none (distribution specification 1.1, "Referrers Tag Schema").
+func (c *copier) sendLists(ctx context.Context) error {
+	if c.native && !c.empty {
+		return nil
+	}
+	refer := make(map[v1.Hash][]v1.Descriptor)
+	for _, o := range c.source.objects {
+		for _, h := range o.hangs {
+			if h.tag != "" || h.role != journal.List || o.broken != nil || c.removed(o, h) {
+				continue
+			}
+			d, err := c.describe(ctx, o, h)
+			if err != nil {
+				return err
+			}
+			refer[h.subject] = append(refer[h.subject], d)
+		}
+	}
+	for subject, list := range refer {
+		tag := attach.FallbackTagOf(subject)
+		d, state, err := c.sendList(ctx, subject, list)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			c.problem(fmt.Sprintf("the list of referrers %s", tag), err)
+			state = Failed
+		}
+		c.note(Object{Kind: "referrers", Desc: d, Subject: subject, Tag: tag, State: state})
+	}
+	return nil
+}
+
+// describe returns the descriptor of a referrer for a list: with the type and the
+// annotations of its manifest, which readers choose by.
+func (c *copier) describe(ctx context.Context, o *object, h hang) (v1.Descriptor, error) {
+	d := v1.Descriptor{
+		MediaType: o.desc.MediaType, Size: o.desc.Size, Digest: o.desc.Digest,
+		ArtifactType: h.listed.ArtifactType, Annotations: h.listed.Annotations,
+	}
+	if d.ArtifactType != "" {
+		return d, nil
+	}
+	raw, err := c.load(ctx, o)
+	if err != nil {
+		return d, err
+	}
+	var m struct {
+		ArtifactType string            `json:"artifactType"`
+		Annotations  map[string]string `json:"annotations"`
+		Config       struct {
+			MediaType string `json:"mediaType"`
+		} `json:"config"`
+	}
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return d, fmt.Errorf("manifest %s: %v: %w", o.desc.Digest, err, attach.ErrMalformed)
+	}
+	if d.ArtifactType = m.ArtifactType; d.ArtifactType == "" {
+		d.ArtifactType = m.Config.MediaType
+	}
+	if d.Annotations == nil {
+		d.Annotations = m.Annotations
+	}
+	return d, nil
+}
+
+// sendList writes the list until it is found to name all of the referrers.
+func (c *copier) sendList(ctx context.Context, subject v1.Hash, list []v1.Descriptor) (v1.Descriptor, string, error) {
+	tag, state := attach.FallbackTagOf(subject), There
+	for try := range listTries {
+		there, err := c.attachments.Manifest(ctx, tag)
+		switch {
+		case errors.Is(err, attach.ErrNotFound), err == nil && there.Desc.Digest == subject:
+			there = attach.Manifest{}
+		case err != nil:
+			return v1.Descriptor{}, Failed, err
+		}
+		raw, changed, err := mergeList(there.Raw, list)
+		if err != nil {
+			return there.Desc, Failed, err
+		}
+		if !changed {
+			return there.Desc, state, nil
+		}
+		if from, ok := c.source.lists[subject]; ok && there.Raw == nil {
+			if _, lacks, err := mergeList(from.Raw, list); err == nil && !lacks {
+				raw = from.Raw
+			}
+		}
+		if err := c.attachments.PutManifest(ctx, tag, string(types.OCIImageIndex), raw); err != nil {
+			return there.Desc, Failed, err
+		}
+		state = Merged
+		if there.Raw == nil {
+			state = Sent
+		}
+		if try > 0 {
+			if err := journal.Sleep(ctx, time.Duration(try)*100*time.Millisecond); err != nil {
+				return there.Desc, Failed, err
+			}
+		}
+	}
+	return v1.Descriptor{}, Failed, fmt.Errorf("others write it all the time: %w", attach.ErrUnconfirmed)
+}
+
+// mergeList adds to a list of referrers what it lacks. What it has stays as it was
+// written. A list of something else is refused.
+func mergeList(raw []byte, list []v1.Descriptor) (merged []byte, changed bool, err error) {
+	fields := map[string]json.RawMessage{
+		"schemaVersion": json.RawMessage("2"),
+		"mediaType":     json.RawMessage(`"` + string(types.OCIImageIndex) + `"`),
+	}
+	all := []json.RawMessage{}
+	has := make(map[v1.Hash]bool)
+	if raw != nil {
+		if fields, err = attach.Members(raw); err != nil {
+			return nil, false, err
+		}
+		if _, ok := fields["manifests"]; !ok {
+			return nil, false, fmt.Errorf("the tag names no list of referrers: %w", attach.ErrMalformed)
+		}
+		err := attach.Elements(fields["manifests"], attach.MaxReferrers, func(e json.RawMessage) {
+			all = append(all, e)
+			if d, err := attach.ParseDescriptor(e); err == nil {
+				has[d.Digest] = true
+			}
+		})
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	for _, d := range list {
+		if has[d.Digest] {
+			continue
+		}
+		has[d.Digest], changed = true, true
+		e, err := json.Marshal(d)
+		if err != nil {
+			return nil, false, err
+		}
+		all = append(all, e)
+	}
+	if fields["manifests"], err = json.Marshal(all); err != nil {
+		return nil, false, err
+	}
+	merged, err = json.Marshal(fields)
+	if err == nil && len(merged) > attach.MaxManifest {
+		err = fmt.Errorf("the list would have %d bytes, the limit is %d: %w", len(merged), attach.MaxManifest, attach.ErrLimit)
+	}
+	return merged, changed, err
+}

@@ -1,0 +1,323 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/journal"
+)
+
+// A copier is one Copy under way.
+type copier struct {
+	options        Options
+	dst            Place
+	srcImages      journal.Medium
+	srcAttachments journal.Medium
+	images         Carrier
+	attachments    Carrier
+
+	source    *tree
+	complete  bool                        // the tag names the image already
+	fresh     bool                        // the destination has no such tag
+	unsent    *object                     // the image, where its tag is all that names it
+	tags      map[string]bool             // the tags of attachments at the destination; nil when not known
+	native    bool                        // the destination serves referrers
+	empty     bool                        // it does, and does not list them
+	asked     bool                        // whether it does is known
+	gone      map[v1.Hash]*journal.Graves // what was removed there, by subject
+	listed    map[v1.Hash]map[v1.Hash]bool
+	merges    []merge
+	viewed    map[v1.Hash]bool // subjects a view of which this copy wrote as it is
+	slots     chan struct{}
+	mu        sync.Mutex
+	blobs     map[blobKey]*upload
+	result    Result
+	skipImage bool // the images are there, since both ends are one repository
+	skipAll   bool // so are the attachments
+}
+
+func newCopier(src, dst Place, o Options) (*copier, error) {
+	c := &copier{
+		options: o, dst: dst,
+		listed: make(map[v1.Hash]map[v1.Hash]bool),
+		viewed: make(map[v1.Hash]bool),
+		gone:   make(map[v1.Hash]*journal.Graves),
+		blobs:  make(map[blobKey]*upload),
+		slots:  make(chan struct{}, requests),
+	}
+	c.srcImages, c.srcAttachments = src.Media()
+	images, attachments := dst.Media()
+	var ok, both bool
+	c.images, ok = images.(Carrier)
+	c.attachments, both = attachments.(Carrier)
+	if !ok || !both {
+		return nil, fmt.Errorf("the destination cannot be copied to: %w", attach.ErrDenied)
+	}
+	c.skipImage = c.images.Same(c.srcImages)
+	c.skipAll = c.attachments.Same(c.srcAttachments)
+	return c, nil
+}
+
+// send stores all objects at the destination, save the tag of the image.
+func (c *copier) send(ctx context.Context) error {
+	if err := c.before(ctx); err != nil {
+		return err
+	}
+	if err := c.under(ctx, c.images, c.sendImages); err != nil {
+		return err
+	}
+	if c.skipAll {
+		return nil
+	}
+	if err := c.referrers(ctx); err != nil {
+		return err
+	}
+	if err := c.under(ctx, c.attachments, c.sendAttachments); err != nil {
+		return err
+	}
+	return c.mergeAll(ctx)
+}
+
+// under holds the lock of the destination, if it has one, while f runs.
+func (c *copier) under(ctx context.Context, to Carrier, f func(context.Context) error) error {
+	unlock, err := to.Lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return f(ctx)
+}
+
+// before looks what hangs from the images at the destination.
+func (c *copier) before(ctx context.Context) error {
+	hanging := false
+	for _, o := range c.source.objects {
+		hanging = hanging || len(o.hangs) > 0
+	}
+	if !hanging || c.skipAll {
+		return nil
+	}
+	prefix := "sha256-"
+	if c.fresh { // there may be no such repository: that is told sooner without a seek, which a short prefix is not worth
+		prefix = "s"
+	}
+	tags, err := c.attachments.Tags(ctx, prefix)
+	if err == nil {
+		c.tags = make(map[string]bool, len(tags))
+		for _, t := range tags {
+			c.tags[t] = true
+		}
+	}
+	return ctx.Err()
+}
+
+// referrers looks which of what is to be sent the destination lists as referrers,
+// whether it lists them at all, and what was removed there. The images are there by
+// now: there are registries that say of an unknown repository that they know no
+// referrers. Where the image was not there before, nothing can have been removed
+// from what hangs from it.
+func (c *copier) referrers(ctx context.Context) error {
+	subjects := []v1.Hash{c.source.root.desc.Digest}
+	for _, o := range c.source.objects {
+		for _, h := range o.hangs {
+			if on := c.source.by[h.subject]; h.tag == "" || !c.fresh || on != nil && on.image {
+				subjects = append(subjects, h.subject)
+			}
+		}
+	}
+	for _, s := range subjects {
+		if c.listed[s] != nil {
+			continue
+		}
+		if err := c.askReferrers(ctx, s); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// askReferrers notes which referrers of the subject the destination lists.
+func (c *copier) askReferrers(ctx context.Context, subject v1.Hash) error {
+	c.listed[subject], c.gone[subject] = make(map[v1.Hash]bool), new(journal.Graves)
+	for t := range c.tags {
+		c.gone[subject].Dig(subject, t)
+	}
+	var list []v1.Descriptor
+	if c.native || !c.asked {
+		var native bool
+		var err error
+		var bad attach.Spoiled
+		list, native, err = c.attachments.Referrers(ctx, subject)
+		if err != nil && !errors.Is(err, journal.ErrOddReferrers) && !errors.As(err, &bad) && !errors.Is(err, attach.ErrUnfinished) {
+			return fmt.Errorf("ask %s for referrers: %w", c.result.Destination.Repo, err)
+		}
+		c.native = native || c.native
+		c.asked = true
+	}
+	if tag := attach.FallbackTagOf(subject); !c.native && (c.tags == nil || c.tags[tag]) {
+		var err error
+		if list, err = c.listUnder(ctx, subject, tag); err != nil {
+			return err
+		}
+	}
+	for _, d := range list {
+		c.listed[subject][d.Digest] = true
+		if tombstone, told := c.gone[subject].DigListed(d); tombstone && !told {
+			if m, err := c.attachments.Manifest(ctx, d.Digest.String()); err == nil {
+				c.gone[subject].DigRead(m, subject)
+			}
+		}
+	}
+	return nil
+}
+
+// listUnder returns what the list of referrers under a tag names.
+func (c *copier) listUnder(ctx context.Context, subject v1.Hash, tag string) ([]v1.Descriptor, error) {
+	m, err := c.attachments.Manifest(ctx, tag)
+	switch {
+	case errors.Is(err, attach.ErrNotFound), err == nil && m.Desc.Digest == subject:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read %s at the destination: %w", tag, err)
+	}
+	// What is no list, or a bad one, names nothing that needs not be sent.
+	list, _ := attach.ParseReferrers(m.Raw, attach.MaxReferrers)
+	return list, nil
+}
+
+// sendImages stores the image, or all images of the index, by digest.
+func (c *copier) sendImages(ctx context.Context) error {
+	var images []*object
+	for _, o := range c.source.objects {
+		if o.image {
+			images = append(images, o)
+		}
+	}
+	if !c.options.image() {
+		return nil
+	}
+	hangs := len(c.source.objects) > len(images)
+	return c.inOrder(ctx, images, func(ctx context.Context, o *object) error {
+		state := There
+		if !c.skipImage && !c.thereByDigest(ctx, o, c.images) {
+			state = Sent
+			if err := c.sendBlobs(ctx, o, c.images); err != nil {
+				return err
+			}
+			if o == c.source.root && !hangs && c.result.Tag != "" {
+				c.unsent = o
+			} else {
+				if err := c.putManifest(ctx, o, c.images, c.byDigest(o)); err != nil {
+					return err
+				}
+			}
+		}
+		c.note(Object{Kind: "image", Desc: o.desc, State: state, Tag: c.tagOf(o)})
+		return nil
+	})
+}
+
+// byDigest returns how an object that has no tag is put: "" for one that is kept
+// by its digest alone. The image itself, where it gets no tag, must be found.
+func (c *copier) byDigest(o *object) string {
+	if o == c.source.root && c.result.Tag == "" {
+		return o.desc.Digest.String()
+	}
+	return ""
+}
+
+func (c *copier) tagOf(o *object) string {
+	if o == c.source.root {
+		return c.result.Tag
+	}
+	return ""
+}
+
+// thereByDigest reports whether the destination has the image. Only where an
+// earlier copy came to its end it is worth a question.
+func (c *copier) thereByDigest(ctx context.Context, o *object, to Carrier) bool {
+	if !c.complete {
+		return false
+	}
+	m, err := to.Manifest(ctx, o.desc.Digest.String())
+	return err == nil && m.Desc.Digest == o.desc.Digest
+}
+
+// inOrder calls f for all objects: first for those that name no manifests, several
+// at a time, then for those that do, each after what it names.
+func (c *copier) inOrder(ctx context.Context, objects []*object, f func(context.Context, *object) error) error {
+	chosen := make(map[*object]bool, len(objects))
+	g, inner := errgroup.WithContext(ctx)
+	g.SetLimit(requests)
+	for _, o := range objects {
+		chosen[o] = true
+		if len(o.parts.manifests) == 0 {
+			g.Go(func() error { return f(inner, o) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	done := make(map[*object]bool)
+	var visit func(o *object) error
+	visit = func(o *object) error {
+		if o == nil || done[o] || len(o.parts.manifests) == 0 {
+			return nil
+		}
+		done[o] = true
+		for _, d := range o.parts.manifests {
+			if err := visit(c.source.by[d.Digest]); err != nil {
+				return err
+			}
+		}
+		if !chosen[o] {
+			return nil
+		}
+		return f(ctx, o)
+	}
+	for _, o := range objects {
+		if err := visit(o); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// note adds what became of an object to the result.
+func (c *copier) note(o Object) {
+	c.mu.Lock()
+	c.result.Objects = append(c.result.Objects, o)
+	c.mu.Unlock()
+	if c.options.Step != nil {
+		c.options.Step()
+	}
+}
+
+// problem adds a problem to the result.
+func (c *copier) problem(what string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.result.Problems = append(c.result.Problems, Problem{What: what, Err: err})
+}
+
+// compareObjects orders images first, then by subject, kind and tag.
+func compareObjects(a, b Object) int {
+	first := func(o Object) int {
+		if o.Kind == "image" {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(
+		cmp.Compare(first(a), first(b)), strings.Compare(a.Subject.String(), b.Subject.String()),
+		strings.Compare(a.Kind, b.Kind), strings.Compare(a.Tag, b.Tag), strings.Compare(a.Desc.Digest.String(), b.Desc.Digest.String()),
+	)
+}

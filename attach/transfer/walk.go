@@ -1,0 +1,347 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
+	"github.com/hallmark-oci/hallmark/attach/journal"
+)
+
+// A hang is one way in which an object hangs from a subject.
+type hang struct {
+	subject v1.Hash
+	kind    attach.Kind
+	role    journal.Role  // List for what a list of referrers names
+	tag     string        // "" where it was found in a list of referrers
+	listed  v1.Descriptor // as that list shows it
+}
+
+// An object is one manifest that was found.
+type object struct {
+	desc    v1.Descriptor
+	raw     []byte // nil where it is read again when it is needed
+	from    journal.Medium
+	image   bool // the image itself, or one that its index lists
+	hangs   []hang
+	parts   parts
+	broken  error                      // why the parts cannot be told
+	entries map[v1.Hash][]cosign.Entry // of a view or a journal entry, by subject
+	record  string                     // the tag that a journal entry has where there are no referrers
+}
+
+// view reports whether the object is a view.
+func (o *object) view() bool {
+	return slices.ContainsFunc(o.hangs, func(h hang) bool { return h.role == journal.View })
+}
+
+// A tree is what a walk found.
+type tree struct {
+	root     *object
+	objects  []*object // in the order in which they were found: what names before what is named
+	by       map[v1.Hash]*object
+	lists    map[v1.Hash]attach.Manifest // the lists that stand for the referrers API, by subject
+	graves   map[v1.Hash]*journal.Graves // what was removed, by subject
+	problems []Problem
+}
+
+// A walker finds everything that an image consists of and that hangs from it.
+type walker struct {
+	repo        string
+	images      journal.Medium
+	attachments journal.Medium
+	kinds       []attach.Kind
+	// wants says which of the attachments are read; nil means all of them. With
+	// refers it says for which subjects it is asked who refers to them.
+	wants  func(subject v1.Hash, tag string, digest v1.Hash) bool
+	refers func(subject v1.Hash) bool
+	// known is where the manifests of images are taken from, when it is set.
+	known *tree
+	// noLists leaves alone the lists that stand for the referrers API.
+	noLists bool
+
+	slots chan struct{} // one for each request under way
+
+	mu     sync.Mutex
+	tree   *tree
+	tags   map[string][]string // by what they begin with; nil where they cannot be listed at once
+	seek   bool                // list the tags of each subject
+	noAPI  bool                // no referrers API is there
+	kept   int
+	failed map[string]bool // what was said already
+}
+
+func newWalker(repo string, images, attachments journal.Medium, kinds []attach.Kind) *walker {
+	return &walker{
+		repo: repo, images: images, attachments: attachments, kinds: kinds,
+		tree:   &tree{by: make(map[v1.Hash]*object), lists: make(map[v1.Hash]attach.Manifest), graves: make(map[v1.Hash]*journal.Graves)},
+		slots:  make(chan struct{}, requests),
+		failed: make(map[string]bool),
+	}
+}
+
+// A found is a manifest with what it is to the object that led to it.
+type found struct {
+	manifest attach.Manifest
+	from     journal.Medium
+	image    bool
+	hang     *hang
+}
+
+// walk returns everything from the root on. An error says that the image itself
+// could not be read.
+func (w *walker) walk(ctx context.Context, root attach.Manifest) (*tree, error) {
+	if len(w.kinds) > 0 {
+		w.listTags(ctx)
+	}
+	level, err := w.add(ctx, []found{{manifest: root, from: w.images, image: true}})
+	if err != nil {
+		return nil, err
+	}
+	w.tree.root = level[0]
+	for n := 1; len(level) > 0; n++ {
+		if n == maxLevels {
+			return nil, fmt.Errorf("manifests refer to each other over more than %d levels: %w", maxLevels, attach.ErrLimit)
+		}
+		all, err := each(level, func(o *object) ([]found, error) { return w.expand(ctx, o) })
+		if err != nil {
+			return nil, err
+		}
+		if level, err = w.add(ctx, all); err != nil {
+			return nil, err
+		}
+	}
+	return w.tree, ctx.Err()
+}
+
+// add notes manifests and returns those that are new.
+func (w *walker) add(ctx context.Context, all []found) ([]*object, error) {
+	var fresh []*object
+	for _, f := range all {
+		o := w.tree.by[f.manifest.Desc.Digest]
+		if o == nil {
+			if len(w.tree.objects) == MaxObjects {
+				return nil, fmt.Errorf("more than %d manifests belong to it: %w", MaxObjects, attach.ErrLimit)
+			}
+			o = &object{desc: f.manifest.Desc, from: f.from, entries: make(map[v1.Hash][]cosign.Entry)}
+			if o.parts, o.broken = partsOf(f.manifest.Raw); o.broken != nil && f.image {
+				return nil, fmt.Errorf("manifest %s: %w", o.desc.Digest, o.broken)
+			}
+			if w.kept += len(f.manifest.Raw); w.kept <= maxKept {
+				o.raw = f.manifest.Raw
+			}
+			w.tree.by[o.desc.Digest] = o
+			w.tree.objects = append(w.tree.objects, o)
+			fresh = append(fresh, o)
+		}
+		o.image = o.image || f.image
+		if f.hang != nil {
+			w.open(o, f)
+		}
+	}
+	return fresh, ctx.Err()
+}
+
+// open notes how the object hangs, and what entries it holds.
+func (w *walker) open(o *object, f found) {
+	h := *f.hang
+	o.hangs = append(o.hangs, h)
+	var entries []cosign.Entry
+	var err error
+	switch h.role {
+	case journal.View:
+		var img cosign.Image
+		img, err = cosign.Parse(f.manifest.Raw)
+		entries = img.Entries
+	case journal.Entry:
+		var r journal.Record
+		r, err = journal.ReadRecord(f.manifest, h.tag, h.subject)
+		entries, o.record = r.Entries, r.Tag
+		gone := w.tree.graves[h.subject]
+		entries = slices.DeleteFunc(entries, func(e cosign.Entry) bool { return e.Err == nil && gone.HoldEntry(r.Kind, e) })
+	}
+	o.tellConfig(entries)
+	what := fmt.Sprintf("the %s %s of %s", h.kind, o.desc.Digest, h.subject)
+	if err == nil && o.broken != nil && h.role != journal.View {
+		err = o.broken
+	}
+	if err != nil {
+		w.problem(what, err)
+		o.broken = err
+	}
+	for _, e := range entries {
+		if e.Err != nil {
+			w.problem("an entry of "+what, e.Err)
+			continue
+		}
+		o.entries[h.subject] = append(o.entries[h.subject], e)
+	}
+}
+
+// tellConfig saves reading the config of an object that holds entries, where it
+// is the one that follows from them.
+func (o *object) tellConfig(entries []cosign.Entry) {
+	if len(entries) == 0 || len(o.parts.blobs) == 0 {
+		return
+	}
+	_, config, err := cosign.Image{Entries: entries}.Encode()
+	if err == nil && attach.DigestOf(config) == o.parts.blobs[0].Digest {
+		o.parts.blobs[0].Data = config
+	}
+}
+
+// problem notes what could not be read, once.
+func (w *walker) problem(what string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := Problem{What: what + " in " + w.repo, Err: err}
+	if !w.failed[p.String()] {
+		w.failed[p.String()] = true
+		w.tree.problems = append(w.tree.problems, p)
+	}
+}
+
+// listTags lists the tags of all that hangs from anything, at once: what hangs
+// from an image has more hanging from it, and is not known yet.
+func (w *walker) listTags(ctx context.Context) {
+	all, err := w.attachments.Tags(ctx, "sha256-")
+	switch {
+	case errors.Is(err, attach.ErrUnfinished), errors.Is(err, attach.ErrLimit):
+		w.seek = true
+	case err != nil:
+		w.problem("the tags", err)
+	default:
+		w.tags = make(map[string][]string)
+		for _, t := range all {
+			key := t[:min(len(t), len("sha256-")+64)]
+			w.tags[key] = append(w.tags[key], t)
+		}
+	}
+}
+
+// tagsOf returns the tags of what hangs from the subject. Where tags cannot be
+// listed, it returns those that can be guessed.
+func (w *walker) tagsOf(ctx context.Context, subject v1.Hash) []string {
+	prefix := attach.FallbackTagOf(subject)
+	if w.tags != nil {
+		return w.tags[prefix]
+	}
+	if w.seek {
+		tags, err := w.attachments.Tags(ctx, prefix)
+		if err == nil {
+			return tags
+		}
+		w.problem("the tags of what hangs from "+subject.String(), err)
+	}
+	guess := []string{prefix}
+	for _, k := range attach.Kinds() {
+		if t := attach.CosignTagOf(subject, k); t != "" {
+			guess = append(guess, t)
+		}
+	}
+	return guess
+}
+
+// expand returns what the object lists and what hangs from it.
+func (w *walker) expand(ctx context.Context, o *object) ([]found, error) {
+	all, err := each(o.parts.manifests, func(d v1.Descriptor) ([]found, error) {
+		m, err := w.child(ctx, o, d)
+		switch {
+		case err != nil && (o.image || ctx.Err() != nil):
+			return nil, fmt.Errorf("manifest %s of the index %s: %w", d.Digest, o.desc.Digest, err)
+		case err != nil:
+			w.problem(fmt.Sprintf("the manifest %s of the index %s", d.Digest, o.desc.Digest), err)
+			return nil, nil
+		}
+		return []found{{manifest: m, from: o.from, image: o.image}}, nil
+	})
+	if err != nil || len(w.kinds) == 0 {
+		return all, err
+	}
+	subject := o.desc.Digest
+	tags, list := w.tagsOf(ctx, subject), w.referring(ctx, subject)
+	gone := w.graves(ctx, subject, tags, list)
+	tagged, err := each(tags, func(tag string) ([]found, error) { return w.tagged(ctx, subject, tag, gone), ctx.Err() })
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(all, tagged, w.listed(ctx, subject, list, gone)), ctx.Err()
+}
+
+// graves learns what was removed from the subject, before anything that hangs from
+// it is read.
+func (w *walker) graves(ctx context.Context, subject v1.Hash, tags []string, list []v1.Descriptor) *journal.Graves {
+	gone := new(journal.Graves)
+	for _, t := range tags {
+		gone.Dig(subject, t)
+	}
+	for _, d := range list {
+		if tombstone, told := gone.DigListed(d); !tombstone || told {
+			continue
+		}
+		if m, err := w.read(ctx, w.attachments, d.Digest.String()); err != nil {
+			w.problem("the referrer "+d.Digest.String(), err)
+		} else {
+			gone.DigRead(m, subject)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tree.graves[subject] = gone
+	return gone
+}
+
+// child reads a manifest that the object lists.
+func (w *walker) child(ctx context.Context, o *object, d v1.Descriptor) (attach.Manifest, error) {
+	from := o.from
+	if o.image && w.known != nil {
+		if k := w.known.by[d.Digest]; k != nil {
+			if k.raw != nil {
+				return attach.Manifest{Desc: k.desc, Raw: k.raw}, nil
+			}
+			from = k.from
+		}
+	}
+	return w.read(ctx, from, d.Digest.String())
+}
+
+// each calls f for every element, several at a time, and puts together what it
+// returns, in their order.
+func each[T, R any](list []T, f func(T) ([]R, error)) ([]R, error) {
+	results := make([][]R, len(list))
+	var g errgroup.Group
+	g.SetLimit(requests)
+	for i, e := range list {
+		g.Go(func() (err error) {
+			results[i], err = f(e)
+			return err
+		})
+	}
+	err := g.Wait()
+	return slices.Concat(results...), err
+}
+
+func (w *walker) chosen(k attach.Kind) bool { return slices.Contains(w.kinds, k) }
+
+func (w *walker) wanted(subject v1.Hash, tag string, digest v1.Hash) bool {
+	return w.wants == nil || w.wants(subject, tag, digest)
+}
+
+// read reads a manifest by tag or digest.
+func (w *walker) read(ctx context.Context, from journal.Medium, ref string) (attach.Manifest, error) {
+	w.slots <- struct{}{}
+	defer func() { <-w.slots }()
+	m, err := from.Manifest(ctx, ref)
+	if err == nil && strings.HasPrefix(ref, "sha256:") && m.Desc.Digest.String() != ref {
+		err = fmt.Errorf("it has digest %s: %w", m.Desc.Digest, attach.ErrDigest)
+	}
+	return m, err
+}

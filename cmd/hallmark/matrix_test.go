@@ -1,0 +1,405 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/registry"
+	"github.com/hallmark-oci/hallmark/attach/storetest"
+	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/cli"
+)
+
+var update = flag.Bool("update", false, "write the document of the matrix anew")
+
+// matrixFile is the document that shows the matrix.
+var matrixFile = filepath.Join("..", "..", "attach", "storetest", "MATRIX.md")
+
+// parallelCells is how many cells are measured at once. Most of their time they
+// wait.
+const parallelCells = 48
+
+// A verb is one column of the matrix: a command line on an image that is sealed
+// with one key and signed with another.
+type verb struct {
+	name string
+	// line is the command line. $IMAGE is the image, $REPO its repository, $COPY
+	// an image of the same registry that is not there yet, $DIR the folder with
+	// keys and documents, $OUT a folder of the cell's own.
+	line string
+	// writes says that the command puts something, adds that more is attached to
+	// the image afterwards.
+	writes, adds bool
+	// then is a command line that works afterwards, on a registry without quirks,
+	// where the command said that it worked.
+	then string
+	// takes says that the command may take away what was attached.
+	takes bool
+}
+
+// among reports whether the words name the verb.
+func (v verb) among(words string) bool {
+	return slices.ContainsFunc(strings.Fields(words), func(w string) bool {
+		return w == v.name || w == "*" || w == "writers" && v.writes || w == "attachers" && v.adds
+	})
+}
+
+func (v verb) String() string { return v.name }
+
+// A world is what all cells share: the folder with keys and the requests that
+// make a sealed image.
+type world struct {
+	dir string
+	logins
+	seeds map[bool]seed // by whether the registry serves referrers
+}
+
+// A seed makes the image of a cell.
+type seed struct {
+	puts []put
+	ids  []attach.ID // what is attached
+}
+
+type put struct {
+	method, uri, typ string
+	body             []byte
+}
+
+// A cell is what came of one verb on one registry.
+type cell struct {
+	code    int
+	printed string // all of it, both streams
+	fault   string // what is wrong whatever the code
+}
+
+// TestMatrix runs every verb on every registry of the catalogue. Each cell works,
+// or fails as [exceptions] says, for the reason given there; and nothing that
+// was there before is gone.
+func TestMatrix(t *testing.T) {
+	w := newWorld(t)
+	cases, columns := storetest.Catalogue(), verbs()
+	cells := make([][]cell, len(cases))
+	slots := make(chan struct{}, parallelCells)
+	var wg sync.WaitGroup
+	for i := range cases {
+		cells[i] = make([]cell, len(columns))
+		for j := range columns {
+			slots <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-slots }()
+				cells[i][j] = w.measure(t.Context(), storetest.Catalogue()[i], columns[j])
+			})
+		}
+	}
+	wg.Wait()
+	rules := newRules(t, cases, columns)
+	for i, c := range cases {
+		for j, v := range columns {
+			got, want := cells[i][j], rules.of(c.Name(), v.name)
+			switch {
+			case got.fault != "":
+				t.Errorf("%s, %s: %s\n%s", v, c.Name(), got.fault, got.printed)
+			case got.code != want.code || !strings.Contains(got.printed, want.says):
+				t.Errorf("%s, %s: exit code %d, want %d and %q:\n%s", v, c.Name(), got.code, want.code, want.says, got.printed)
+			}
+		}
+	}
+	doc := rules.document(cases, columns)
+	t.Log("\n" + doc)
+	if *update {
+		if err := os.WriteFile(matrixFile, []byte(doc), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if have, err := os.ReadFile(matrixFile); err != nil || string(have) != doc {
+		t.Errorf("%s is out of date (%v): go test ./cmd/hallmark -run TestMatrix -update", matrixFile, err)
+	}
+}
+
+// measure runs the verb while the registry has its quirks, and looks at what is
+// there afterwards when it has none.
+func (w *world) measure(ctx context.Context, c storetest.Case, v verb) cell {
+	s := storetest.Start(c.Base()...)
+	defer s.Close()
+	before := w.seeds[c.Native]
+	if err := replay(s, before.puts); err != nil {
+		return cell{fault: err.Error()}
+	}
+	out, err := os.MkdirTemp(w.dir, "cell-")
+	if err != nil {
+		return cell{fault: err.Error()}
+	}
+	defer w.logins.add(s.Host)()
+	fill := strings.NewReplacer("$IMAGE", s.Host+"/app:v1", "$REPO", s.Host+"/app", "$COPY", s.Host+"/copy:v1", "$DIR", w.dir, "$OUT", out)
+	args := append(strings.Fields(fill.Replace(v.line)), "--timeout", timeoutOf(c))
+	s.Set(c.All()...)
+	var got cell
+	got.code, got.printed = runLine(ctx, nil, args...)
+	s.Set(c.Base()...)
+	now, err := attached(ctx, s)
+	missing := slices.DeleteFunc(slices.Clone(before.ids), func(id attach.ID) bool { return slices.Contains(now, id) })
+	switch {
+	case err != nil:
+		got.fault = fmt.Sprintf("what is there cannot be listed afterwards: %v", err)
+	case len(missing) > 0 && !v.takes:
+		got.fault = fmt.Sprintf("gone: %v", missing)
+	case got.code == 0 && v.adds && len(now) <= len(before.ids):
+		got.fault = fmt.Sprintf("exit code 0, and nothing was attached: %d entries", len(now))
+	case got.code == 0 && v.then != "":
+		if code, printed := runLine(ctx, nil, strings.Fields(fill.Replace(v.then))...); code != 0 {
+			got.fault = fmt.Sprintf("afterwards %q: exit code %d\n%s", v.then, code, printed)
+		}
+	}
+	return got
+}
+
+// attached lists what is attached to the image, as a client without credentials
+// and without anything remembered finds it.
+func attached(ctx context.Context, s *storetest.Server) ([]attach.ID, error) {
+	store, err := registry.New(s.Host+"/app", registry.Options{Keychain: authn.NewMultiKeychain()})
+	if err != nil {
+		return nil, err
+	}
+	sub, err := store.Resolve(ctx, "v1")
+	if err != nil {
+		return nil, err
+	}
+	all, errs := attach.Collect(ctx, store, sub)
+	ids := make([]attach.ID, len(all))
+	for i, a := range all {
+		ids[i] = a.ID()
+	}
+	return ids, errors.Join(errs...)
+}
+
+// runLine runs one command line within this process.
+func runLine(ctx context.Context, transport http.RoundTripper, args ...string) (code int, printed string) {
+	var out bytes.Buffer
+	app := &cli.App{
+		In: strings.NewReader(""), Out: &out, Err: &out,
+		LookupEnv: func(string) (string, bool) { return "", false },
+		Now:       time.Now,
+		Transport: transport,
+	}
+	code = app.Run(ctx, args)
+	return code, out.String()
+}
+
+// newWorld makes the keys and the sealed image.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{dir: t.TempDir(), seeds: make(map[bool]seed)}
+	w.logins.file = filepath.Join(w.dir, "config.json")
+	w.logins.hosts = make(map[string]bool)
+	t.Setenv("DOCKER_CONFIG", w.dir)
+	for file, text := range matrixFiles() {
+		if err := os.WriteFile(filepath.Join(w.dir, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must := func(transport http.RoundTripper, args ...string) {
+		t.Helper()
+		if code, printed := runLine(t.Context(), transport, args...); code != 0 {
+			t.Fatalf("%v: exit code %d\n%s", args, code, printed)
+		}
+	}
+	for _, key := range []string{"a", "b", "c"} {
+		must(nil, "key", "generate", "--key-format", "pkcs8", "-o", filepath.Join(w.dir, key+".key"))
+	}
+	for _, native := range []bool{false, true} {
+		s := storetest.Start(storetest.Case{Native: native}.Base()...)
+		rec := &recorder{}
+		img, err := random.Image(256, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref, err := name.NewTag(s.Host + "/app:v1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := remote.Write(ref, img, remote.WithTransport(rec)); err != nil {
+			t.Fatal(err)
+		}
+		must(rec, "seal", "--key", filepath.Join(w.dir, "a.key"), ref.String())
+		must(rec, "sign", "--key", filepath.Join(w.dir, "b.key"), ref.String())
+		must(rec, "push", s.Host+"/app:files", filepath.Join(w.dir, "custom.json"))
+		ids, err := attached(t.Context(), s)
+		if err != nil || len(ids) != 4 {
+			t.Fatalf("the seed has %d entries, want two signatures, an SBOM and an attestation: %v", len(ids), err)
+		}
+		w.seeds[native] = seed{puts: rec.puts, ids: ids}
+		s.Close()
+	}
+	return w
+}
+
+// replay puts the image of a cell.
+func replay(s *storetest.Server, puts []put) error {
+	for _, p := range puts {
+		r := httptest.NewRequest(p.method, p.uri, bytes.NewReader(p.body))
+		if p.typ != "" {
+			r.Header.Set("Content-Type", p.typ)
+		}
+		rec := httptest.NewRecorder()
+		s.ServeHTTP(rec, r)
+		if rec.Code != http.StatusCreated {
+			return fmt.Errorf("%s %s: %d", p.method, p.uri, rec.Code)
+		}
+	}
+	s.Forget()
+	return nil
+}
+
+// A recorder is a transport that keeps what was put: manifests, and blobs as if
+// each had come in one request.
+type recorder struct {
+	mu   sync.Mutex
+	puts []put
+}
+
+// RoundTrip implements http.RoundTripper.
+func (rec *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil || r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if repo, _, ok := strings.Cut(r.URL.Path, "/blobs/uploads/"); ok {
+		if len(body) > 0 {
+			rec.puts = append(rec.puts, put{http.MethodPost, repo + "/blobs/uploads/?digest=" + attach.DigestOf(body).String(), "", body})
+		}
+	} else {
+		rec.puts = append(rec.puts, put{r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"), body})
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// logins are the credentials that docker's configuration has: the same for all
+// registries of the test.
+type logins struct {
+	file  string
+	mu    sync.Mutex
+	hosts map[string]bool
+}
+
+// add has docker know a registry, until the function that it returns is called.
+func (l *logins) add(host string) (remove func()) {
+	l.change(func() { l.hosts[host] = true })
+	return func() { l.change(func() { delete(l.hosts, host) }) }
+}
+
+func (l *logins) change(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+	auths := make(map[string]any)
+	for host := range maps.Keys(l.hosts) {
+		auths[host] = map[string]string{"auth": base64.StdEncoding.EncodeToString([]byte(storetest.User + ":" + storetest.Password))}
+	}
+	raw, err := json.Marshal(map[string]any{"auths": auths})
+	if err == nil {
+		err = os.WriteFile(l.file+".new", raw, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(l.file+".new", l.file)
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
+// document shows the matrix.
+func (r *rules) document(cases []storetest.Case, columns []verb) string {
+	var b strings.Builder
+	b.WriteString(matrixPreface)
+	b.WriteString("| registry |")
+	for _, v := range columns {
+		fmt.Fprintf(&b, " %s |", v.name)
+	}
+	b.WriteString("\n| --- |" + strings.Repeat(" --- |", len(columns)) + "\n")
+	notes := make(map[string]int)
+	var texts []string
+	for _, c := range cases {
+		fmt.Fprintf(&b, "| %s |", strings.ReplaceAll(c.Name(), "<", "&lt;"))
+		for _, v := range columns {
+			want := r.of(c.Name(), v.name)
+			text := "works"
+			if want.code != 0 {
+				text = fmt.Sprintf("exit %d", want.code)
+			}
+			if want.why != "" {
+				if notes[want.why] == 0 {
+					texts = append(texts, want.why)
+					notes[want.why] = len(texts)
+				}
+				text += fmt.Sprintf(" (%d)", notes[want.why])
+			}
+			fmt.Fprintf(&b, " %s |", text)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+	for i, text := range texts {
+		fmt.Fprintf(&b, "%d. %s\n", i+1, text)
+	}
+	return b.String()
+}
+
+// rules are the exceptions by registry and verb.
+type rules struct {
+	by map[[2]string]exception
+}
+
+// newRules reads [exceptions]. Each has to name registries and verbs that there are.
+func newRules(t *testing.T, cases []storetest.Case, columns []verb) *rules {
+	t.Helper()
+	r := &rules{by: make(map[[2]string]exception)}
+	for _, e := range exceptions() {
+		on := regexp.MustCompile("^(?:" + e.on + ")$")
+		hit := false
+		for _, c := range cases {
+			if !on.MatchString(c.Name()) {
+				continue
+			}
+			for _, v := range columns {
+				if v.among(e.verbs) {
+					hit = true
+					r.by[[2]string{c.Name(), v.name}] = e
+				}
+			}
+		}
+		if !hit {
+			t.Errorf("the exception for %q on %q is about nothing", e.verbs, e.on)
+		}
+	}
+	return r
+}
+
+func (r *rules) of(registry, verb string) exception { return r.by[[2]string{registry, verb}] }

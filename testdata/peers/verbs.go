@@ -1,0 +1,438 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hallmark-oci/hallmark/testdata/lab"
+)
+
+// A verb is a row of the table: commands on an image of its own, and what must
+// come of them.
+type verb struct {
+	name string
+	run  func(*exchange) error
+}
+
+// verbs returns all rows.
+func verbs() []verb {
+	return []verb{
+		{"seal", sealed},
+		{"seal again", sealedTwice},
+		{"sign", signed},
+		{"sign, in turn with cosign", otherWriters},
+		{"attest", attested},
+		{"attach sbom", attachedSBOM},
+		{"verify", verified},
+		{"verify, refusals", refused},
+		{"get", got},
+		{"list", listed},
+		{"index, recursive", recursive},
+		{"attachments in a repository of their own", elsewhere},
+		{"many processes at once", race},
+	}
+}
+
+// suite holds the programs and the files they work on.
+type suite struct {
+	dir               string
+	hallmark, cosign2 lab.Command
+	writers, rounds   int
+}
+
+func newSuite(ctx context.Context, hallmark, cache string, keys int) (*suite, error) {
+	abs, err := filepath.Abs(hallmark)
+	if err != nil {
+		return nil, err
+	}
+	cosign, err := lab.Peer(ctx, cache, "cosign2")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "hallmark-peers-")
+	if err != nil {
+		return nil, err
+	}
+	env := []string{"HOME=" + dir, "TUF_ROOT=" + filepath.Join(dir, "tuf"), "COSIGN_PASSWORD="}
+	s := &suite{
+		dir:      dir,
+		hallmark: lab.Command{Path: abs, Dir: dir, Env: env},
+		cosign2:  lab.Command{Path: cosign, Dir: dir, Env: env},
+	}
+	for name, text := range map[string]string{
+		"custom.json": `{"a":1}`,
+		"spdx.json": `{"spdxVersion":"SPDX-2.3","dataLicense":"CC0-1.0","SPDXID":"SPDXRef-DOCUMENT","name":"peers",` +
+			`"documentNamespace":"https://example.com/spdx/peers","creationInfo":{"created":"2024-01-01T00:00:00Z","creators":["Tool: peers-1"]},` +
+			`"packages":[{"SPDXID":"SPDXRef-a","name":"a","versionInfo":"1","downloadLocation":"NOASSERTION"}],` +
+			`"relationships":[{"spdxElementId":"SPDXRef-DOCUMENT","relationshipType":"DESCRIBES","relatedSpdxElement":"SPDXRef-a"}]}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := s.hallmark.Must(ctx, "key", "generate", "-o", "cosign.key"); err != nil {
+		return nil, err
+	}
+	for i := range keys {
+		if _, err := s.hallmark.Must(ctx, "key", "generate", "--key-format", "pkcs8", "-o", fmt.Sprintf("k%d.key", i)); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// An exchange is a verb at work: one registry, one repository of its own.
+type exchange struct {
+	*suite
+	ctx  context.Context
+	srv  server
+	reg  *lab.Registry
+	repo string
+}
+
+// measure runs all verbs on one registry and returns a cell for each.
+func (s *suite) measure(ctx context.Context, srv server, cache string) ([]string, error) {
+	cells := make([]string, len(verbs()))
+	reg, err := srv.start(ctx, cache)
+	if err != nil {
+		for i := range cells {
+			cells[i] = "no registry"
+		}
+		return cells, fmt.Errorf("%s: %w", srv.name, err)
+	}
+	defer reg.Close()
+	var errs []error
+	for i, v := range verbs() {
+		x := &exchange{suite: s, ctx: ctx, srv: srv, reg: reg, repo: fmt.Sprintf("verb%d/app", i)}
+		cells[i] = "ok"
+		if err := v.run(x); err != nil {
+			cells[i] = "FAILS"
+			errs = append(errs, fmt.Errorf("%s on %s: %w", v.name, srv.name, err))
+		}
+	}
+	return cells, errors.Join(errs...)
+}
+
+// do runs hallmark and demands the exit code and the texts in what it prints.
+func (x *exchange) do(code int, texts []string, args ...string) (lab.Result, error) {
+	return expect(x.ctx, x.hallmark, code, texts, args...)
+}
+
+func expect(ctx context.Context, c lab.Command, code int, texts []string, args ...string) (lab.Result, error) {
+	r, err := c.Run(ctx, args...)
+	if err != nil {
+		return r, err
+	}
+	line := filepath.Base(c.Path) + " " + strings.Join(args, " ")
+	if r.Code != code {
+		return r, fmt.Errorf("%s: exit code %d, not %d\n%s", line, r.Code, code, r.Err+r.Out)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.Out+r.Err, text) {
+			return r, fmt.Errorf("%s: %q is not printed\n%s", line, text, r.Err+r.Out)
+		}
+	}
+	return r, nil
+}
+
+// ok runs command lines of hallmark, each to exit code 0.
+func (x *exchange) ok(lines ...[]string) error {
+	for _, line := range lines {
+		if _, err := x.do(0, nil, line...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// second says what a command prints that adds to a tag which is there: where
+// tags cannot be written again, that cosign's does not show it.
+func (x *exchange) second() []string {
+	if x.srv.keeps {
+		return []string{"may not be written again"}
+	}
+	return nil
+}
+
+// cosign has cosign 2 verify with the key. Where the tag could not be written a
+// second time, and the entry is not the first, it must refuse.
+func (x *exchange) cosign(first bool, key, img string, verb ...string) error {
+	args := append(append([]string{}, verb...), "--key", key, "--insecure-ignore-tlog", img)
+	r, err := x.cosign2.Run(x.ctx, args...)
+	if err != nil {
+		return err
+	}
+	if want := first || !x.srv.keeps; (r.Code == 0) != want {
+		return fmt.Errorf("cosign %s: exit code %d, wanted it to accept: %v\n%s", strings.Join(args, " "), r.Code, want, r.Err)
+	}
+	return nil
+}
+
+func words(line string, more ...string) []string { return append(strings.Fields(line), more...) }
+
+// image pushes a fresh image and returns it by digest.
+func (x *exchange) image() (string, error) { return x.reg.Push(x.repo, "v1") }
+
+// with pushes an image and runs the commands on it, whose last argument it is.
+func (x *exchange) with(lines ...string) (string, error) {
+	img, err := x.image()
+	for i := 0; i < len(lines) && err == nil; i++ {
+		err = x.ok(words(lines[i], img))
+	}
+	return img, err
+}
+
+func sealed(x *exchange) error {
+	img, err := x.with("seal --key k0.key", "verify --key k0.pub --sbom --deep")
+	return errors.Join(err, x.cosign(true, "k0.pub", img, "verify"), x.cosign(true, "k0.pub", img, "verify-attestation", "--type", "spdxjson"))
+}
+
+func sealedTwice(x *exchange) error {
+	img, err := x.with("seal --key k0.key", "seal --key k0.key")
+	if err != nil {
+		return err
+	}
+	return x.holds(img, map[string]int{"signature": 1, "attestation": 1, "sbom": 1})
+}
+
+func signed(x *exchange) error {
+	img, err := x.with("sign --key k0.key")
+	if err != nil {
+		return err
+	}
+	if _, err := x.do(0, x.second(), "sign", "--key", "k1.key", "-a", "env=prod", img); err != nil {
+		return err
+	}
+	return errors.Join(
+		x.ok(words("verify --key k0.pub --key k1.pub --threshold 2", img), words("verify --key k1.pub -a env=prod", img)),
+		x.cosign(true, "k0.pub", img, "verify"), x.cosign(false, "k1.pub", img, "verify"))
+}
+
+// otherWriters has cosign and hallmark write in turn. What cosign writes to a
+// tag that cannot be written again is cosign's loss, and it says so.
+func otherWriters(x *exchange) error {
+	img, err := x.with("sign --key k0.key")
+	if err != nil {
+		return err
+	}
+	r, err := x.cosign2.Run(x.ctx, "sign", "--key", "cosign.key", "--tlog-upload=false", "-y", img)
+	if err != nil {
+		return err
+	}
+	if (r.Code == 0) == x.srv.keeps {
+		return fmt.Errorf("cosign sign: exit code %d\n%s", r.Code, r.Err)
+	}
+	if _, err := x.do(0, x.second(), "sign", "--key", "k2.key", img); err != nil {
+		return err
+	}
+	keys := "--key k0.pub --key k2.pub --threshold 2"
+	if !x.srv.keeps {
+		keys = "--key k0.pub --key cosign.pub --key k2.pub --threshold 3"
+	}
+	return x.ok(words("verify "+keys, img))
+}
+
+func attested(x *exchange) error {
+	img, err := x.with("sign --key k0.key", "attest --key k0.key --type custom --predicate custom.json", "verify --key k0.pub --type custom")
+	if err != nil {
+		return err
+	}
+	if _, err := x.do(0, x.second(), "attest", "--key", "k1.key", "--type", "spdxjson", "--predicate", "spdx.json", img); err != nil {
+		return err
+	}
+	return errors.Join(
+		x.ok(words("get attestation -o - --key k1.pub --type spdxjson", img)),
+		x.cosign(true, "k0.pub", img, "verify-attestation", "--type", "custom"),
+		x.cosign(false, "k1.pub", img, "verify-attestation", "--type", "spdxjson"))
+}
+
+func attachedSBOM(x *exchange) error {
+	img, err := x.image()
+	if err != nil {
+		return err
+	}
+	if err := x.ok(words("attach sbom", img, "spdx.json")); err != nil {
+		return err
+	}
+	if r, err := x.cosign2.Must(x.ctx, "download", "sbom", img); err != nil || !strings.Contains(r.Out, "https://example.com/spdx/peers") {
+		return fmt.Errorf("cosign download sbom: %v %q", err, r.Out)
+	}
+	if err := x.holds(img, map[string]int{"sbom": 1}); err != nil {
+		return err
+	}
+	return x.ok(words("get sbom --unverified -o -", img))
+}
+
+func verified(x *exchange) error {
+	img, err := x.with("seal --key k0.key", "sign --key k1.key")
+	if err != nil {
+		return err
+	}
+	repo, _, _ := strings.Cut(img, "@")
+	return x.ok(
+		words("verify --key k0.pub --sbom", img), words("verify --key k1.pub", repo+":v1"), words("verify --key k1.pub -f json", img))
+}
+
+func refused(x *exchange) error {
+	img, err := x.with("sign --key k0.key")
+	if err != nil {
+		return err
+	}
+	bare, err := x.reg.Push(x.repo+"-bare", "v1")
+	if err != nil {
+		return err
+	}
+	repo, _, _ := strings.Cut(img, "@")
+	for _, c := range []struct {
+		code int
+		says string
+		line []string
+	}{
+		{1, "untrusted-key", words("verify --key k1.pub", img)},
+		{1, "no-signature", words("verify --key k0.pub", bare)},
+		{1, "", words("verify --key k0.pub --type custom", img)},
+		{2, "404 Not Found", words("verify --key k0.pub", repo+":none")},
+		{2, "404 Not Found", words("sign --key k0.key", repo+":none")},
+		{2, "404 Not Found", words("verify --key k0.pub", x.reg.Host+"/absent/app:v1")},
+	} {
+		if _, err := x.do(c.code, []string{c.says}, c.line...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func got(x *exchange) error {
+	img, err := x.with("seal --key k0.key")
+	if err != nil {
+		return err
+	}
+	for _, kind := range []string{"sbom", "attestation", "signature"} {
+		r, err := x.do(0, nil, words("get "+kind+" --key k0.pub -o -", img)...)
+		if err != nil {
+			return err
+		}
+		if len(r.Out) < 20 {
+			return fmt.Errorf("get %s printed %q", kind, r.Out)
+		}
+	}
+	return nil
+}
+
+func listed(x *exchange) error {
+	img, err := x.with("seal --key k0.key", "sign --key k1.key", "attest --key k0.key --type custom --predicate custom.json")
+	if err != nil {
+		return err
+	}
+	return x.holds(img, map[string]int{"signature": 2, "attestation": 2, "sbom": 1})
+}
+
+// holds demands that list finds so many entries of each kind, all of them in the
+// journal, and nothing that it could not read.
+func (x *exchange) holds(img string, want map[string]int) error {
+	l, err := x.list(img)
+	if err != nil {
+		return err
+	}
+	have := make(map[string]int)
+	for _, e := range l.Entries {
+		have[e.Kind]++
+		if !slices.ContainsFunc(e.Places, func(p place) bool { return p.Scheme == "journal" }) {
+			return fmt.Errorf("list %s: an entry of kind %s is not in the journal: %+v", img, e.Kind, e.Places)
+		}
+	}
+	if fmt.Sprint(have) != fmt.Sprint(want) {
+		return fmt.Errorf("list %s: %v, want %v", img, have, want)
+	}
+	return nil
+}
+
+type listing struct {
+	Complete bool
+	Entries  []struct {
+		Kind, Digest string
+		Places       []place
+	}
+}
+
+type place struct{ Scheme, Tag string }
+
+func (x *exchange) list(img string) (listing, error) {
+	r, err := x.do(0, nil, "list", "-f", "json", img)
+	var l listing
+	if err == nil {
+		err = json.Unmarshal([]byte(r.Out), &l)
+	}
+	if err == nil && !l.Complete {
+		err = fmt.Errorf("list %s is not complete", img)
+	}
+	return l, err
+}
+
+func recursive(x *exchange) error {
+	img, err := x.reg.PushIndex(x.repo, "v1", 3)
+	if err != nil {
+		return err
+	}
+	if err := x.ok(words("sign -r --key k0.key", img)); err != nil {
+		return err
+	}
+	for i := range 3 {
+		if err := x.ok(words(fmt.Sprintf("verify --key k0.pub --platform linux/arch%d", i), img)); err != nil {
+			return err
+		}
+	}
+	return x.cosign(true, "k0.pub", img, "verify")
+}
+
+func elsewhere(x *exchange) error {
+	img, err := x.image()
+	if err != nil {
+		return err
+	}
+	other := "--attachment-repository " + x.reg.Host + "/signatures/store"
+	if err := x.ok(words("sign --key k0.key "+other, img), words("verify --key k0.pub "+other, img)); err != nil {
+		return err
+	}
+	_, err = x.do(1, []string{"no-signature"}, words("verify --key k0.pub", img)...)
+	return err
+}
+
+// race has many processes sign one image at once, each with a key of its own.
+// Every one of them must verify afterwards, with cosign 2 too.
+func race(x *exchange) error {
+	x.reg.Delay(20 * time.Millisecond)
+	defer x.reg.Delay(0)
+	for round := range x.rounds {
+		img, err := x.reg.Push(x.repo, fmt.Sprintf("v%d", round))
+		if err != nil {
+			return err
+		}
+		err = lab.Parallel(x.writers, x.writers, func(i int) error {
+			return x.ok(words(fmt.Sprintf("sign --key k%d.key", i), img))
+		})
+		if err != nil {
+			return err
+		}
+		x.reg.Delay(0)
+		err = lab.Parallel(x.writers, 4, func(i int) error {
+			pub := fmt.Sprintf("k%d.pub", i)
+			if err := x.ok(words("verify --key "+pub, img)); err != nil || x.srv.keeps {
+				return err
+			}
+			return x.cosign(true, pub, img, "verify")
+		})
+		if err != nil {
+			return err
+		}
+		x.reg.Delay(20 * time.Millisecond)
+	}
+	return nil
+}
