@@ -27,8 +27,7 @@ the registry straight into the file, which takes its name when it is whole.
 'hallmark unpack' puts the images into a registry or a layout. Until then every
 command that reads takes the file as oci:FILE.tar:TAG.`,
 		Example: `  hallmark pack -o app.tar registry.example/app:1.0
-  hallmark verify --key hallmark.pub oci:app.tar:1.0
-  hallmark unpack app.tar registry.internal/app`,
+  hallmark pack -o two.tar registry.example/app:1.0 oci:./layout:2.0 --only image --only signature`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
 	}
