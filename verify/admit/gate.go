@@ -81,7 +81,7 @@ type Options struct {
 	Keep time.Duration
 	// KeepRefusal is how long a rejection is kept, 30 seconds.
 	KeepRefusal time.Duration
-	// Verdicts is how many verdicts are kept, 10000.
+	// Verdicts is how many acceptances are kept, and how many rejections, 10000.
 	Verdicts int
 	// Parallel is how many verifications run at once at one registry, 32.
 	Parallel int
@@ -111,9 +111,10 @@ type Gate struct {
 	opts     Options
 	set      atomic.Pointer[policy.Set]
 	draining atomic.Bool
-	verdicts *cache
+	verdicts memory
 	verify   *flights[key, verify.Verdict]
 	resolve  *flights[string, string]
+	desk     *desk
 	metrics  *metrics
 	stop     context.CancelFunc
 }
@@ -127,9 +128,10 @@ func New(set *policy.Set, o Options) (*Gate, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &Gate{
 		opts:     o,
-		verdicts: newCache(o.Verdicts),
+		verdicts: newMemory(o.Verdicts),
 		verify:   newFlights[key, verify.Verdict](ctx, o.Patience, o.Parallel, func(k key) string { return hostOf(k.repo) }),
 		resolve:  newFlights[string, string](ctx, o.Patience, o.Parallel, hostOf),
+		desk:     newDesk(),
 		metrics:  newMetrics(),
 		stop:     cancel,
 	}

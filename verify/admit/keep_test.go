@@ -232,6 +232,22 @@ func TestBounded(t *testing.T) {
 	}
 }
 
+// TestRefusalsDriveOutNothing: whoever may ask about images without end makes the
+// gate forget refusals, and no acceptance.
+func TestRefusalsDriveOutNothing(t *testing.T) {
+	w := newWorld(t, admit.Options{Verdicts: 3}, defaultScopes)
+	_, good := w.push(t, "apps/good", w.key)
+	_, bare := w.push(t, "apps/bare", nil)
+	w.gate.Judge(t.Context(), good, nil)
+	for i := range 10 {
+		w.gate.Judge(t.Context(), fmt.Sprintf("%s@sha256:%064d", bare[:strings.LastIndex(bare, ":v@")], i), nil)
+	}
+	w.server.Close()
+	if a := w.gate.Judge(t.Context(), good, nil); !a.Pass || !a.Kept {
+		t.Errorf("the acceptance is gone: %+v", a.Verdict.Checks)
+	}
+}
+
 // TestLines: what is shown to users is one clean, bounded text.
 func TestLines(t *testing.T) {
 	w := newWorld(t, admit.Options{}, defaultScopes)
