@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/storetest"
 	"github.com/hallmark-oci/hallmark/sign"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
@@ -93,6 +95,29 @@ func TestNeverAcross(t *testing.T) {
 		if a.Pass != c.pass || a.Kept != c.kept {
 			t.Errorf("%s: pass %v, kept %v: %+v", c.repo, a.Pass, a.Kept, a.Verdict.Checks)
 		}
+	}
+}
+
+// TestSharedUnderOneKey: at the same time too, a digest in another repository or
+// under other policies is another question.
+func TestSharedUnderOneKey(t *testing.T) {
+	w := newWorld(t, admit.Options{}, defaultScopes+"- {name: strict, images: [\"HOST/strict/**\"], keys: [{data: KEY}], signature: {annotations: {a: b}}}\n")
+	_, good := w.push(t, "apps/good", w.key)
+	digest := good[strings.Index(good, "@"):]
+	w.server.Set(storetest.Delay(50 * time.Millisecond))
+	var group sync.WaitGroup
+	for repo, pass := range map[string]bool{"apps/good": true, "apps/elsewhere": false, "strict/good": false, "free/good": true} {
+		for range 20 {
+			group.Go(func() {
+				if a := w.gate.Judge(t.Context(), w.server.Host+"/"+repo+digest, nil); a.Pass != pass {
+					t.Errorf("%s: pass %v: %+v", repo, a.Pass, a.Verdict.Checks)
+				}
+			})
+		}
+	}
+	group.Wait()
+	if n := w.metric(t, "hallmark_admission_verifications_total"); n != "3" {
+		t.Errorf("%s verifications", n)
 	}
 }
 
