@@ -78,17 +78,17 @@ func (m medium) mount(ctx context.Context, b attach.Body, from string) (upload *
 	case retryable(resp.StatusCode):
 		return nil, false, nil
 	}
-	m.host.mu.Lock()
-	defer m.host.mu.Unlock()
-	m.host.noMount = m.options.Now().Add(learnedFor)
+	m.state.mu.Lock()
+	defer m.state.mu.Unlock()
+	m.state.noMount = m.options.Now().Add(learnedFor)
 	return nil, false, nil
 }
 
-// mounts reports whether the registry may mount blobs: it did not lately refuse.
+// mounts reports whether the registry did not lately refuse to mount a blob.
 func (m medium) mounts() bool {
-	m.host.mu.Lock()
-	defer m.host.mu.Unlock()
-	return !m.options.Now().Before(m.host.noMount)
+	m.state.mu.Lock()
+	defer m.state.mu.Unlock()
+	return !m.options.Now().Before(m.state.noMount)
 }
 
 // hasBlob asks whether the repository has the blob.

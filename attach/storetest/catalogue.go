@@ -143,7 +143,7 @@ func loginCases() []Case {
 		{Quirks: []Quirk{name("other credentials wanted", Credentials(User, "another"))}},
 		{Quirks: []Quirk{tokens(&Tokens{})}},
 		{Quirks: []Quirk{name("two challenges, basic first", tokens(&Tokens{Basic: true}))}},
-		{Quirks: []Quirk{name("tokens good for 4 requests", tokens(&Tokens{Uses: 4}))}},
+		{Quirks: []Quirk{name("tokens good for 10 requests", tokens(&Tokens{Uses: 10}))}},
 		{Quirks: []Quirk{ScopeLimit(1), tokens(&Tokens{})}},
 		{Quirks: []Quirk{name("tokens from another host by http", tokens(&Tokens{Realm: "http://auth.example.com/token"}))}},
 		{Quirks: []Quirk{Credentials(User, Password), RedirectBlobs(false)}},

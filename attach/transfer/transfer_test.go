@@ -38,10 +38,17 @@ func quick(ctx context.Context, d time.Duration) error {
 
 func onRegistry(t *testing.T, s *storetest.Server, path string) site {
 	t.Helper()
+	return sharing(t, s, path, registry.NewHosts(registry.Options{Sleep: quick}))
+}
+
+// sharing is a site whose stores share what they know of registries, as those of
+// one process do.
+func sharing(t *testing.T, s *storetest.Server, path string, hosts *registry.Hosts) site {
+	t.Helper()
 	repo := s.Host + "/" + path
 	return site{name: path, repo: repo, server: s, open: func(t *testing.T) Place {
 		t.Helper()
-		store, err := registry.New(repo, registry.Options{Sleep: quick, Push: true})
+		store, err := registry.New(repo, registry.Options{Hosts: hosts, Push: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +149,7 @@ func putReferrer(t *testing.T, m journal.Medium, subject v1.Descriptor, artifact
 		return d
 	}
 	d.ArtifactType, d.Annotations = artifactType, map[string]string{"note": note}
-	tag := journal.TagPrefix(subject.Digest)
+	tag := attach.FallbackTagOf(subject.Digest)
 	var old []byte
 	if there, err := m.Manifest(t.Context(), tag); err == nil {
 		old = there.Raw

@@ -9,12 +9,19 @@ import (
 // verbs returns the columns of the matrix.
 func verbs() []verb {
 	return []verb{
-		{name: "seal", line: "seal --key $DIR/c.key $IMAGE", writes: true},
-		{name: "sign", line: "sign --key $DIR/c.key $IMAGE", writes: true},
-		{name: "attest", line: "attest --key $DIR/a.key --type custom --predicate $DIR/custom.json $IMAGE", writes: true},
-		{name: "attach-sbom", line: "attach sbom $IMAGE $DIR/spdx.json", writes: true},
+		{name: "seal", line: "seal --key $DIR/c.key $IMAGE", writes: true, adds: true, then: "verify --key $DIR/c.pub --sbom $IMAGE"},
+		{name: "sign", line: "sign --key $DIR/c.key $IMAGE", writes: true, adds: true, then: "verify --key $DIR/c.pub $IMAGE"},
+		{name: "attest", line: "attest --key $DIR/a.key --type custom --predicate $DIR/custom.json $IMAGE", writes: true, adds: true,
+			then: "verify --key $DIR/a.pub --type custom $IMAGE"},
+		{name: "attach-sbom", line: "attach sbom $IMAGE $DIR/spdx.json", writes: true, adds: true},
+		{name: "attach-artifact", line: "attach artifact --type text/plain $IMAGE $DIR/custom.json", writes: true, adds: true,
+			then: "get artifact --unverified -o $OUT $IMAGE"},
+		{name: "countersign", line: "sign --countersign --entry all --key $DIR/c.key $IMAGE", writes: true,
+			then: "verify --key $DIR/a.pub --countersigned-by $DIR/c.pub $IMAGE"},
+		{name: "push", line: "push $REPO:new $DIR/spdx.json", writes: true, then: "pull -o $OUT $REPO:new"},
 		{name: "verify", line: "verify --key $DIR/a.pub --sbom $IMAGE"},
 		{name: "get-sbom", line: "get sbom --key $DIR/a.pub -o $OUT/sbom.json $IMAGE"},
+		{name: "pull", line: "pull -o $OUT $REPO:files"},
 		{name: "list", line: "list $IMAGE"},
 	}
 }
@@ -42,7 +49,7 @@ func timeoutOf(c storetest.Case) string {
 // An exception is a cell, or some, in which a verb does not simply work.
 type exception struct {
 	on    string // regular expression for the whole name of the registry
-	verbs string // names of verbs, "writers", "readers" or "*"
+	verbs string // names of verbs, "writers", "attachers" or "*"
 	code  int
 	says  string // what is printed
 	why   string // for people
@@ -51,42 +58,42 @@ type exception struct {
 // exceptions returns all of them; of two for a cell the later one holds.
 func exceptions() []exception {
 	return []exception{
-		{`referrers answered (429|500)`, "writers", 2, "list referrers:",
+		{`referrers answered (429|500)`, "attachers countersign", 2, "list referrers:",
 			"The registry may serve referrers or not. A writer that guessed could keep its journal where others do not look."},
 		{`referrers answered (429|500)`, "list", 2, "could not tell",
 			"There may be referrers that the registry does not show now."},
 		{`referrers answered (403|200 with .*)`, "list", 2, "odd answer of the referrers API",
 			"What answers is no list and no plain no, so there may be referrers."},
-		{`.*overwrite refused with.*`, "writers", 0, "may not be written again",
+		{`.*overwrite refused with.*`, "seal sign attest attach-sbom", 0, "may not be written again",
 			"The entry is in the journal, which hallmark reads, and the command says that cosign's tag does not show it."},
-		{`image media types only`, "writers", 2, "unknown media type",
+		{`image media types only`, "seal sign attest attach-sbom countersign", 2, "unknown media type",
 			"The registry takes no manifest with the media types of cosign."},
-		{`referrers API, untagged manifests collected.*`, "writers", 2, "confirm the journal entry",
-			"What was written is gone at once. A writer reads back what it wrote before it says that it is there."},
 		{`tag pages without end`, "list", 2, "more than 200 pages",
 			"A list without end is not read to its end."},
-		{`tag pages without end`, "writers", 0, "more than 200 pages",
+		{`tag pages without end`, "attachers countersign", 0, "more than 200 pages",
 			"The command works without the list and says so."},
 		{`403 DENIED on /tags/list`, "list", 2, "403 Forbidden",
 			"The journal cannot be listed, so there may be more."},
-		{`403 DENIED on /tags/list`, "writers", 0, "cannot be listed",
+		{`403 DENIED on /tags/list`, "attachers countersign", 0, "cannot be listed",
 			"The command works without the list and says so."},
 		{`tag reads stale for .*`, "seal", 2, "does not verify from the store",
 			"seal reads back what it wrote. Here it sees what was there before, and says so; a second run finds all of it."},
-		{`(.*, )?blobs redirected to another host that asks for credentials`, "seal", 2, "asks for credentials",
-			"The other host gets no credentials, so the layers of the image cannot be read. Attachments of ordinary size are read from the manifest alone."},
-		{`body cut in half on GET .*blobs.*`, "seal", 2, "unexpected EOF",
-			"The layers of the image cannot be read. Attachments of ordinary size are read from the manifest alone."},
-		{`other bytes than the digest says on GET .*blobs.*`, "seal", 2, "digest mismatch",
-			"The layers of the image are others than its manifest says."},
+		{`(.*, )?blobs redirected to another host that asks for credentials`, "seal pull", 2, "asks for credentials",
+			"The other host gets no credentials, so layers cannot be read. Attachments of ordinary size are read from the manifest alone."},
+		{`body cut in half on GET .*blobs.*`, "seal pull", 2, "unexpected EOF",
+			"Layers cannot be read. Attachments of ordinary size are read from the manifest alone."},
+		{`other bytes than the digest says on GET .*blobs.*`, "seal pull", 2, "digest mismatch",
+			"The layers are others than the manifest says."},
 		{`every request answered 503`, "*", 2, "503", "There is no registry to be had."},
 		{`every request answered 429.*`, "*", 2, "429", "There is no registry to be had."},
-		{`1 bytes per .*`, "*", 2, "no answer within 3s", "The registry sends for longer than --timeout allows."},
-		{`body cut in half on /manifests/sha256-`, "*", 2, "EOF",
+		{`1 bytes per .*`, "attachers countersign verify get-sbom pull list", 2, "no answer within 3s", "The registry sends for longer than --timeout allows."},
+		{`body cut in half on /manifests/sha256-`, "attachers countersign verify get-sbom list", 2, "EOF",
 			"The manifests of the attachments break off each time they are asked for."},
-		{`other bytes than the digest says on /manifests/sha256-`, "writers list", 2, "digest mismatch",
+		{`other bytes than the digest says on /manifests/sha256-`, "attachers list", 2, "digest mismatch",
 			"The manifests of the attachments are others than their digests say."},
 		{`other bytes than the digest says on /manifests/sha256-`, "verify get-sbom", 1, "entry-digest",
+			"What arrived is not what its digest says. That is a definite no."},
+		{`other bytes than the digest says on /manifests/sha256-`, "countersign", 1, "no signature that could be counter-signed",
 			"What arrived is not what its digest says. That is a definite no."},
 		{`503 UNAVAILABLE on .*PUT.*`, "writers", 2, "503 Service Unavailable", "The registry takes no manifest."},
 		{`other credentials wanted`, "*", 2, "401 Unauthorized", "The registry does not know the user."},

@@ -49,8 +49,12 @@ type verb struct {
 	// an image of the same registry that is not there yet, $DIR the folder with
 	// keys and documents, $OUT a folder of the cell's own.
 	line string
-	// writes says that there is more attached to the image afterwards.
-	writes bool
+	// writes says that the command puts something, adds that more is attached to
+	// the image afterwards.
+	writes, adds bool
+	// then is a command line that works afterwards, on a registry without quirks,
+	// where the command said that it worked.
+	then string
 	// takes says that the command may take away what was attached.
 	takes bool
 }
@@ -58,7 +62,7 @@ type verb struct {
 // among reports whether the words name the verb.
 func (v verb) among(words string) bool {
 	return slices.ContainsFunc(strings.Fields(words), func(w string) bool {
-		return w == v.name || w == "*" || w == "writers" && v.writes || w == "readers" && !v.writes
+		return w == v.name || w == "*" || w == "writers" && v.writes || w == "attachers" && v.adds
 	})
 }
 
@@ -148,8 +152,8 @@ func (w *world) measure(ctx context.Context, c storetest.Case, v verb) cell {
 		return cell{fault: err.Error()}
 	}
 	defer w.logins.add(s.Host)()
-	line := strings.NewReplacer("$IMAGE", s.Host+"/app:v1", "$REPO", s.Host+"/app", "$COPY", s.Host+"/copy:v1", "$DIR", w.dir, "$OUT", out).Replace(v.line)
-	args := append(strings.Fields(line), "--timeout", timeoutOf(c))
+	fill := strings.NewReplacer("$IMAGE", s.Host+"/app:v1", "$REPO", s.Host+"/app", "$COPY", s.Host+"/copy:v1", "$DIR", w.dir, "$OUT", out)
+	args := append(strings.Fields(fill.Replace(v.line)), "--timeout", timeoutOf(c))
 	s.Set(c.All()...)
 	var got cell
 	got.code, got.printed = runLine(ctx, nil, args...)
@@ -161,8 +165,12 @@ func (w *world) measure(ctx context.Context, c storetest.Case, v verb) cell {
 		got.fault = fmt.Sprintf("what is there cannot be listed afterwards: %v", err)
 	case len(missing) > 0 && !v.takes:
 		got.fault = fmt.Sprintf("gone: %v", missing)
-	case got.code == 0 && v.writes && len(now) <= len(before.ids):
+	case got.code == 0 && v.adds && len(now) <= len(before.ids):
 		got.fault = fmt.Sprintf("exit code 0, and nothing was attached: %d entries", len(now))
+	case got.code == 0 && v.then != "":
+		if code, printed := runLine(ctx, nil, strings.Fields(fill.Replace(v.then))...); code != 0 {
+			got.fault = fmt.Sprintf("afterwards %q: exit code %d\n%s", v.then, code, printed)
+		}
 	}
 	return got
 }
@@ -236,6 +244,7 @@ func newWorld(t *testing.T) *world {
 		}
 		must(rec, "seal", "--key", filepath.Join(w.dir, "a.key"), ref.String())
 		must(rec, "sign", "--key", filepath.Join(w.dir, "b.key"), ref.String())
+		must(rec, "push", s.Host+"/app:files", filepath.Join(w.dir, "custom.json"))
 		ids, err := attached(t.Context(), s)
 		if err != nil || len(ids) != 4 {
 			t.Fatalf("the seed has %d entries, want two signatures, an SBOM and an attestation: %v", len(ids), err)
