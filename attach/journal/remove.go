@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,7 +57,9 @@ func (s *Store) Remove(ctx context.Context, subject attach.Subject, as ...attach
 			return nil, fmt.Errorf("remove from %s: kind %q is none of %q: %w", subject, a.Kind, attach.Kinds(), attach.ErrMalformed)
 		}
 		units[i] = r.unit(a.Kind)
-		r.tasks[units[i]].ids[a.ID()] = true
+		for _, id := range storedAs(a) {
+			r.tasks[units[i]].ids[id] = true
+		}
 	}
 	unlock, err := s.medium.Lock(ctx)
 	if err != nil {
@@ -72,13 +75,31 @@ func (s *Store) Remove(ctx context.Context, subject attach.Subject, as ...attach
 	}
 	out := make([]attach.Removal, len(as))
 	for i, a := range as {
-		out[i] = attach.Removal{Attachment: a, Shown: units[i].shows(a.ID()), Left: r.leftOf(units[i], a, left)}
+		out[i] = attach.Removal{Attachment: a, Left: r.leftOf(units[i], a, left)}
+		for _, id := range storedAs(a) {
+			out[i].Shown = cmp.Or(out[i].Shown, units[i].shows(id))
+		}
 	}
 	return out, nil
 }
 
 func (s *Store) newRemover(subject attach.Subject) *remover {
 	return &remover{writer: s.newWriter(), subject: subject, tasks: make(map[*unit]*task)}
+}
+
+// storedAs returns the identities that entries of the attachment have as they are
+// stored: its own, and those of the layers in strict image form that hold it.
+func storedAs(a attach.Attachment) []attach.ID {
+	ids := []attach.ID{a.ID()}
+	for _, p := range a.Places {
+		if p.Layer == nil {
+			continue
+		}
+		if id := (cosign.Entry{Desc: *p.Layer}).ID(); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // unit returns the unit of the kind.
@@ -401,7 +422,7 @@ func (s *Store) delete(ctx context.Context, refs []string) (map[string]error, er
 func (r *remover) leftOf(u *unit, a attach.Attachment, left map[string]error) []attach.Left {
 	refs := manifestsOf(a)
 	for _, d := range r.tasks[u].doomed {
-		if slices.Contains(d.ids, a.ID()) {
+		if slices.ContainsFunc(storedAs(a), func(id attach.ID) bool { return slices.Contains(d.ids, id) }) {
 			refs = append(refs, d.ref)
 		}
 	}
