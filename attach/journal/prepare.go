@@ -258,6 +258,9 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 			_, err = readEntry(there, tag, name, u.subject.Desc.Digest)
 		}
 	}
+	if _, strict := entries[0].Inner(); !strict && errors.Is(err, attach.ErrMalformed) {
+		err = fmt.Errorf("%w: %w", err, attach.ErrForm)
+	}
 	if err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
