@@ -130,11 +130,7 @@ func (w *writer) run(ctx context.Context) error {
 	if err := w.probe(ctx); err != nil {
 		return err
 	}
-	for _, u := range w.units {
-		if u.kind == whole && !w.isNative() {
-			u.tag = attach.FallbackTagOf(u.subject.Desc.Digest)
-		}
-	}
+	w.placeViews()
 	if len(w.subjects) > fewSubjects {
 		if tags, err := w.medium.Tags(ctx, "sha256-"); err == nil {
 			w.tags = make(map[string]bool, len(tags))

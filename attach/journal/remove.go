@@ -56,7 +56,7 @@ func (s *Store) Remove(ctx context.Context, subject attach.Subject, as ...attach
 		if !slices.Contains(attach.Kinds(), a.Kind) {
 			return nil, fmt.Errorf("remove from %s: kind %q is none of %q: %w", subject, a.Kind, attach.Kinds(), attach.ErrMalformed)
 		}
-		units[i] = r.unit(a.Kind)
+		units[i] = r.unit(keptAs(a))
 		for _, id := range storedAs(a) {
 			r.tasks[units[i]].ids[id] = true
 		}
@@ -119,6 +119,7 @@ func (r *remover) run(ctx context.Context) error {
 	if err := r.probe(ctx); err != nil {
 		return err
 	}
+	r.placeViews()
 	if err := r.list(ctx); err != nil {
 		return err
 	}
@@ -312,7 +313,7 @@ func (r *remover) buryNames(ctx context.Context, u *unit, names []string, native
 // shows says why the view still shows the entry, "" when it does not.
 func (u *unit) shows(id attach.ID) string {
 	switch {
-	case !u.view.ids[id]:
+	case !u.view.ids[id], u.tag == "": // what the medium lists it lists until it is deleted
 		return ""
 	case u.frozen != "":
 		return u.frozen
