@@ -50,10 +50,17 @@ func (s *storage) load() (in attach.Storage, strict bool, err error) {
 	if strict && !in.Tags() {
 		return in, strict, usagef("--as image is a form of what is kept under tags; a referrer is a manifest of its own: use --storage tags")
 	}
-	if in.Referrers() && s.form != "" {
-		s.app.notef("warning: where a Sigstore bundle hangs from an image, cosign 2 no longer accepts the signatures under its own tags; cosign 3 reads the bundle, and hallmark reads both")
+	if s.form != "" {
+		warnOfBundles(s.app, in)
 	}
 	return in, strict, nil
+}
+
+// warnOfBundles says what bundles among the referrers cost.
+func warnOfBundles(app *App, in attach.Storage) {
+	if in.Referrers() {
+		app.notef("warning: where a Sigstore bundle hangs from an image, cosign 2 no longer accepts the signatures under its own tags; cosign 3 reads the bundle, and hallmark reads both")
+	}
 }
 
 // formHint says what to do where a registry refuses a manifest; "" where the command
