@@ -275,11 +275,3 @@ func ConcurrentPut(status int, hold time.Duration) Quirk {
 		w.Write(rec.Body.Bytes())
 	})
 }
-
-// Watch calls f before each request is looked at.
-func Watch(f func()) Quirk {
-	return quirk("watched", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		f()
-		next.ServeHTTP(w, r)
-	})
-}

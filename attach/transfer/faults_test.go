@@ -178,12 +178,13 @@ func TestInterrupted(t *testing.T) {
 				defer cancel()
 				var mu sync.Mutex
 				seen := 0
-				server.Set(append([]storetest.Quirk{storetest.Watch(func() {
+				server.Set(append([]storetest.Quirk{storetest.Watch("interrupted", func(handle func()) {
 					mu.Lock()
-					defer mu.Unlock()
 					if seen++; seen == after {
 						cancel()
 					}
+					mu.Unlock()
+					handle()
 				})}, base...)...)
 				if _, err := Copy(ctx, src.open(t), st.root, dst.open(t), dst.repo, "v2", Options{}); err == nil {
 					t.Fatal("it was not interrupted")

@@ -89,7 +89,10 @@ func fits(file, to string, images []layout.Image) error {
 	ref := givenRef(to)
 	rest, isLayout := strings.CutPrefix(to, layoutPrefix)
 	if isLayout {
-		_, ref = splitLayout(rest)
+		var err error
+		if _, ref, err = splitLayout(to, rest); err != nil {
+			return err
+		}
 	}
 	switch {
 	case len(images) == 0:
