@@ -31,7 +31,7 @@ func (s *Store) Repair(ctx context.Context, subject attach.Subject, o attach.Rep
 		missing: make(map[*unit][]attach.Attachment),
 		adopt:   make(map[*unit][]cosign.Entry),
 	}
-	for _, k := range attach.Kinds() {
+	for _, k := range append(attach.Kinds(), whole) {
 		r.unit(k)
 	}
 	if !o.DryRun {
@@ -54,6 +54,7 @@ func (r *mender) mend(ctx context.Context) error {
 	if err := r.list(ctx); err != nil {
 		return err
 	}
+	r.showWhole()
 	for _, u := range r.units {
 		if err := r.look(ctx, u); err != nil {
 			return err
@@ -95,15 +96,19 @@ func (r *mender) examine(ctx context.Context, u *unit) error {
 			}
 		}
 	}
+	if u.tag == "" { // the medium keeps the list, or there is no view
+		return nil
+	}
 	for _, e := range u.view.image.Entries {
 		switch {
 		case e.Err != nil:
 		case u.gone.holds(u.kind, e.ID()):
-			r.out.Returned = append(r.out.Returned, e.Attachment(u.kind, u.viewPlace()))
+			r.out.Returned = append(r.out.Returned, attachment(u.kind, e, u.placeInView(e)))
 		case !held[e.ID()]:
 			held[e.ID()] = true
-			r.adopt[u] = append(r.adopt[u], e)
-			r.out.Adopted = append(r.out.Adopted, e.Attachment(u.kind, u.viewPlace()))
+			if err := r.alone(ctx, u, e); err != nil {
+				return err
+			}
 		}
 	}
 	if told := untold(u.view.image); told > len(r.missing[u]) {
@@ -112,8 +117,29 @@ func (r *mender) examine(ctx context.Context, u *unit) error {
 	return nil
 }
 
-func (u *unit) viewPlace() attach.Place {
-	return attach.Place{Scheme: attach.CosignTag, Manifest: u.view.desc, Tag: u.tag}
+// alone notes an entry that only the view shows. A whole manifest is adopted where
+// its descriptor in the index says what the manifest does, as one of hallmark's
+// would: others, which other tools wrote without annotations, stay as they are.
+func (r *mender) alone(ctx context.Context, u *unit, e cosign.Entry) error {
+	if u.kind == whole {
+		m, err := r.Manifest(ctx, u.subject, e.Desc.Digest)
+		var same cosign.Entry
+		if err == nil {
+			same, err = wholeEntry(m, u.subject.Desc.Digest)
+		}
+		switch {
+		case errors.Is(err, attach.ErrNotFound):
+			r.out.Lost = append(r.out.Lost, fmt.Sprintf("the manifest %s, which the tag %s lists, is gone", e.Desc.Digest, u.tag))
+			return nil
+		case attach.Judged(err), err == nil && same.ID() != e.ID():
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	r.adopt[u] = append(r.adopt[u], e)
+	r.out.Adopted = append(r.out.Adopted, attachment(u.kind, e, u.placeInView(e)))
+	return nil
 }
 
 // open reads a journal entry that the view does not show whole.
@@ -121,7 +147,7 @@ func (r *mender) open(ctx context.Context, u *unit, name, ref string, held map[a
 	m, err := r.medium.Manifest(ctx, ref)
 	var rec record
 	if err == nil {
-		rec, err = readRecord(m, tagIn(ref), name, u.subject.Desc.Digest)
+		rec, err = readEntry(m, tagIn(ref), name, u.subject.Desc.Digest)
 	}
 	switch {
 	case errors.Is(err, attach.ErrNotFound):
@@ -150,15 +176,16 @@ func (r *mender) open(ctx context.Context, u *unit, name, ref string, held map[a
 
 // lacks notes an entry of the journal that the view does not show.
 func (r *mender) lacks(ctx context.Context, u *unit, rec record, e cosign.Entry) error {
-	err := error(nil)
-	if rightType(rec.kind, string(e.Desc.MediaType)) {
-		err = r.speaksOf(ctx, u.subject, rec.kind, e)
-	} else {
+	var err error
+	switch {
+	case !rightType(rec.kind, string(e.Desc.MediaType)):
 		err = fmt.Errorf("media type %q: %w", e.Desc.MediaType, attach.ErrMalformed)
+	case rec.kind != whole: // whose subject was looked at
+		err = r.speaksOf(ctx, u.subject, rec.kind, e)
 	}
 	switch {
 	case err == nil:
-		a := e.Attachment(u.kind, rec.place)
+		a := attachment(u.kind, e, rec.place)
 		r.missing[u] = append(r.missing[u], a)
 		r.out.Missing = append(r.out.Missing, a)
 	case errors.Is(err, attach.ErrNotFound):
@@ -196,7 +223,7 @@ func untold(view cosign.Image) int {
 func (r *mender) complete(ctx context.Context) error {
 	for _, u := range r.units {
 		groups := [][]cosign.Entry{r.adopt[u]}
-		if u.kind == attach.SBOM || u.kind == attach.Artifact {
+		if u.kind != attach.Signature && u.kind != attach.Attestation {
 			groups = slices.Collect(slices.Chunk(r.adopt[u], 1))
 		}
 		for _, entries := range groups {
@@ -217,8 +244,11 @@ func (r *mender) complete(ctx context.Context) error {
 		for _, a := range r.missing[u] {
 			still += bitOf(!u.view.ids[a.ID()] && !u.gone.holds(u.kind, a.ID()))
 		}
+		for id := range u.view.ids {
+			still += bitOf(u.frozen != "" && u.gone.holds(u.kind, id))
+		}
 		switch {
-		case u.frozen != "":
+		case u.frozen != "" && still > 0:
 			r.out.Notes = append(r.out.Notes, u.frozen)
 		case still > 0 && u.left > 0:
 			r.out.Notes = append(r.out.Notes, fmt.Sprintf("the tag %s is full: %d entries stand in the journal alone", u.tag, still))

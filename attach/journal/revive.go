@@ -13,7 +13,7 @@ import (
 // which refusals tells.
 func (w *writer) revive(ctx context.Context) error {
 	for _, u := range w.units {
-		if len(u.items) == 0 {
+		if len(u.items) == 0 || u.refused != nil {
 			continue // it moves what stands, and puts nothing
 		}
 		var names, refs []string
