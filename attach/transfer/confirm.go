@@ -200,40 +200,37 @@ func (c *copier) save(ctx context.Context, want map[string]*object, there *tree)
 	return true, c.under(ctx, c.attachments, c.sendLists)
 }
 
-// catchUp completes views that this copy wrote and that lack what the journal
-// of the destination has: somebody may have attached it since.
+// catchUp completes views that this copy wrote and that lack what the journal of
+// the destination has: somebody may have attached it since.
 func (c *copier) catchUp(ctx context.Context, there *tree) error {
 	shown := make(map[string]bool)
-	views := make(map[string]bool)
 	for _, o := range there.objects {
 		for _, h := range o.hangs {
-			if h.role != journal.View {
-				continue
-			}
-			views[h.subject.String()+" "+string(h.kind)] = true
 			for _, e := range o.entries[h.subject] {
-				shown[keyOf(h, e)] = true
+				shown[keyOf(h, e)] = shown[keyOf(h, e)] || h.role == journal.View
 			}
 		}
 	}
+	behind := make(map[v1.Hash]bool)
 	var parcels []attach.Parcel
-	begun := make(map[string]bool)
 	for _, o := range there.objects {
 		for _, h := range o.hangs {
-			unit := h.subject.String() + " " + string(h.kind)
-			if h.role != journal.Entry || !c.viewed[h.subject] || !views[unit] || begun[unit] {
+			if h.role != journal.Entry || !c.viewed[h.subject] || h.kind == attach.Artifact {
 				continue
 			}
 			for _, e := range o.entries[h.subject] {
-				if !shown[keyOf(h, e)] && !begun[unit] {
-					begun[unit] = true
-					parcels = append(parcels, c.repair(c.parcel(ctx, c.attachments, h, e)))
+				switch {
+				case shown[keyOf(h, e)]:
+				case c.native && h.tag != "":
+					parcels = append(parcels, c.parcel(ctx, c.attachments, h, e))
+				default:
+					behind[h.subject] = true
 				}
 			}
 		}
 	}
-	if len(parcels) == 0 {
-		return nil
+	if err := c.put(ctx, parcels); err != nil {
+		return err
 	}
-	return c.put(ctx, parcels)
+	return c.repair(ctx, behind)
 }

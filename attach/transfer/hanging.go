@@ -249,36 +249,32 @@ func (c *copier) mergeAll(ctx context.Context) error {
 	}
 	recorded := c.recorded()
 	var parcels []attach.Parcel
+	behind := make(map[v1.Hash]bool)
 	for _, m := range c.merges {
-		var lacking, new []attach.Parcel
 		for _, e := range m.object.entries[m.hang.subject] {
-			if m.has[e.ID()] || c.gone[m.hang.subject].HoldEntry(m.hang.kind, e) {
+			switch {
+			case m.has[e.ID()], c.gone[m.hang.subject].HoldEntry(m.hang.kind, e):
+				continue
+			case recorded[keyOf(m.hang, e)]:
+				behind[m.hang.subject] = true
 				continue
 			}
 			if err := c.sendBlob(ctx, e.Desc, m.object.from, c.attachments); err != nil {
 				c.problem(fmt.Sprintf("the %s %s of %s", m.hang.kind, e.Desc.Digest, m.hang.subject), err)
 				continue
 			}
-			p := c.parcel(ctx, m.object.from, m.hang, e)
-			if lacking = append(lacking, p); !recorded[keyOf(m.hang, e)] {
-				new = append(new, p)
-			}
+			parcels = append(parcels, c.parcel(ctx, m.object.from, m.hang, e))
 		}
-		if len(new) == 0 && len(lacking) > 0 && len(m.has) > 0 {
-			new = []attach.Parcel{c.repair(lacking[0])}
-		} else if len(new) == 0 {
-			new = lacking
-		}
-		parcels = append(parcels, new...)
 	}
-	if len(parcels) == 0 {
-		return ctx.Err()
+	if err := c.put(ctx, parcels); err != nil {
+		return err
 	}
-	return c.put(ctx, parcels)
+	return c.repair(ctx, behind)
 }
 
-// recorded returns the entries that stand in journal entries which were copied
-// to where the destination's writers look for the journal.
+// recorded returns the entries that stand in journal entries which were copied to
+// where the destination keeps its journal. Where that is one of referrers, views
+// are not completed from tags: what stands there is attached anew.
 func (c *copier) recorded() map[string]bool {
 	seen := make(map[string]bool)
 	for _, o := range c.source.objects {
@@ -296,32 +292,43 @@ func (c *copier) recorded() map[string]bool {
 
 // parcel returns the entry as something to attach at the destination.
 func (c *copier) parcel(ctx context.Context, from journal.Medium, h hang, e cosign.Entry) attach.Parcel {
-	subject := v1.Descriptor{Digest: h.subject}
-	if o := c.source.by[h.subject]; o != nil {
-		subject = o.desc
-	}
 	return attach.Parcel{
-		Subject: attach.Subject{Repo: c.result.Destination.Repo, Desc: subject},
+		Subject: c.at(h.subject),
 		Content: attach.Content{
 			Kind: h.kind, MediaType: string(e.Desc.MediaType), Annotations: e.Desc.Annotations, Body: body(ctx, e.Desc, from),
 		},
 	}
 }
 
-// repair returns a parcel that adds nothing, since whatever is there stands for
-// it: what is left of putting it is that the view is completed from the journal.
-func (c *copier) repair(p attach.Parcel) attach.Parcel {
-	gone := c.gone[p.Subject.Desc.Digest]
-	p.Content.Same = func(_ context.Context, _ attach.Reader, a attach.Attachment) bool {
-		d := a.Desc
-		d.Annotations = a.Annotations
-		return !gone.HoldEntry(a.Kind, cosign.Entry{Desc: d})
+// repair completes the views of the subjects from the journal of the destination.
+func (c *copier) repair(ctx context.Context, subjects map[v1.Hash]bool) error {
+	for s := range subjects {
+		done, err := c.dst.Repair(ctx, c.at(s), attach.RepairOptions{})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			c.problem(fmt.Sprintf("the views of %s", s), err)
+		}
+		c.result.Notes = append(c.result.Notes, done.Notes...)
 	}
-	return p
+	return ctx.Err()
+}
+
+// at returns a subject of the source as one of the destination.
+func (c *copier) at(digest v1.Hash) attach.Subject {
+	d := v1.Descriptor{Digest: digest}
+	if o := c.source.by[digest]; o != nil {
+		d = o.desc
+	}
+	return attach.Subject{Repo: c.result.Destination.Repo, Desc: d}
 }
 
 // put attaches the parcels at the destination.
 func (c *copier) put(ctx context.Context, parcels []attach.Parcel) error {
+	if len(parcels) == 0 {
+		return ctx.Err()
+	}
 	receipts, err := c.dst.Put(ctx, parcels...)
 	if ctx.Err() != nil {
 		return ctx.Err()
