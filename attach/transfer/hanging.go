@@ -13,24 +13,37 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/journal"
 )
 
-// sendAttachments stores what hangs from the images: first what no other writer
-// can displace, then views, then lists of referrers.
+// sendAttachments stores what hangs from the images: what is nearer to the image
+// first, since there are registries that collect what hangs from nothing. Of what
+// is equally near, that which no other writer can displace comes first, then views.
+// Lists of referrers are last.
 func (c *copier) sendAttachments(ctx context.Context) error {
-	var fixed, views []*object
+	parts := make([]*object, 0)
+	fixed, views := make(map[int][]*object), make(map[int][]*object)
+	last := 0
 	for _, o := range c.source.objects {
 		switch {
 		case o.image && len(o.hangs) == 0:
+			continue
+		case len(o.hangs) == 0:
+			parts = append(parts, o)
 		case o.view():
-			views = append(views, o)
+			views[o.level] = append(views[o.level], o)
 		default:
-			fixed = append(fixed, o)
+			fixed[o.level] = append(fixed[o.level], o)
 		}
+		last = max(last, o.level)
 	}
-	if err := c.inOrder(ctx, fixed, c.sendFixed); err != nil {
+	if err := c.inOrder(ctx, parts, c.sendFixed); err != nil {
 		return err
 	}
-	if err := c.inOrder(ctx, views, c.sendView); err != nil {
-		return err
+	for level := range last + 1 {
+		if err := c.inOrder(ctx, fixed[level], c.sendFixed); err != nil {
+			return err
+		}
+		if err := c.inOrder(ctx, views[level], c.sendView); err != nil {
+			return err
+		}
 	}
 	return c.sendLists(ctx)
 }
@@ -94,36 +107,49 @@ func (c *copier) sendHang(ctx context.Context, o *object, h hang) (state string,
 	}
 	if tag == "" {
 		if c.listed[h.subject][o.desc.Digest] {
-			return There, nil
+			return c.there(o, nil)
 		}
-		return c.sent(c.sendWhole(ctx, o, o.desc.Digest.String()))
+		return c.sent(o, c.sendWhole(ctx, o, o.desc.Digest.String()))
 	}
 	if c.tags == nil || c.tags[tag] {
 		if there, err := c.has(ctx, o, h, tag); err != nil || there {
-			return c.there(err)
+			return c.there(nil, err)
 		}
 	}
 	err = c.sendWhole(ctx, o, tag)
 	if errors.Is(err, attach.ErrImmutable) { // somebody was quicker
 		if there, again := c.has(ctx, o, h, tag); again != nil || there {
-			return c.there(again)
+			return c.there(nil, again)
 		}
 	}
-	return c.sent(err)
+	return c.sent(o, err)
 }
 
-func (c *copier) sent(err error) (string, error) {
+// sent tells that the object was written, unless it was not.
+func (c *copier) sent(o *object, err error) (string, error) {
 	if err != nil {
 		return Failed, err
 	}
+	c.expect(o)
 	return Sent, nil
 }
 
-func (c *copier) there(err error) (string, error) {
+// there tells that the object, or one of that name when it is nil, was there.
+func (c *copier) there(o *object, err error) (string, error) {
 	if err != nil {
 		return Failed, err
 	}
+	if o != nil {
+		c.expect(o)
+	}
 	return There, nil
+}
+
+// expect notes that the object is to be found at the destination by its digest.
+func (c *copier) expect(o *object) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expected[o] = true
 }
 
 // has reports whether the destination has the object under the tag. The name of a
@@ -195,9 +221,9 @@ func (c *copier) sendViewOf(ctx context.Context, o *object, h hang) (state strin
 	switch {
 	case err == nil:
 		c.mu.Lock()
-		defer c.mu.Unlock()
 		c.viewed[h.subject] = true
-		return Sent, nil
+		c.mu.Unlock()
+		return Sent, nil // not to be expected by its digest: others may add to it at once
 	case errors.Is(err, attach.ErrImmutable): // somebody was quicker
 		m, err := c.attachments.Manifest(ctx, h.tag)
 		if err != nil {
