@@ -99,7 +99,7 @@ func listingCases() []Case {
 	all := alone(IgnoreN(), IgnoreLast(), LastMustExist(), MaxN(1000), PseudoTag("_uploads"), AbsentEmpty(), NoCatalog(),
 		Crowd(crowd), EndlessPages(true), EndlessPages(false), StaleLists(2*time.Second), StaleTags(1), StaleFor(5*time.Minute))
 	return append(all,
-		Case{Quirks: []Quirk{Links(), PageSize(1)}},
+		Case{Quirks: []Quirk{PageSize(1), Links()}},
 		Case{Quirks: []Quirk{Links(), Crowd(crowd)}},
 		Case{Quirks: []Quirk{IgnoreN(), IgnoreLast(), Crowd(crowd)}},
 		Case{Quirks: []Quirk{LastMustExist(), Crowd(crowd)}},
