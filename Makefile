@@ -55,7 +55,7 @@ golden: ## renew the golden files: printed documents, help, end-to-end scripts
 	$(GO) test ./cmd/hallmark -run TestMatrix -update
 	UPDATE_SCRIPTS=1 $(GO) test ./cmd/hallmark -run TestScript
 
-interop: build ## exchange everything with the real cosign 2 and 3, on three registries
+interop: build ## exchange everything with the real cosign 2 and 3 and oras, on three registries
 	$(GO) run ./testdata/interop -hallmark bin/hallmark -cache $(CACHE)
 
 bin/peers: FORCE

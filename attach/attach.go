@@ -71,6 +71,27 @@ const (
 	Journal     Scheme = "journal"  // an immutable journal entry of hallmark's own
 )
 
+// A Storage says under what an entry is kept: under cosign's tags, which every
+// registry has and cosign 2 reads, or as a referrer of its own, which cosign 3 and
+// OCI 1.1 tools read.
+type Storage string
+
+// The storages. The zero Storage is that of the tags.
+const (
+	InTags      Storage = "tags"
+	InReferrers Storage = "referrers"
+	InBoth      Storage = "both"
+)
+
+// Storages returns all storages, the default first.
+func Storages() []Storage { return []Storage{InTags, InReferrers, InBoth} }
+
+// Tags reports whether entries are kept under cosign's tags.
+func (s Storage) Tags() bool { return s != InReferrers }
+
+// Referrers reports whether entries are kept as referrers.
+func (s Storage) Referrers() bool { return s == InReferrers || s == InBoth }
+
 // A Place is one spot where an attachment was found.
 type Place struct {
 	Scheme Scheme
@@ -79,6 +100,10 @@ type Place struct {
 	Manifest v1.Descriptor
 	// Tag is the tag of that manifest, empty when it is only known by digest.
 	Tag string
+	// Layer describes the layer that holds the content as the one file of an
+	// archive, where the entry is kept in strict image form; nil where the content is
+	// the layer.
+	Layer *v1.Descriptor
 }
 
 // An Attachment is one entry that hangs from a subject.
@@ -179,6 +204,11 @@ type Content struct {
 	// none here.
 	Annotations map[string]string
 	Body        Body
+	// Strict has the content kept in strict image form: as the one file in a layer of
+	// the media type that layers of images have, for registries that take no other.
+	// This package's stores read it like any other, cosign does not. A whole manifest
+	// is kept as it is.
+	Strict bool
 	// Parts are blobs of a whole manifest: its config and its layers. Those that
 	// the repository is known to hold may be left out. Other content has none.
 	Parts []Body
@@ -312,6 +342,9 @@ func Collect(ctx context.Context, r Reader, s Subject, kinds ...Kind) ([]Attachm
 }
 
 func placeKey(p Place) string {
+	if p.Layer != nil {
+		return string(p.Scheme) + " " + p.Manifest.Digest.String() + " " + p.Tag + " " + p.Layer.Digest.String()
+	}
 	return string(p.Scheme) + " " + p.Manifest.Digest.String() + " " + p.Tag
 }
 

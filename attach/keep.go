@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // CreatedAnnotation is the annotation that tells when something was made
@@ -27,7 +30,34 @@ type Keeper interface {
 	// Repair makes the views of the subject show what the journal holds, and the
 	// journal hold what the views show, and tells what was not so.
 	Repair(ctx context.Context, s Subject, o RepairOptions) (Repaired, error)
+	// Orphans yields what hangs from subjects that the repository no longer has,
+	// in the order of subjects and references. An error that is yielded says of
+	// what it could not be told; the others follow. Things that this package does
+	// not know by their tags are none.
+	Orphans(ctx context.Context) iter.Seq2[Orphan, error]
+	// Sweep deletes orphans, each after another look for its subject: one whose
+	// subject is there by now stays. It returns what could not be deleted.
+	Sweep(ctx context.Context, orphans ...Orphan) ([]Left, error)
 }
+
+// An Orphan is something that hangs from a subject that is not there.
+type Orphan struct {
+	Subject v1.Hash
+	What    Remnant
+	Ref     string // tag, or the digest of a referrer
+}
+
+// A Remnant says what an orphan is.
+type Remnant string
+
+// What orphans are.
+const (
+	OrphanView     Remnant = "view"            // under cosign's tag
+	OrphanEntry    Remnant = "journal entry"   // under a tag of the journal
+	OrphanGone     Remnant = "tombstone"       // the mark of something that was removed
+	OrphanIndex    Remnant = "referrers index" // under the referrers tag
+	OrphanReferrer Remnant = "referrer"        // in the registry's list of referrers
+)
 
 // A Removal tells what became of an attachment that was removed.
 type Removal struct {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
@@ -25,11 +26,19 @@ type ImageOptions struct {
 	Reference func(attach.Subject) string
 	// Again adds a signature even where the same key signed the same before.
 	Again bool
+	// Storage is where signatures are kept. As referrers they are Sigstore bundles
+	// as cosign 3 writes them; those name no repository.
+	Storage attach.Storage
+	// Strict has what is kept under tags kept in strict image form; see attach.Content.
+	Strict bool
+	// TempDir is as in StatementOptions.
+	TempDir string
 }
 
 // Image signs each subject with each signer and attaches the signatures, all in
 // one Put. The receipts stand in the order of the subjects and, for each
-// subject, of the signers. Annotations that do not fit into a payload are
+// subject, of the signers; of a signer's two, where both storages are wanted, that
+// of the tag stands first. Annotations that do not fit into a payload are
 // refused with payload.ErrMalformed, and a signature that does not verify with
 // key.ErrSignature; in both cases nothing is attached.
 func Image(ctx context.Context, w attach.Writer, subjects []attach.Subject, signers []Signer, opts ImageOptions) ([]attach.Receipt, error) {
@@ -45,25 +54,88 @@ func Image(ctx context.Context, w attach.Writer, subjects []attach.Subject, sign
 		if err := checkSubject(s); err != nil {
 			return nil, err
 		}
-		raw, err := payload.NewSimpleSigning(reference(opts.Reference, s), s.Desc.Digest.String(), opts.Annotations)
+		one, err := newImageSigning(s, opts)
 		if err != nil {
 			return nil, fmt.Errorf("sign %s: %w", s, err)
 		}
 		for _, p := range list {
-			sig, err := p.sign(ctx, attach.Bytes(raw).Open)
+			contents, err := one.contents(ctx, p)
 			if err != nil {
 				return nil, fmt.Errorf("sign %s with key %s: %w", s, p.public.Fingerprint(), err)
 			}
-			content := cosign.NewSignature(raw, sig)
-			if opts.Again {
-				markAgain(content)
-			} else {
-				content.Same = sameSignature(p.public, raw)
+			for _, c := range contents {
+				parcels = append(parcels, attach.Parcel{Subject: s, Content: c})
 			}
-			parcels = append(parcels, attach.Parcel{Subject: s, Content: content})
 		}
 	}
 	return w.Put(ctx, parcels...)
+}
+
+// imageSigning is what is to be signed for one image.
+type imageSigning struct {
+	opts    ImageOptions
+	subject attach.Subject
+	raw     []byte     // the simple signing payload
+	marked  *statement // that the image is signed, as bundles say it; nil where none is wanted
+}
+
+func newImageSigning(s attach.Subject, opts ImageOptions) (*imageSigning, error) {
+	one := &imageSigning{opts: opts, subject: s}
+	var err error
+	if opts.Storage.Tags() {
+		one.raw, err = payload.NewSimpleSigning(reference(opts.Reference, s), s.Desc.Digest.String(), opts.Annotations)
+	}
+	if err == nil && opts.Storage.Referrers() {
+		one.marked, err = newMark(s, opts.Annotations)
+	}
+	return one, err
+}
+
+// contents signs, and returns what is to be attached.
+func (one *imageSigning) contents(ctx context.Context, p party) ([]attach.Content, error) {
+	var all []attach.Content
+	if one.opts.Storage.Tags() {
+		sig, err := p.sign(ctx, attach.Bytes(one.raw).Open)
+		if err != nil {
+			return nil, err
+		}
+		c := cosign.NewSignature(one.raw, sig)
+		if one.opts.Again {
+			markAgain(c)
+		} else {
+			c.Same = sameSignature(p.public, one.raw)
+		}
+		c.Strict = one.opts.Strict
+		all = append(all, c)
+	}
+	if one.marked != nil {
+		envelope, err := one.marked.envelope(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		c, err := one.marked.bundle(envelope, p.public, one.subject, one.opts.Again, one.opts.TempDir)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// newMark returns the statement by which cosign 3 marks an image as signed: it says
+// nothing, is of a type of its own, and carries the annotations on its subject.
+func newMark(s attach.Subject, annotations map[string]string) (*statement, error) {
+	about := payload.Subject{Digest: map[string]string{"sha256": s.Desc.Digest.Hex}}
+	for k, v := range annotations {
+		if !utf8.ValidString(k) || !utf8.ValidString(v) || k == "" {
+			return nil, fmt.Errorf("annotation %q=%q is empty or not UTF-8: %w", k, v, payload.ErrMalformed)
+		}
+		if about.Annotations == nil {
+			about.Annotations = make(map[string]any, len(annotations))
+		}
+		about.Annotations[k] = v
+	}
+	return newStatement(payload.StatementV1, payload.Sign, about, payload.Bytes([]byte("{}")))
 }
 
 // sameSignature returns the function that knows a good signature by the key

@@ -60,9 +60,9 @@ func generate(t *testing.T, algorithm key.Algorithm) *key.Private {
 	return k
 }
 
-func entries(t *testing.T, s attach.Store, subject attach.Subject, kind attach.Kind) []attach.Attachment {
+func entries(t *testing.T, s attach.Store, subject attach.Subject, kinds ...attach.Kind) []attach.Attachment {
 	t.Helper()
-	all, errs := attach.Collect(t.Context(), s, subject, kind)
+	all, errs := attach.Collect(t.Context(), s, subject, kinds...)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -40,6 +41,11 @@ type StatementOptions struct {
 	Reference func(attach.Subject) string
 	// Again adds an attestation even where the same key attested the same before.
 	Again bool
+	// Storage is where attestations are kept. As referrers they are Sigstore bundles
+	// as cosign 3 writes them, around the same envelope.
+	Storage attach.Storage
+	// Strict has what is kept under tags kept in strict image form; see attach.Content.
+	Strict bool
 	// TempDir is where large attestations that exist are kept while they are
 	// compared, the system's directory for temporary files where empty.
 	TempDir string
@@ -47,7 +53,8 @@ type StatementOptions struct {
 
 // Statement signs an in-toto statement (v0.1, as cosign writes it) that says
 // the predicate about the subject, and attaches one DSSE envelope for each
-// signer, all in one Put. A document that is not what its type says is refused
+// signer, all in one Put; where both storages are wanted, one for each, that of the
+// tag first. A document that is not what its type says is refused
 // with payload.ErrMalformed.
 func Statement(ctx context.Context, w attach.Writer, subject attach.Subject, opts StatementOptions, signers []Signer) ([]attach.Receipt, error) {
 	list, err := parties(signers)
@@ -57,24 +64,49 @@ func Statement(ctx context.Context, w attach.Writer, subject attach.Subject, opt
 	if err := checkSubject(subject); err != nil {
 		return nil, err
 	}
-	st, err := newStatement(subject, opts)
+	st, err := predicateStatement(subject, opts)
 	if err != nil {
 		return nil, fmt.Errorf("attest %s: %w", subject, err)
 	}
 	var parcels []attach.Parcel
 	for _, p := range list {
-		content, err := st.content(ctx, p)
+		contents, err := st.contents(ctx, p, subject, opts)
 		if err != nil {
 			return nil, fmt.Errorf("attest %s with key %s: %w", subject, p.public.Fingerprint(), err)
 		}
-		if opts.Again {
-			markAgain(content)
-		} else {
-			content.Same = st.same(p.public, subject, content.Body.Digest, opts.TempDir)
+		for _, c := range contents {
+			parcels = append(parcels, attach.Parcel{Subject: subject, Content: c})
 		}
-		parcels = append(parcels, attach.Parcel{Subject: subject, Content: content})
 	}
 	return w.Put(ctx, parcels...)
+}
+
+// contents signs the statement once and returns what is to be attached.
+func (st *statement) contents(ctx context.Context, p party, s attach.Subject, opts StatementOptions) ([]attach.Content, error) {
+	envelope, err := st.envelope(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	var all []attach.Content
+	if opts.Storage.Tags() {
+		c := cosign.NewAttestation(envelope, st.predicateType)
+		c.Annotations[PayloadAnnotation] = st.digest.String()
+		if opts.Again {
+			markAgain(c)
+		} else {
+			c.Same = st.same(p.public, s, envelope.Digest, opts.TempDir)
+		}
+		c.Strict = opts.Strict
+		all = append(all, c)
+	}
+	if opts.Storage.Referrers() {
+		c, err := st.bundle(envelope, p.public, s, opts.Again, opts.TempDir)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
 }
 
 // statement is a statement that is ready to be signed.
@@ -85,7 +117,8 @@ type statement struct {
 	sum           [sha256.Size]byte // of its PAE
 }
 
-func newStatement(subject attach.Subject, opts StatementOptions) (*statement, error) {
+// predicateStatement returns the statement of a predicate about the subject.
+func predicateStatement(subject attach.Subject, opts StatementOptions) (*statement, error) {
 	uri, predicate, err := payload.NewPredicate(opts.PredicateType, opts.Predicate, opts.Now)
 	if err != nil {
 		return nil, err
@@ -94,7 +127,11 @@ func newStatement(subject attach.Subject, opts StatementOptions) (*statement, er
 		Name:   reference(opts.Reference, subject),
 		Digest: map[string]string{"sha256": subject.Desc.Digest.Hex},
 	}
-	source, err := payload.NewStatement(payload.StatementV01, uri, []payload.Subject{about}, predicate)
+	return newStatement(payload.StatementV01, uri, about, predicate)
+}
+
+func newStatement(version, uri string, about payload.Subject, predicate payload.Source) (*statement, error) {
+	source, err := payload.NewStatement(version, uri, []payload.Subject{about}, predicate)
 	if err != nil {
 		return nil, err
 	}
@@ -131,19 +168,13 @@ func hashOf(h hash.Hash) v1.Hash {
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(h.Sum(nil))}
 }
 
-// content signs the statement and returns the envelope, ready to be put.
-func (st *statement) content(ctx context.Context, p party) (attach.Content, error) {
+// envelope signs the statement and returns the envelope.
+func (st *statement) envelope(ctx context.Context, p party) (attach.Body, error) {
 	sig, err := p.sign(ctx, st.PAE)
 	if err != nil {
-		return attach.Content{}, err
+		return attach.Body{}, err
 	}
-	body, err := st.seal(sig)
-	if err != nil {
-		return attach.Content{}, err
-	}
-	c := cosign.NewAttestation(body, st.predicateType)
-	c.Annotations[PayloadAnnotation] = st.digest.String()
-	return c, nil
+	return st.seal(sig)
 }
 
 // seal returns the envelope as a body. What is sealed into it is hashed on the
@@ -197,20 +228,23 @@ func (st *statement) same(public *key.Public, s attach.Subject, envelope v1.Hash
 			return false
 		}
 		defer rc.Close()
-		e, err := dsse.Open(rc, a.Desc.Size, dsse.Options{TempDir: tempDir})
-		if err != nil {
-			return false
-		}
-		defer e.Close()
-		sum, err := e.Sum()
-		if err != nil || sum != st.sum {
-			return false
-		}
-		for _, sig := range e.Signatures() {
-			if holds(public, sig.Sig, sum, e.PAE) {
-				return true
-			}
-		}
+		return st.signedIn(rc, a.Desc.Size, public, tempDir)
+	}
+}
+
+// signedIn reports whether the envelope holds this very statement with a good
+// signature by the key.
+func (st *statement) signedIn(r io.Reader, size int64, public *key.Public, tempDir string) bool {
+	e, err := dsse.Open(r, size, dsse.Options{TempDir: tempDir})
+	if err != nil {
 		return false
 	}
+	defer e.Close()
+	sum, err := e.Sum()
+	if err != nil || sum != st.sum {
+		return false
+	}
+	return slices.ContainsFunc(e.Signatures(), func(sig dsse.Signature) bool {
+		return holds(public, sig.Sig, sum, e.PAE)
+	})
 }

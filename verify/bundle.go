@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"strings"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/artifact"
 	"github.com/hallmark-oci/hallmark/sign/bundle"
 )
 
@@ -66,7 +65,7 @@ func (j *judge) early(f found) func(context.Context) *fetched {
 		return nil
 	}
 	return func(ctx context.Context) *fetched {
-		layer, err := j.bundleLayer(ctx, a)
+		layer, err := artifact.OnlyLayer(ctx, j, j.subject, a)
 		if err != nil {
 			return &fetched{err: err}
 		}
@@ -91,7 +90,7 @@ func (j *judge) bundle(ctx context.Context, a attach.Attachment, early *fetched)
 	if early != nil {
 		return bundle.Open(bytes.NewReader(early.raw), int64(len(early.raw)))
 	}
-	layer, err := j.bundleLayer(ctx, a)
+	layer, err := artifact.OnlyLayer(ctx, j, j.subject, a)
 	if err != nil {
 		return nil, err
 	}
@@ -104,20 +103,4 @@ func (j *judge) bundle(ctx context.Context, a attach.Attachment, early *fetched)
 	}
 	defer rc.Close()
 	return bundle.Open(rc, layer.Size)
-}
-
-// bundleLayer returns the one layer of the referrer's manifest.
-func (j *judge) bundleLayer(ctx context.Context, a attach.Attachment) (v1.Descriptor, error) {
-	m, err := j.Manifest(ctx, j.subject, a.Desc.Digest)
-	if err != nil {
-		return v1.Descriptor{}, err
-	}
-	parsed, err := v1.ParseManifest(bytes.NewReader(m.Raw))
-	if err != nil {
-		return v1.Descriptor{}, fmt.Errorf("manifest: %v: %w", err, attach.ErrMalformed)
-	}
-	if len(parsed.Layers) != 1 {
-		return v1.Descriptor{}, fmt.Errorf("manifest has %d layers, not one: %w", len(parsed.Layers), attach.ErrMalformed)
-	}
-	return parsed.Layers[0], nil
 }

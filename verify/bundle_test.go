@@ -119,3 +119,22 @@ func (s *shelf) bundle(b []byte) {
 	s.content[attach.DigestOf(b)] = b
 	s.referrer(bundleType, "["+layerOf(b)+"]")
 }
+
+// TestListedAsAnother has a list name a good bundle as something else before another
+// one names it right: what a list says hides nothing.
+func TestListedAsAnother(t *testing.T) {
+	for _, lie := range []string{"application/vnd.cncf.notary.signature", "application/x-none", ""} {
+		s := newShelf()
+		sub := s.image(t, "app")
+		ours := newKey(t, key.ECDSAP256)
+		s.bundle([]byte(`{"mediaType":"` + bundleType + `","verificationMaterial":{"publicKey":{"hint":"k"}},"dsseEnvelope":` +
+			string(envelope(t, ours, payload.MediaType, statement(sub.Desc.Digest, payload.Sign))) + `}`))
+		good := s.entries[len(s.entries)-1]
+		bad := good
+		bad.Type = lie
+		s.entries = []attach.Attachment{bad, good}
+		if verdict, check := judge(t, s, sub, signatureRule(1), ours); verdict.Outcome != verify.Accept {
+			t.Errorf("listed first as %q: %s, %s", lie, verdict.Outcome, check.Detail)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -169,6 +170,14 @@ func (w *writer) nameAll(ctx context.Context, needs func(*unit) bool) error {
 	return nil
 }
 
+// silent reports whether there are referrers of which the list tells so little that
+// they may be tombstones. Who puts what has no view must know.
+func (w *writer) silent(u *unit) bool {
+	return u.tag == "" && len(u.items) > 0 && slices.ContainsFunc(w.vague[u.subject.Desc.Digest], func(d v1.Descriptor) bool {
+		return len(d.Annotations) == 0
+	})
+}
+
 // A mark is what a referrer is to the journal: an entry or, when gone, the
 // tombstone of one. The name is "" when it is neither.
 type mark struct {
@@ -205,7 +214,9 @@ func (s *Store) nameToldBy(d v1.Descriptor) (is mark, known bool) {
 	if name := d.Annotations[nameAnnotation]; entry && validName(name) {
 		return mark{name: name}, true
 	}
-	if name := d.Annotations[goneAnnotation]; gone && validName(name) {
+	// A list that has the type of the config in place of the artifact type may tell
+	// of the annotations all the same.
+	if name := d.Annotations[goneAnnotation]; (gone || vagueType(d.ArtifactType)) && validName(name) {
 		return mark{name, true}, true
 	}
 	if !entry && !gone && !vagueType(d.ArtifactType) {

@@ -41,6 +41,7 @@ type unit struct {
 	left    int                        // entries that the view has no room for
 	unknown int                        // journal entries that were not opened since the view is full
 	gone    graveyard                  // what was removed
+	regroup bool                       // the view is to tell of groups that it does not
 	refused error                      // why entries of this Put that were removed earlier cannot be put again
 	frozen  string                     // why the view is left as it is, "" while it may be written
 	hidden  bool                       // the medium keeps whole manifests and does not list them
@@ -129,11 +130,7 @@ func (w *writer) run(ctx context.Context) error {
 	if err := w.probe(ctx); err != nil {
 		return err
 	}
-	for _, u := range w.units {
-		if u.kind == whole && !w.isNative() {
-			u.tag = attach.FallbackTagOf(u.subject.Desc.Digest)
-		}
-	}
+	w.placeViews()
 	if len(w.subjects) > fewSubjects {
 		if tags, err := w.medium.Tags(ctx, "sha256-"); err == nil {
 			w.tags = make(map[string]bool, len(tags))
@@ -179,20 +176,26 @@ func (w *writer) plan(p attach.Parcel) error {
 	case len(p.Content.Parts) > 0 && !isWhole(p.Content):
 		return fmt.Errorf("parts of content that is no manifest: %w", attach.ErrMalformed)
 	}
-	kind := p.Content.Kind
+	kind, content := p.Content.Kind, p.Content
 	var entry cosign.Entry
 	var raw []byte
 	var err error
-	if isWhole(p.Content) {
+	switch {
+	case isWhole(content):
 		kind = whole
-		entry, raw, err = readContent(p.Content, digest)
-	} else {
-		entry, err = cosign.NewEntry(p.Content)
+		entry, raw, err = readContent(content, digest)
+	case content.Strict:
+		if content, err = cosign.Strict(content); err != nil {
+			return err
+		}
+		fallthrough
+	default:
+		entry, err = cosign.NewEntry(content)
 	}
 	if err != nil {
 		return err
 	}
-	it := &item{content: p.Content, entry: entry}
+	it := &item{content: content, entry: entry}
 	i := slices.IndexFunc(w.units, func(u *unit) bool {
 		return u.subject.Desc.Digest == digest && u.kind == kind
 	})

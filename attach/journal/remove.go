@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type task struct {
 	ids    map[attach.ID]bool
 	doomed []doom         // journal entries that hold one of them
 	others []cosign.Entry // what else those hold
+	inTag  bool           // it stands in the index under the referrers tag
 }
 
 // A doom is a journal entry that goes.
@@ -49,14 +51,22 @@ func (s *Store) Remove(ctx context.Context, subject attach.Subject, as ...attach
 	if len(as) == 0 {
 		return nil, nil
 	}
-	r := &remover{writer: s.newWriter(), subject: subject, tasks: make(map[*unit]*task)}
+	r := s.newRemover(subject)
 	units := make([]*unit, len(as))
 	for i, a := range as {
 		if !slices.Contains(attach.Kinds(), a.Kind) {
 			return nil, fmt.Errorf("remove from %s: kind %q is none of %q: %w", subject, a.Kind, attach.Kinds(), attach.ErrMalformed)
 		}
-		units[i] = r.unit(a.Kind)
-		r.tasks[units[i]].ids[a.ID()] = true
+		if slices.Contains(append(manifestsOf(a), a.Desc.Digest.String()), subject.Desc.Digest.String()) {
+			return nil, fmt.Errorf("remove from %s: it is the subject itself: %w", subject, attach.ErrMalformed)
+		}
+		units[i] = r.unit(keptAs(a))
+		t := r.tasks[units[i]]
+		for _, id := range storedAs(a) {
+			t.ids[id] = true
+		}
+		_, inTag := a.Found(attach.FallbackTag)
+		t.inTag = t.inTag || inTag
 	}
 	unlock, err := s.medium.Lock(ctx)
 	if err != nil {
@@ -72,9 +82,31 @@ func (s *Store) Remove(ctx context.Context, subject attach.Subject, as ...attach
 	}
 	out := make([]attach.Removal, len(as))
 	for i, a := range as {
-		out[i] = attach.Removal{Attachment: a, Shown: units[i].shows(a.ID()), Left: r.leftOf(units[i], a, left)}
+		out[i] = attach.Removal{Attachment: a, Left: r.leftOf(units[i], a, left)}
+		for _, id := range storedAs(a) {
+			out[i].Shown = cmp.Or(out[i].Shown, units[i].shows(id))
+		}
 	}
 	return out, nil
+}
+
+func (s *Store) newRemover(subject attach.Subject) *remover {
+	return &remover{writer: s.newWriter(), subject: subject, tasks: make(map[*unit]*task)}
+}
+
+// storedAs returns the identities that entries of the attachment have as they are
+// stored: its own, and those of the layers in strict image form that hold it.
+func storedAs(a attach.Attachment) []attach.ID {
+	ids := []attach.ID{a.ID()}
+	for _, p := range a.Places {
+		if p.Layer == nil {
+			continue
+		}
+		if id := (cosign.Entry{Desc: *p.Layer}).ID(); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // unit returns the unit of the kind.
@@ -94,9 +126,11 @@ func (r *remover) run(ctx context.Context) error {
 	if err := r.probe(ctx); err != nil {
 		return err
 	}
+	r.placeViews()
 	if err := r.list(ctx); err != nil {
 		return err
 	}
+	r.showWhole()
 	for _, u := range r.units {
 		if err := r.look(ctx, u); err != nil {
 			return err
@@ -113,6 +147,16 @@ func (r *remover) run(ctx context.Context) error {
 	}
 	r.begin()
 	return r.settle(ctx)
+}
+
+// showWhole says where the view of whole manifests stands: under the referrers
+// tag where the medium lists no referrers, or lists them otherwise.
+func (r *remover) showWhole() {
+	for _, u := range r.units {
+		if u.kind == whole && (!r.isNative() || r.tasks[u].inTag) {
+			u.tag = attach.FallbackTagOf(r.subject.Desc.Digest)
+		}
+	}
 }
 
 // begin has settle look at all views and complete them.
@@ -164,7 +208,7 @@ func (r *remover) find(ctx context.Context, u *unit, t *task) error {
 				d.ids = []attach.ID{id}
 				t.doomed = append(t.doomed, d)
 				continue
-			case kindOf(name) != u.kind, alone[name]:
+			case kindOf(name) != u.kind, alone[name], u.kind == whole:
 				continue
 			}
 			rec, err := r.openRecord(ctx, u, name, d.ref)
@@ -193,26 +237,34 @@ func (r *remover) find(ctx context.Context, u *unit, t *task) error {
 // spare sees that what shares a journal entry with what is removed has one of its
 // own, and that it is confirmed.
 func (r *remover) spare(ctx context.Context, u *unit, t *task) error {
-	listed := r.names[r.subject.Desc.Digest]
-	u.records = nil
-	had := make(map[attach.ID]bool)
-	for _, e := range t.others {
-		name := single(u.kind, e.ID())
-		if had[e.ID()] || listed[name] != "" && u.gone[name] == nil {
-			continue
+	var err error
+	for range maxChecks {
+		listed := r.names[r.subject.Desc.Digest]
+		u.records = nil
+		had := make(map[attach.ID]bool)
+		for _, e := range t.others {
+			name := single(u.kind, e.ID())
+			if had[e.ID()] || listed[name] != "" || u.gone[name] != nil {
+				continue
+			}
+			had[e.ID()] = true
+			if err := r.putRecord(ctx, u, []cosign.Entry{e}); err != nil {
+				return err
+			}
 		}
-		had[e.ID()] = true
-		if err := r.putRecord(ctx, u, []cosign.Entry{e}); err != nil {
+		if len(u.records) == 0 {
+			return nil
+		}
+		if err := r.list(ctx); err != nil {
+			return err
+		}
+		u.records = slices.DeleteFunc(u.records, func(w *written) bool { return u.gone[w.name] != nil })
+		// One that is gone already, another has folded or removed.
+		if err = r.confirm(ctx, u); !errors.Is(err, attach.ErrNotFound) {
 			return err
 		}
 	}
-	if len(u.records) == 0 {
-		return nil
-	}
-	if err := r.list(ctx); err != nil {
-		return err
-	}
-	return r.confirm(ctx, u)
+	return err
 }
 
 // buryAll writes the tombstones and sees that they are found: one for each entry,
@@ -279,7 +331,7 @@ func (r *remover) buryNames(ctx context.Context, u *unit, names []string, native
 // shows says why the view still shows the entry, "" when it does not.
 func (u *unit) shows(id attach.ID) string {
 	switch {
-	case !u.view.ids[id]:
+	case !u.view.ids[id], u.tag == "": // what the medium lists it lists until it is deleted
 		return ""
 	case u.frozen != "":
 		return u.frozen
@@ -310,6 +362,9 @@ func (r *remover) remains(ctx context.Context, as []attach.Attachment) (map[stri
 		if err := r.list(ctx); err != nil {
 			return nil, err
 		}
+		if _, err := r.delete(ctx, r.overtaken()); err != nil {
+			return nil, err
+		}
 		for _, u := range r.units {
 			if err := r.spare(ctx, u, r.tasks[u]); err != nil {
 				return nil, err
@@ -323,15 +378,27 @@ func (r *remover) remains(ctx context.Context, as []attach.Attachment) (map[stri
 	return left, nil
 }
 
-// manifestsOf returns the digests of the manifests that are the attachment itself.
-func manifestsOf(a attach.Attachment) []string {
+// overtaken returns the journal entries that this remover wrote to spare what is
+// in them, and that another removed meanwhile.
+func (r *remover) overtaken() []string {
 	var refs []string
-	for _, p := range a.Places {
-		if p.Manifest.Digest == a.Desc.Digest && p.Scheme == attach.Referrers {
-			refs = append(refs, p.Manifest.Digest.String())
+	for _, u := range r.units {
+		for _, e := range r.tasks[u].others {
+			name := single(u.kind, e.ID())
+			if ref := r.names[r.subject.Desc.Digest][name]; ref != "" && u.gone[name] != nil {
+				refs = append(refs, ref)
+			}
 		}
 	}
 	return refs
+}
+
+// manifestsOf returns the digests of the manifests that are the attachment itself.
+func manifestsOf(a attach.Attachment) []string {
+	if keptAs(a) != whole {
+		return nil
+	}
+	return []string{a.Desc.Digest.String()}
 }
 
 // delete deletes the references and returns what is left. The subject is never
@@ -371,7 +438,7 @@ func (s *Store) delete(ctx context.Context, refs []string) (map[string]error, er
 func (r *remover) leftOf(u *unit, a attach.Attachment, left map[string]error) []attach.Left {
 	refs := manifestsOf(a)
 	for _, d := range r.tasks[u].doomed {
-		if slices.Contains(d.ids, a.ID()) {
+		if slices.ContainsFunc(storedAs(a), func(id attach.ID) bool { return slices.Contains(d.ids, id) }) {
 			refs = append(refs, d.ref)
 		}
 	}

@@ -13,6 +13,9 @@ import (
 // which refusals tells.
 func (w *writer) revive(ctx context.Context) error {
 	for _, u := range w.units {
+		if len(u.items) == 0 || u.refused != nil {
+			continue // it moves what stands, and puts nothing
+		}
 		var names, refs []string
 		note := func(name string) {
 			if at := u.gone[name]; at != nil {

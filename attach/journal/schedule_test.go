@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
 )
@@ -29,8 +31,20 @@ type outcome struct {
 	err     error
 }
 
-// run is one writer: it attaches a signature, and takes a ticket for each step.
-func run(t testing.TB, w *world, i int, tickets chan<- ticket, ends chan<- outcome, history *strings.Builder) {
+// A job is what one writer does.
+type job func(ctx context.Context, s *Store, i int) (attach.Receipt, error)
+
+// signs attaches a signature of the writer's own.
+func signs(ctx context.Context, s *Store, i int) (attach.Receipt, error) {
+	receipts, err := s.Put(ctx, signature(subjectOf(0), i))
+	if err != nil {
+		return attach.Receipt{}, err
+	}
+	return receipts[0], nil
+}
+
+// run is one writer: it takes a ticket for each step.
+func run(t testing.TB, w *world, i int, do job, tickets chan<- ticket, ends chan<- outcome, history *strings.Builder) {
 	dead := false
 	gate := func(context.Context, string) error {
 		if dead {
@@ -44,21 +58,24 @@ func run(t testing.TB, w *world, i int, tickets chan<- ticket, ends chan<- outco
 	}
 	note := func(what string) { history.WriteString(what + "\n") }
 	out := outcome{writer: i}
-	receipts, err := quick(port{w, gate, note}).Put(t.Context(), signature(subjectOf(0), i))
-	if out.err = err; err == nil {
-		out.receipt = receipts[0]
-	}
+	s := quick(port{w, gate, note})
+	s.now = func() time.Time { return time.Unix(1_800_000_000, 0) } // a run is determined by the schedule alone
+	out.receipt, out.err = do(t.Context(), s, i)
 	ends <- out
 }
 
-// play runs n writers that attach one signature each. Before each step, choose
-// is given the writers that can go on and the state of everything, and answers
-// with an index into the writers and whether that writer dies instead.
-func play(t testing.TB, w *world, n int, choose func(ready []int, state string) (int, bool)) []outcome {
+// sign returns the jobs of n writers that attach one signature each.
+func sign(n int) []job { return slices.Repeat([]job{signs}, n) }
+
+// play runs writers, one for each job. Before each step, choose is given the
+// writers that can go on and the state of everything, and answers with an index
+// into the writers and whether that writer dies instead.
+func play(t testing.TB, w *world, jobs []job, choose func(ready []int, state string) (int, bool)) []outcome {
+	n := len(jobs)
 	histories := make([]strings.Builder, n)
 	tickets, ends := make(chan ticket), make(chan outcome)
 	for i := range n {
-		go run(t, w, i, tickets, ends, &histories[i])
+		go run(t, w, i, jobs[i], tickets, ends, &histories[i])
 	}
 	outcomes := make([]outcome, n)
 	waiting := make([]*ticket, n)
@@ -177,7 +194,7 @@ func TestScheduleTwoWriters(t *testing.T) {
 		for more := true; more; more = x.more() {
 			w := newWorld()
 			w.native = native
-			outcomes := play(t, w, 2, func(ready []int, state string) (int, bool) {
+			outcomes := play(t, w, sign(2), func(ready []int, state string) (int, bool) {
 				return x.next(len(ready), state), false
 			})
 			judge(t, w, outcomes, x.path)
@@ -199,7 +216,7 @@ func TestScheduleOneDies(t *testing.T) {
 		for more := true; more; more = x.more() {
 			steps := 0
 			w := newWorld()
-			outcomes := play(t, w, 2, func(ready []int, state string) (int, bool) {
+			outcomes := play(t, w, sign(2), func(ready []int, state string) (int, bool) {
 				at := x.next(len(ready), state)
 				if ready[at] == 0 {
 					steps++
@@ -221,7 +238,7 @@ func TestScheduleRandom(t *testing.T) {
 			w := newWorld()
 			w.native = seed%3 == 0
 			mortal := seed%2 == 0
-			outcomes := play(t, w, n, func(ready []int, _ string) (int, bool) {
+			outcomes := play(t, w, sign(n), func(ready []int, _ string) (int, bool) {
 				return rnd.IntN(len(ready)), mortal && rnd.IntN(20) == 0
 			})
 			judge(t, w, outcomes, seed)

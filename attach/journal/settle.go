@@ -143,7 +143,10 @@ func (w *writer) improve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := w.nameAll(ctx, func(u *unit) bool { return u.tag != "" && (u.turn || w.answers(u)) }); err != nil {
+	if err := w.nameAll(ctx, func(u *unit) bool { return u.tag != "" && (u.turn || w.answers(u)) || w.silent(u) }); err != nil {
+		return err
+	}
+	if err := w.revive(ctx); err != nil { // names that the list did not tell are known now
 		return err
 	}
 	return w.each(ctx, func(ctx context.Context, u *unit) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -132,7 +133,17 @@ func (u *unit) merge() (img cosign.Image, changed int) {
 	}
 	u.left = len(missing) - added
 	annotate(&img, u.subject.Desc.Digest, u.groups)
-	return img, added + dropped
+	return img, added + dropped + len(regrouped(u, img))
+}
+
+// regrouped returns the groups that the view does not tell of and is to.
+func regrouped(u *unit, img cosign.Image) map[string]bool {
+	if !u.regroup {
+		return nil
+	}
+	names := coveredBy(u.kind, img)
+	maps.DeleteFunc(names, func(name string, _ bool) bool { return coveredBy(u.kind, u.view.image)[name] })
+	return names
 }
 
 // write merges what is missing into the view and writes it. A tag that may not

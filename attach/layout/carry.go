@@ -12,14 +12,15 @@ import (
 // moves what it holds.
 func (s *Store) Media() (images, attachments journal.Medium) { return s.medium, s.medium }
 
-// Same reports whether the other medium is the same directory.
+// Same reports whether the other medium is the same directory. Two archives are
+// never taken for one.
 func (m *medium) Same(other journal.Medium) bool {
 	o, ok := other.(*medium)
 	if !ok {
 		return false
 	}
-	if m == o {
-		return true
+	if m == o || m.dir.root == nil || o.dir.root == nil {
+		return m == o
 	}
 	mine, err := m.dir.root.Stat(".")
 	if err != nil {

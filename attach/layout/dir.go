@@ -26,11 +26,21 @@ const (
 	tempPrefix = "tmp-"
 )
 
-// dir is a directory that no path and no symbolic link leads out of.
+// dir is a directory that no path and no symbolic link leads out of, or an
+// archive of one.
 type dir struct {
-	root *os.Root
+	root    *os.Root // nil for an archive
+	archive *archive // nil for a directory
 	// name is the directory as messages show it: "oci:" and the path that was given.
 	name string
+}
+
+// close releases the directory or the archive.
+func (d *dir) close() error {
+	if d.archive != nil {
+		return d.archive.file.Close()
+	}
+	return d.root.Close()
 }
 
 // blobPath returns the path of the blob. Only a digest of exactly the form
@@ -49,7 +59,14 @@ func blobPath(h v1.Hash) (string, error) {
 
 // open opens a regular file for reading. Anything else, a named pipe above
 // all, would make the reader wait for ever.
-func (d *dir) open(name string) (*os.File, int64, error) {
+func (d *dir) open(name string) (io.ReadCloser, int64, error) {
+	if d.archive != nil {
+		rc, size, err := d.archive.open(name)
+		if err != nil {
+			return nil, 0, d.wrap("read", name, err)
+		}
+		return rc, size, nil
+	}
 	info, err := d.root.Stat(name)
 	if err != nil {
 		return nil, 0, d.wrap("read", name, err)

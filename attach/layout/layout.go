@@ -57,17 +57,21 @@ type Store struct {
 	medium *medium
 }
 
-// Open opens the layout in the directory. It returns an error that wraps
-// [attach.ErrNotFound] when the directory holds no layout, and
-// [attach.ErrMalformed] when it holds a broken one.
+// Open opens the layout in the directory, or in the tar file, which is only read.
+// It returns an error that wraps [attach.ErrNotFound] when there is no layout, and
+// [attach.ErrMalformed] when it is a broken one.
 func Open(path string, o Options) (*Store, error) {
-	d, err := openDir(path)
+	open := openDir
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		open = openArchive
+	}
+	d, err := open(path)
 	if err != nil {
 		return nil, err
 	}
 	s := newStore(d, o)
 	if err := s.check(); err != nil {
-		d.root.Close()
+		d.close()
 		return nil, err
 	}
 	return s, nil
@@ -86,7 +90,7 @@ func Create(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	s := newStore(d, o)
 	if err := s.create(ctx); err != nil {
-		d.root.Close()
+		d.close()
 		return nil, err
 	}
 	return s, nil
@@ -120,7 +124,7 @@ func (s *Store) Publish(ctx context.Context, tag string, m attach.Manifest, part
 }
 
 // Close releases the directory. Files that are open for reading stay open.
-func (s *Store) Close() error { return s.medium.dir.root.Close() }
+func (s *Store) Close() error { return s.medium.dir.close() }
 
 // String returns the layout as a user types it: "oci:DIR".
 func (s *Store) String() string { return s.medium.dir.name }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"sync"
+
+	"github.com/hallmark-oci/hallmark/attach"
 )
 
 // lock keeps other processes, and other stores of this process, from writing
@@ -26,6 +28,9 @@ func newLock(d *dir) *lock {
 
 // acquire waits for the lock as long as the context lasts.
 func (l *lock) acquire(ctx context.Context) (release func(), err error) {
+	if l.dir.archive != nil {
+		return nil, fmt.Errorf("%s is an archive, which is only read: %w", l.dir.name, attach.ErrDenied)
+	}
 	select {
 	case l.turn <- struct{}{}:
 	case <-ctx.Done():

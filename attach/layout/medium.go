@@ -278,5 +278,10 @@ func (m *medium) Tags(ctx context.Context, prefix string) ([]string, error) {
 			tags = append(tags, t)
 		}
 	}
+	for _, t := range x.implied() {
+		if strings.HasPrefix(t, prefix) && !seen[t] {
+			tags = append(tags, t)
+		}
+	}
 	return tags, nil
 }

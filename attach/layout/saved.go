@@ -57,6 +57,23 @@ func (x *index) saved(tag string) (v1.Descriptor, bool) {
 	return v1.Descriptor{}, false
 }
 
+// implied returns the cosign tags that entries stand for without having them.
+func (x *index) implied() []string {
+	var tags []string
+	for _, e := range x.entries {
+		if k := e.desc.Annotations[kindName]; k != kindImage && k != kindIndex {
+			continue
+		}
+		for suffix := range savedKinds() {
+			if tag := "sha256-" + e.desc.Digest.Hex + "." + suffix; x.savedAt(tag) >= 0 {
+				tags = append(tags, tag)
+			}
+		}
+	}
+	slices.Sort(tags)
+	return tags
+}
+
 // adopt gives the entry that stands for the cosign tag that tag, so that it is
 // the one to be overwritten; "cosign load" still knows it by its kind.
 func (x *index) adopt(tag string) {

@@ -17,6 +17,10 @@ func (s *Store) Media() (images, attachments journal.Medium) {
 	return medium{s.subjects}, medium{s.attachments}
 }
 
+// IsTag reports whether the text can be a tag in a registry (distribution
+// specification 1.1, "Pulling manifests").
+func IsTag(s string) bool { return isTag(s) }
+
 // Same reports whether the other medium is the same repository of the same registry.
 func (m medium) Same(other journal.Medium) bool {
 	o, ok := other.(medium)
@@ -39,6 +43,7 @@ func (m medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Medium
 	if !m.mounts() {
 		return false, m.PutBlob(ctx, b)
 	}
+	m.state.mountsFrom(o.repo)
 	location, mounted, err := m.mount(ctx, b, o.repo.RepositoryStr())
 	switch {
 	case err != nil || mounted:
@@ -78,17 +83,17 @@ func (m medium) mount(ctx context.Context, b attach.Body, from string) (upload *
 	case retryable(resp.StatusCode):
 		return nil, false, nil
 	}
-	m.host.mu.Lock()
-	defer m.host.mu.Unlock()
-	m.host.noMount = m.options.Now().Add(learnedFor)
+	m.state.mu.Lock()
+	defer m.state.mu.Unlock()
+	m.state.noMount = m.options.Now().Add(learnedFor)
 	return nil, false, nil
 }
 
-// mounts reports whether the registry may mount blobs: it did not lately refuse.
+// mounts reports whether the registry did not lately refuse to mount a blob.
 func (m medium) mounts() bool {
-	m.host.mu.Lock()
-	defer m.host.mu.Unlock()
-	return !m.options.Now().Before(m.host.noMount)
+	m.state.mu.Lock()
+	defer m.state.mu.Unlock()
+	return !m.options.Now().Before(m.state.noMount)
 }
 
 // hasBlob asks whether the repository has the blob.

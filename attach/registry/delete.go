@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -103,8 +104,8 @@ func (d *deletion) first(ctx context.Context, ref string) error {
 	return nil
 }
 
-func (d *deletion) deleteRequest(ref string) request {
-	return request{method: http.MethodDelete, url: d.url("manifests/"+ref, nil), write: true}
+func (c *client) deleteRequest(ref string) request {
+	return request{method: http.MethodDelete, url: c.url("manifests/"+ref, nil), write: true}
 }
 
 // byDigest deletes what is left, save what a tag names that is to stay.
@@ -217,6 +218,26 @@ func (c *client) digestOf(ctx context.Context, tag string) (string, error) {
 		return "", nil
 	}
 	return m.Desc.Digest.String(), err
+}
+
+// exists reports whether the repository has the manifest. It is asked for with
+// HEAD, which registries that count do not count; a no is asked for once more with
+// GET, since things are deleted for it.
+func (c *client) exists(ctx context.Context, digest v1.Hash) (bool, error) {
+	r := request{method: http.MethodHead, url: c.url("manifests/"+digest.String(), nil), header: http.Header{"Accept": {acceptManifests()}}}
+	resp, err := c.do(ctx, r)
+	if err != nil {
+		return false, err
+	}
+	resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		return true, nil
+	}
+	_, _, err = c.manifest(ctx, digest.String())
+	if errors.Is(err, attach.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // forget drops a manifest that was deleted from what is remembered.

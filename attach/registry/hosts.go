@@ -63,7 +63,6 @@ type host struct {
 	ping    *transport.Challenge // what the registry asks for; nil before it was asked
 	resume  time.Time            // when the registry wants to be asked again
 	twoStep time.Time            // until when it is taken to take no blob in one request
-	noMount time.Time            // until when it is taken to mount no blobs
 	// renewed are the identity tokens that a token service gave in exchange for
 	// those that the keychain has.
 	renewed map[string]string
@@ -74,9 +73,11 @@ type host struct {
 type repository struct {
 	logins [2]flight[grant] // for reading, for writing
 
-	mu     sync.Mutex
-	passes map[bool]string // values of the Authorization header, by whether for writing
-	noSeek time.Time       // until when a list of tags is taken to begin with the first one only
+	mu      sync.Mutex
+	passes  map[bool]string // values of the Authorization header, by whether for writing
+	noSeek  time.Time       // until when a list of tags is taken to begin with the first one only
+	from    []string        // scopes of the repositories that blobs are mounted from
+	noMount time.Time       // until when it is taken to mount no blobs
 	// bare are subjects that were just found to have no list of referrers.
 	bare map[v1.Hash]bareness
 }

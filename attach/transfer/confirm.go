@@ -11,6 +11,7 @@ import (
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
+	"github.com/hallmark-oci/hallmark/attach/journal"
 )
 
 // keyOf names an entry that hangs from a subject.
@@ -23,13 +24,13 @@ func keyOf(h hang, e cosign.Entry) string {
 func (o *object) keys() map[string]hang {
 	keys := make(map[string]hang)
 	for _, h := range o.hangs {
-		switch h.scheme {
-		case attach.CosignTag, attach.Journal:
+		switch h.role {
+		case journal.View, journal.Entry:
 			for _, e := range o.entries[h.subject] {
 				keys[keyOf(h, e)] = h
 			}
 		default:
-			keys[h.subject.String()+" "+string(h.kind)+" "+o.desc.Digest.String()] = h
+			keys[keyOf(h, cosign.Entry{Desc: o.desc})] = h
 		}
 	}
 	return keys
@@ -53,7 +54,7 @@ func (c *copier) confirm(ctx context.Context) error {
 	if err := c.readBack(ctx); err != nil {
 		return err
 	}
-	want := c.source.keys()
+	want := c.wanted()
 	c.result.Attachments = len(want)
 	if len(want) == 0 || c.skipAll {
 		return ctx.Err()
@@ -62,7 +63,11 @@ func (c *copier) confirm(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.save(ctx, want, there) {
+	again, err := c.save(ctx, want, there)
+	if err != nil {
+		return err
+	}
+	if again {
 		if there, err = c.arrived(ctx); err != nil {
 			return err
 		}
@@ -124,7 +129,7 @@ func (c *copier) arrived(ctx context.Context) (*tree, error) {
 	}
 	w := newWalker(c.result.Destination.Repo, c.images, c.attachments, c.options.kinds())
 	w.known = c.source
-	w.noAPI, w.noLists = !c.native, c.native
+	w.noAPI, w.noLists = !c.native, c.native && !c.empty
 	w.refers = func(subject v1.Hash) bool { return refers[subject] }
 	w.wants = func(subject v1.Hash, tag string, digest v1.Hash) bool {
 		name := tag
@@ -144,24 +149,55 @@ func (c *copier) arrived(ctx context.Context) (*tree, error) {
 	return t, nil
 }
 
-// save puts journal entries under their tags that were put as referrers and are
-// not listed: there are registries that take referrers and never list them.
-func (c *copier) save(ctx context.Context, want map[string]*object, there *tree) bool {
+// wanted returns the names of all that hangs at the source and was not removed at
+// the destination.
+func (c *copier) wanted() map[string]*object {
+	all := make(map[string]*object)
+	removed := 0
+	for _, o := range c.source.objects {
+		for _, h := range o.hangs {
+			entries := o.entries[h.subject]
+			if h.role == journal.List || h.role == journal.Foreign {
+				entries = []cosign.Entry{{Desc: o.desc}}
+			}
+			for _, e := range entries {
+				if c.gone[h.subject].HoldEntry(h.kind, e) || c.gone[h.subject].HoldTag(h.subject, o.record) {
+					removed++
+					continue
+				}
+				all[keyOf(h, e)] = o
+			}
+		}
+	}
+	if removed > 0 {
+		c.result.Notes = append(c.result.Notes, "what was removed at the destination stays removed: attach it there to have it again")
+	}
+	return all
+}
+
+// save puts what the destination does not list to where readers look next: journal
+// entries under their tags, and others into the list that stands for the referrers
+// API. There are registries that take referrers and never list them.
+func (c *copier) save(ctx context.Context, want map[string]*object, there *tree) (bool, error) {
 	have := there.keys()
-	saved := false
-	done := make(map[*object]bool)
+	saved := make(map[*object]bool)
 	for k, o := range want {
-		if have[k] != nil || o.record == "" || !c.native || done[o] {
+		if have[k] != nil || !c.native || saved[o] || o.broken != nil {
 			continue
 		}
-		done[o] = true
+		saved[o] = true
+		if o.record == "" {
+			c.empty = true
+			continue
+		}
 		if err := c.putManifest(ctx, o, c.attachments, o.record); err != nil {
 			c.problem(fmt.Sprintf("the journal entry %s", o.record), err)
-			continue
 		}
-		saved = true
 	}
-	return saved
+	if !c.empty {
+		return len(saved) > 0, ctx.Err()
+	}
+	return true, c.under(ctx, c.attachments, c.sendLists)
 }
 
 // catchUp completes views that this copy wrote and that lack what the journal
@@ -171,7 +207,7 @@ func (c *copier) catchUp(ctx context.Context, there *tree) error {
 	views := make(map[string]bool)
 	for _, o := range there.objects {
 		for _, h := range o.hangs {
-			if h.scheme != attach.CosignTag {
+			if h.role != journal.View {
 				continue
 			}
 			views[h.subject.String()+" "+string(h.kind)] = true
@@ -185,13 +221,13 @@ func (c *copier) catchUp(ctx context.Context, there *tree) error {
 	for _, o := range there.objects {
 		for _, h := range o.hangs {
 			unit := h.subject.String() + " " + string(h.kind)
-			if h.scheme != attach.Journal || !c.viewed[h.subject] || !views[unit] || begun[unit] {
+			if h.role != journal.Entry || !c.viewed[h.subject] || !views[unit] || begun[unit] {
 				continue
 			}
 			for _, e := range o.entries[h.subject] {
 				if !shown[keyOf(h, e)] && !begun[unit] {
 					begun[unit] = true
-					parcels = append(parcels, repair(c.parcel(ctx, c.attachments, h, e)))
+					parcels = append(parcels, c.repair(c.parcel(ctx, c.attachments, h, e)))
 				}
 			}
 		}

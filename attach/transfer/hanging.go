@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -57,6 +58,20 @@ func (c *copier) sendFixed(ctx context.Context, o *object) error {
 	return nil
 }
 
+// removed reports whether the destination removed the object, or all that it
+// holds: what was removed there is not brought back by a copy.
+func (c *copier) removed(o *object, h hang) bool {
+	gone := c.gone[h.subject]
+	if h.role == journal.List {
+		return gone.HoldEntry(attach.Artifact, cosign.Entry{Desc: o.desc})
+	}
+	if gone.HoldTag(h.subject, o.record) {
+		return true
+	}
+	entries := o.entries[h.subject]
+	return len(entries) > 0 && !slices.ContainsFunc(entries, func(e cosign.Entry) bool { return !gone.HoldEntry(h.kind, e) })
+}
+
 // sendWhole stores the object with its blobs.
 func (c *copier) sendWhole(ctx context.Context, o *object, ref string) error {
 	if o.broken != nil {
@@ -70,6 +85,9 @@ func (c *copier) sendWhole(ctx context.Context, o *object, ref string) error {
 
 // sendHang stores the object so that it is found from the subject, unless it is.
 func (c *copier) sendHang(ctx context.Context, o *object, h hang) (state string, err error) {
+	if c.removed(o, h) {
+		return Removed, nil
+	}
 	tag := h.tag
 	if tag == "" && o.record != "" && !c.native {
 		tag = o.record
@@ -120,8 +138,8 @@ func (c *copier) has(ctx context.Context, o *object, h hang, tag string) (bool, 
 		return false, err
 	case m.Desc.Digest == o.desc.Digest:
 		return true, nil
-	case h.scheme == attach.Journal:
-		if r, err := journal.ReadRecord(m, h.subject); err == nil && r.Tag == tag {
+	case h.role == journal.Entry:
+		if r, err := journal.ReadRecord(m, tag, h.subject); err == nil && r.Tag == tag {
 			return true, nil
 		}
 	}
@@ -141,7 +159,7 @@ func (c *copier) sendView(ctx context.Context, o *object) error {
 	for _, h := range o.hangs {
 		var state string
 		var err error
-		if h.scheme == attach.CosignTag {
+		if h.role == journal.View {
 			state, err = c.sendViewOf(ctx, o, h)
 		} else {
 			state, err = c.sendHang(ctx, o, h)
@@ -168,6 +186,10 @@ func (c *copier) sendViewOf(ctx context.Context, o *object, h hang) (state strin
 		case !errors.Is(err, attach.ErrNotFound):
 			return Failed, err
 		}
+	}
+	gone := c.gone[h.subject]
+	if slices.ContainsFunc(o.entries[h.subject], func(e cosign.Entry) bool { return gone.HoldEntry(h.kind, e) }) {
+		return c.mergeLater(ctx, o, h, attach.Manifest{})
 	}
 	err = c.sendWhole(ctx, o, h.tag)
 	switch {
@@ -225,17 +247,12 @@ func (c *copier) mergeAll(ctx context.Context) error {
 	if len(c.merges) == 0 {
 		return ctx.Err()
 	}
-	if len(c.listed) == 0 { // whether the destination serves referrers was of no interest until now
-		if err := c.askReferrers(ctx, c.merges[0].hang.subject); err != nil {
-			return err
-		}
-	}
 	recorded := c.recorded()
 	var parcels []attach.Parcel
 	for _, m := range c.merges {
 		var lacking, new []attach.Parcel
 		for _, e := range m.object.entries[m.hang.subject] {
-			if m.has[e.ID()] {
+			if m.has[e.ID()] || c.gone[m.hang.subject].HoldEntry(m.hang.kind, e) {
 				continue
 			}
 			if err := c.sendBlob(ctx, e.Desc, m.object.from, c.attachments); err != nil {
@@ -248,11 +265,14 @@ func (c *copier) mergeAll(ctx context.Context) error {
 			}
 		}
 		if len(new) == 0 && len(lacking) > 0 && len(m.has) > 0 {
-			new = []attach.Parcel{repair(lacking[0])}
+			new = []attach.Parcel{c.repair(lacking[0])}
 		} else if len(new) == 0 {
 			new = lacking
 		}
 		parcels = append(parcels, new...)
+	}
+	if len(parcels) == 0 {
+		return ctx.Err()
 	}
 	return c.put(ctx, parcels)
 }
@@ -263,7 +283,7 @@ func (c *copier) recorded() map[string]bool {
 	seen := make(map[string]bool)
 	for _, o := range c.source.objects {
 		for _, h := range o.hangs {
-			if h.scheme != attach.Journal || c.native && h.tag != "" {
+			if h.role != journal.Entry || c.native && h.tag != "" {
 				continue
 			}
 			for _, e := range o.entries[h.subject] {
@@ -290,8 +310,13 @@ func (c *copier) parcel(ctx context.Context, from journal.Medium, h hang, e cosi
 
 // repair returns a parcel that adds nothing, since whatever is there stands for
 // it: what is left of putting it is that the view is completed from the journal.
-func repair(p attach.Parcel) attach.Parcel {
-	p.Content.Same = func(context.Context, attach.Reader, attach.Attachment) bool { return true }
+func (c *copier) repair(p attach.Parcel) attach.Parcel {
+	gone := c.gone[p.Subject.Desc.Digest]
+	p.Content.Same = func(_ context.Context, _ attach.Reader, a attach.Attachment) bool {
+		d := a.Desc
+		d.Annotations = a.Annotations
+		return !gone.HoldEntry(a.Kind, cosign.Entry{Desc: d})
+	}
 	return p
 }
 

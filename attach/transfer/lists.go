@@ -22,13 +22,13 @@ const listTries = 6
 // sendLists completes the lists that stand for the referrers API where the
 // destination has none (distribution specification 1.1, "Referrers Tag Schema").
 func (c *copier) sendLists(ctx context.Context) error {
-	if c.native {
+	if c.native && !c.empty {
 		return nil
 	}
 	refer := make(map[v1.Hash][]v1.Descriptor)
 	for _, o := range c.source.objects {
 		for _, h := range o.hangs {
-			if h.tag != "" || h.scheme == attach.Journal || o.broken != nil {
+			if h.tag != "" || h.role != journal.List || o.broken != nil || c.removed(o, h) {
 				continue
 			}
 			d, err := c.describe(ctx, o, h)
@@ -39,7 +39,7 @@ func (c *copier) sendLists(ctx context.Context) error {
 		}
 	}
 	for subject, list := range refer {
-		tag := journal.TagPrefix(subject)
+		tag := attach.FallbackTagOf(subject)
 		d, state, err := c.sendList(ctx, subject, list)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -88,7 +88,7 @@ func (c *copier) describe(ctx context.Context, o *object, h hang) (v1.Descriptor
 
 // sendList writes the list until it is found to name all of the referrers.
 func (c *copier) sendList(ctx context.Context, subject v1.Hash, list []v1.Descriptor) (v1.Descriptor, string, error) {
-	tag, state := journal.TagPrefix(subject), There
+	tag, state := attach.FallbackTagOf(subject), There
 	for try := range listTries {
 		there, err := c.attachments.Manifest(ctx, tag)
 		switch {

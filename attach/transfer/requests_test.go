@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/registry"
 	"github.com/hallmark-oci/hallmark/attach/storetest"
 )
 
@@ -24,9 +25,9 @@ func TestRequests(t *testing.T) {
 	}{
 		{"same registry", []storetest.Quirk{storetest.Mounts()}, true, 30},
 		{"same registry, copied again", []storetest.Quirk{storetest.Mounts()}, true, 21},
-		{"other registry", nil, false, 34},
-		{"same registry with referrers", []storetest.Quirk{storetest.Mounts(), storetest.NativeReferrers()}, true, 35},
-		{"other registry with referrers", []storetest.Quirk{storetest.NativeReferrers()}, false, 39},
+		{"other registry", nil, false, 35},
+		{"same registry with referrers", []storetest.Quirk{storetest.Mounts(), storetest.NativeReferrers()}, true, 36},
+		{"other registry with referrers", []storetest.Quirk{storetest.NativeReferrers()}, false, 40},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -35,10 +36,11 @@ func TestRequests(t *testing.T) {
 			if !tt.same {
 				to = newServer(t, tt.quirks...)
 			}
-			src, dst := onRegistry(t, s, "from"), onRegistry(t, to, "to")
-			st := small(t, src)
+			st := small(t, onRegistry(t, s, "from"))
+			hosts := registry.NewHosts(registry.Options{Sleep: quick})
+			src, dst := sharing(t, s, "from", hosts), sharing(t, to, "to", hosts)
 			if i == 1 {
-				clean(t, transfer(t, src, dst, st, "v1", Options{}))
+				clean(t, transfer(t, onRegistry(t, s, "from"), onRegistry(t, to, "to"), st, "v1", Options{}))
 			}
 			s.Forget()
 			to.Forget()

@@ -1,12 +1,10 @@
 package transfer
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 
@@ -27,11 +25,14 @@ type copier struct {
 	attachments    Carrier
 
 	source    *tree
-	complete  bool            // the tag names the image already
-	fresh     bool            // the destination has no such tag
-	unsent    *object         // the image, where its tag is all that names it
-	tags      map[string]bool // the tags of attachments at the destination; nil when not known
-	native    bool            // the destination serves referrers
+	complete  bool                        // the tag names the image already
+	fresh     bool                        // the destination has no such tag
+	unsent    *object                     // the image, where its tag is all that names it
+	tags      map[string]bool             // the tags of attachments at the destination; nil when not known
+	native    bool                        // the destination serves referrers
+	empty     bool                        // it does, and does not list them
+	asked     bool                        // whether it does is known
+	gone      map[v1.Hash]*journal.Graves // what was removed there, by subject
 	listed    map[v1.Hash]map[v1.Hash]bool
 	merges    []merge
 	viewed    map[v1.Hash]bool // subjects a view of which this copy wrote as it is
@@ -43,24 +44,12 @@ type copier struct {
 	skipAll   bool // so are the attachments
 }
 
-// A blobKey names a blob at the destination.
-type blobKey struct {
-	to     Carrier
-	digest v1.Hash
-}
-
-// An upload is a blob that was sent or is being sent.
-type upload struct {
-	done    chan struct{}
-	mounted bool
-	err     error
-}
-
 func newCopier(src, dst Place, o Options) (*copier, error) {
 	c := &copier{
 		options: o, dst: dst,
 		listed: make(map[v1.Hash]map[v1.Hash]bool),
 		viewed: make(map[v1.Hash]bool),
+		gone:   make(map[v1.Hash]*journal.Graves),
 		blobs:  make(map[blobKey]*upload),
 		slots:  make(chan struct{}, requests),
 	}
@@ -130,18 +119,26 @@ func (c *copier) before(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// referrers looks which of what is to be sent by digest alone the destination
-// lists, and whether it lists referrers at all. The images are there by now: there
-// are registries that say of an unknown repository that they know no referrers.
+// referrers looks which of what is to be sent the destination lists as referrers,
+// whether it lists them at all, and what was removed there. The images are there by
+// now: there are registries that say of an unknown repository that they know no
+// referrers. Where the image was not there before, nothing can have been removed
+// from what hangs from it.
 func (c *copier) referrers(ctx context.Context) error {
+	subjects := []v1.Hash{c.source.root.desc.Digest}
 	for _, o := range c.source.objects {
 		for _, h := range o.hangs {
-			if h.tag != "" || c.listed[h.subject] != nil {
-				continue
+			if on := c.source.by[h.subject]; h.tag == "" || !c.fresh || on != nil && on.image {
+				subjects = append(subjects, h.subject)
 			}
-			if err := c.askReferrers(ctx, h.subject); err != nil {
-				return err
-			}
+		}
+	}
+	for _, s := range subjects {
+		if c.listed[s] != nil {
+			continue
+		}
+		if err := c.askReferrers(ctx, s); err != nil {
+			return err
 		}
 	}
 	return ctx.Err()
@@ -149,27 +146,35 @@ func (c *copier) referrers(ctx context.Context) error {
 
 // askReferrers notes which referrers of the subject the destination lists.
 func (c *copier) askReferrers(ctx context.Context, subject v1.Hash) error {
-	c.listed[subject] = make(map[v1.Hash]bool)
+	c.listed[subject], c.gone[subject] = make(map[v1.Hash]bool), new(journal.Graves)
+	for t := range c.tags {
+		c.gone[subject].Dig(subject, t)
+	}
 	var list []v1.Descriptor
-	var native bool
-	var err error
-	if len(c.listed) == 1 || c.native {
+	if c.native || !c.asked {
+		var native bool
+		var err error
+		var bad attach.Spoiled
 		list, native, err = c.attachments.Referrers(ctx, subject)
+		if err != nil && !errors.Is(err, journal.ErrOddReferrers) && !errors.As(err, &bad) && !errors.Is(err, attach.ErrUnfinished) {
+			return fmt.Errorf("ask %s for referrers: %w", c.result.Destination.Repo, err)
+		}
+		c.native = native || c.native
+		c.asked = true
 	}
-	var bad attach.Spoiled
-	if err != nil && !errors.Is(err, journal.ErrOddReferrers) && !errors.As(err, &bad) && !errors.Is(err, attach.ErrUnfinished) {
-		return fmt.Errorf("ask %s for referrers: %w", c.result.Destination.Repo, err)
-	}
-	if c.native = c.native || native; !native && c.native {
-		return nil
-	}
-	if tag := journal.TagPrefix(subject); !c.native && (c.tags == nil || c.tags[tag]) {
+	if tag := attach.FallbackTagOf(subject); !c.native && (c.tags == nil || c.tags[tag]) {
+		var err error
 		if list, err = c.listUnder(ctx, subject, tag); err != nil {
 			return err
 		}
 	}
 	for _, d := range list {
 		c.listed[subject][d.Digest] = true
+		if tombstone, told := c.gone[subject].DigListed(d); tombstone && !told {
+			if m, err := c.attachments.Manifest(ctx, d.Digest.String()); err == nil {
+				c.gone[subject].DigRead(m, subject)
+			}
+		}
 	}
 	return nil
 }
@@ -284,137 +289,6 @@ func (c *copier) inOrder(ctx context.Context, objects []*object, f func(context.
 		}
 	}
 	return ctx.Err()
-}
-
-// sendBlobs stores the blobs that the object names.
-func (c *copier) sendBlobs(ctx context.Context, o *object, to Carrier) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for _, d := range o.parts.blobs {
-		g.Go(func() error { return c.sendBlob(ctx, d, o.from, to) })
-	}
-	return g.Wait()
-}
-
-// sendBlob stores a blob, once.
-func (c *copier) sendBlob(ctx context.Context, d v1.Descriptor, from journal.Medium, to Carrier) error {
-	key := blobKey{to, d.Digest}
-	c.mu.Lock()
-	u, begun := c.blobs[key]
-	if !begun {
-		u = &upload{done: make(chan struct{})}
-		c.blobs[key] = u
-	}
-	c.mu.Unlock()
-	if begun {
-		select {
-		case <-u.done:
-			return u.err
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	defer close(u.done)
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		u.err = ctx.Err()
-		return u.err
-	}
-	u.mounted, u.err = to.CopyBlob(ctx, body(ctx, d, from), from)
-	if u.err != nil {
-		u.err = fmt.Errorf("copy the blob %s of %d bytes: %w", d.Digest, d.Size, u.err)
-		return u.err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.result.Blobs++
-	if u.mounted {
-		c.result.Mounted++
-	} else {
-		c.result.Bytes += d.Size
-	}
-	return nil
-}
-
-// body returns the blob as it comes out of the medium, checked while it is read.
-func body(ctx context.Context, d v1.Descriptor, from journal.Medium) attach.Body {
-	return attach.Body{Digest: d.Digest, Size: d.Size, Open: func() (io.ReadCloser, error) {
-		if d.Data != nil {
-			return io.NopCloser(bytes.NewReader(d.Data)), nil
-		}
-		rc, err := from.OpenBlob(ctx, d)
-		if err != nil {
-			return nil, fmt.Errorf("read the blob %s: %w", d.Digest, err)
-		}
-		return attach.Check(rc, d)
-	}}
-}
-
-// load returns the bytes of the object, read again where they were not kept.
-func (c *copier) load(ctx context.Context, o *object) ([]byte, error) {
-	if o.raw != nil {
-		return o.raw, nil
-	}
-	m, err := o.from.Manifest(ctx, o.desc.Digest.String())
-	if err == nil && m.Desc.Digest != o.desc.Digest {
-		err = fmt.Errorf("it has digest %s: %w", m.Desc.Digest, attach.ErrDigest)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the manifest %s: %w", o.desc.Digest, err)
-	}
-	return m.Raw, nil
-}
-
-// putManifest stores the manifest under the ref, or by its digest alone where
-// that is empty. There are registries that say that they mounted a blob and then
-// refuse the manifest that names it: then the blobs are sent, and it is put again.
-func (c *copier) putManifest(ctx context.Context, o *object, to Carrier, ref string) error {
-	raw, err := c.load(ctx, o)
-	if err != nil {
-		return err
-	}
-	put := func() error {
-		c.slots <- struct{}{}
-		defer func() { <-c.slots }()
-		if ref == "" {
-			return to.PutChild(ctx, string(o.desc.MediaType), raw)
-		}
-		return to.PutManifest(ctx, ref, string(o.desc.MediaType), raw)
-	}
-	err = put()
-	if err != nil && ctx.Err() == nil && !errors.Is(err, attach.ErrImmutable) && c.mountedFor(o, to) {
-		if again := c.sendMounted(ctx, o, to); again != nil {
-			return fmt.Errorf("put the manifest %s: %w; send what was mounted for it: %w", o.desc.Digest, err, again)
-		}
-		err = put()
-	}
-	if err != nil {
-		return fmt.Errorf("put the manifest %s into %s: %w", o.desc.Digest, c.result.Destination.Repo, err)
-	}
-	return nil
-}
-
-// mountedFor reports whether a blob of the object is said to have been mounted.
-func (c *copier) mountedFor(o *object, to Carrier) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, d := range o.parts.blobs {
-		if u := c.blobs[blobKey{to, d.Digest}]; u != nil && u.mounted {
-			return true
-		}
-	}
-	return false
-}
-
-// sendMounted sends the blobs of the object that are said to have been mounted.
-func (c *copier) sendMounted(ctx context.Context, o *object, to Carrier) error {
-	for _, d := range o.parts.blobs {
-		if err := to.PutBlob(ctx, body(ctx, d, o.from)); err != nil {
-			return fmt.Errorf("blob %s: %w", d.Digest, err)
-		}
-	}
-	return nil
 }
 
 // note adds what became of an object to the result.

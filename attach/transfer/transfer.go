@@ -90,10 +90,11 @@ func (o Options) kinds() []attach.Kind {
 
 // The states of an object after a transfer.
 const (
-	Sent   = "sent"      // it was written
-	There  = "was there" // the destination had it
-	Merged = "merged"    // its entries were added to what the destination has
-	Failed = "failed"    // see the problems
+	Sent    = "sent"          // it was written
+	There   = "was there"     // the destination had it
+	Merged  = "merged"        // its entries were added to what the destination has
+	Failed  = "failed"        // see the problems
+	Removed = "stays removed" // the destination has a tombstone of it
 )
 
 // An Object is one manifest of a transfer.

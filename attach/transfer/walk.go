@@ -20,7 +20,7 @@ import (
 type hang struct {
 	subject v1.Hash
 	kind    attach.Kind
-	scheme  attach.Scheme
+	role    journal.Role  // List for what a list of referrers names
 	tag     string        // "" where it was found in a list of referrers
 	listed  v1.Descriptor // as that list shows it
 }
@@ -40,7 +40,7 @@ type object struct {
 
 // view reports whether the object is a view.
 func (o *object) view() bool {
-	return slices.ContainsFunc(o.hangs, func(h hang) bool { return h.scheme == attach.CosignTag })
+	return slices.ContainsFunc(o.hangs, func(h hang) bool { return h.role == journal.View })
 }
 
 // A tree is what a walk found.
@@ -49,6 +49,7 @@ type tree struct {
 	objects  []*object // in the order in which they were found: what names before what is named
 	by       map[v1.Hash]*object
 	lists    map[v1.Hash]attach.Manifest // the lists that stand for the referrers API, by subject
+	graves   map[v1.Hash]*journal.Graves // what was removed, by subject
 	problems []Problem
 }
 
@@ -71,7 +72,7 @@ type walker struct {
 
 	mu     sync.Mutex
 	tree   *tree
-	tags   map[string][]string // by TagPrefix; nil where they cannot be listed at once
+	tags   map[string][]string // by what they begin with; nil where they cannot be listed at once
 	seek   bool                // list the tags of each subject
 	noAPI  bool                // no referrers API is there
 	kept   int
@@ -81,7 +82,7 @@ type walker struct {
 func newWalker(repo string, images, attachments journal.Medium, kinds []attach.Kind) *walker {
 	return &walker{
 		repo: repo, images: images, attachments: attachments, kinds: kinds,
-		tree:   &tree{by: make(map[v1.Hash]*object), lists: make(map[v1.Hash]attach.Manifest)},
+		tree:   &tree{by: make(map[v1.Hash]*object), lists: make(map[v1.Hash]attach.Manifest), graves: make(map[v1.Hash]*journal.Graves)},
 		slots:  make(chan struct{}, requests),
 		failed: make(map[string]bool),
 	}
@@ -155,19 +156,21 @@ func (w *walker) open(o *object, f found) {
 	o.hangs = append(o.hangs, h)
 	var entries []cosign.Entry
 	var err error
-	switch h.scheme {
-	case attach.CosignTag:
+	switch h.role {
+	case journal.View:
 		var img cosign.Image
 		img, err = cosign.Parse(f.manifest.Raw)
 		entries = img.Entries
-	case attach.Journal:
+	case journal.Entry:
 		var r journal.Record
-		r, err = journal.ReadRecord(f.manifest, h.subject)
+		r, err = journal.ReadRecord(f.manifest, h.tag, h.subject)
 		entries, o.record = r.Entries, r.Tag
+		gone := w.tree.graves[h.subject]
+		entries = slices.DeleteFunc(entries, func(e cosign.Entry) bool { return e.Err == nil && gone.HoldEntry(r.Kind, e) })
 	}
 	o.tellConfig(entries)
 	what := fmt.Sprintf("the %s %s of %s", h.kind, o.desc.Digest, h.subject)
-	if err == nil && o.broken != nil && h.scheme != attach.CosignTag {
+	if err == nil && o.broken != nil && h.role != journal.View {
 		err = o.broken
 	}
 	if err != nil {
@@ -227,7 +230,7 @@ func (w *walker) listTags(ctx context.Context) {
 // tagsOf returns the tags of what hangs from the subject. Where tags cannot be
 // listed, it returns those that can be guessed.
 func (w *walker) tagsOf(ctx context.Context, subject v1.Hash) []string {
-	prefix := journal.TagPrefix(subject)
+	prefix := attach.FallbackTagOf(subject)
 	if w.tags != nil {
 		return w.tags[prefix]
 	}
@@ -263,13 +266,37 @@ func (w *walker) expand(ctx context.Context, o *object) ([]found, error) {
 	if err != nil || len(w.kinds) == 0 {
 		return all, err
 	}
-	tagged, err := each(w.tagsOf(ctx, o.desc.Digest), func(tag string) ([]found, error) {
-		return w.tagged(ctx, o.desc.Digest, tag), ctx.Err()
-	})
+	subject := o.desc.Digest
+	tags, list := w.tagsOf(ctx, subject), w.referring(ctx, subject)
+	gone := w.graves(ctx, subject, tags, list)
+	tagged, err := each(tags, func(tag string) ([]found, error) { return w.tagged(ctx, subject, tag, gone), ctx.Err() })
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(all, tagged, w.referring(ctx, o.desc.Digest)), ctx.Err()
+	return slices.Concat(all, tagged, w.listed(ctx, subject, list, gone)), ctx.Err()
+}
+
+// graves learns what was removed from the subject, before anything that hangs from
+// it is read.
+func (w *walker) graves(ctx context.Context, subject v1.Hash, tags []string, list []v1.Descriptor) *journal.Graves {
+	gone := new(journal.Graves)
+	for _, t := range tags {
+		gone.Dig(subject, t)
+	}
+	for _, d := range list {
+		if tombstone, told := gone.DigListed(d); !tombstone || told {
+			continue
+		}
+		if m, err := w.read(ctx, w.attachments, d.Digest.String()); err != nil {
+			w.problem("the referrer "+d.Digest.String(), err)
+		} else {
+			gone.DigRead(m, subject)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tree.graves[subject] = gone
+	return gone
 }
 
 // child reads a manifest that the object lists.
@@ -317,87 +344,4 @@ func (w *walker) read(ctx context.Context, from journal.Medium, ref string) (att
 		err = fmt.Errorf("it has digest %s: %w", m.Desc.Digest, attach.ErrDigest)
 	}
 	return m, err
-}
-
-// tagged returns what is kept under a tag that begins with the digest of the subject.
-func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string) []found {
-	kind, scheme, ok := journal.TagHolds(subject, tag)
-	if !ok || kind == "" && w.noLists || kind != "" && (!w.chosen(kind) || scheme != attach.CosignTag && !w.wanted(subject, tag, v1.Hash{})) {
-		return nil
-	}
-	m, err := w.read(ctx, w.attachments, tag)
-	switch {
-	case errors.Is(err, attach.ErrNotFound) && w.tags == nil && !w.seek:
-		return nil
-	case err != nil:
-		w.problem("what is tagged "+tag, err)
-		return nil
-	case kind == "" && m.Desc.Digest == subject:
-		return nil // there are registries that take the tag for the digest
-	case kind == "":
-		return w.fallback(ctx, subject, tag, m)
-	}
-	return []found{{manifest: m, from: w.attachments, hang: &hang{subject: subject, kind: kind, scheme: scheme, tag: tag}}}
-}
-
-// fallback returns what the list of referrers under a tag names.
-func (w *walker) fallback(ctx context.Context, subject v1.Hash, tag string, m attach.Manifest) []found {
-	list, err := attach.ParseReferrers(m.Raw, attach.MaxReferrers)
-	if err != nil {
-		w.problem("the list of referrers "+tag, err)
-	}
-	w.mu.Lock()
-	w.tree.lists[subject] = m
-	w.mu.Unlock()
-	return w.listed(ctx, subject, list, attach.FallbackTag)
-}
-
-// referring returns what the referrers API lists for the subject.
-func (w *walker) referring(ctx context.Context, subject v1.Hash) []found {
-	w.mu.Lock()
-	skip := w.noAPI
-	w.mu.Unlock()
-	if skip || w.refers != nil && !w.refers(subject) {
-		return nil
-	}
-	list, native, err := w.attachments.Referrers(ctx, subject)
-	if err != nil {
-		w.problem("the referrers of "+subject.String(), err)
-	}
-	if !native && (err == nil || errors.Is(err, journal.ErrOddReferrers)) {
-		w.mu.Lock()
-		w.noAPI = true
-		w.mu.Unlock()
-	}
-	return w.listed(ctx, subject, list, attach.Referrers)
-}
-
-// listed reads the manifests of a list of referrers.
-func (w *walker) listed(ctx context.Context, subject v1.Hash, list []v1.Descriptor, scheme attach.Scheme) []found {
-	all, _ := each(list, func(d v1.Descriptor) ([]found, error) {
-		kind, isRecord := journal.RecordKind(d)
-		if !isRecord {
-			kind = attach.Artifact
-		}
-		vague := kind == "" || !isRecord && d.ArtifactType == ""
-		if ctx.Err() != nil || !vague && !w.chosen(kind) || !w.wanted(subject, "", d.Digest) {
-			return nil, nil
-		}
-		m, err := w.read(ctx, w.attachments, d.Digest.String())
-		if err != nil {
-			w.problem(fmt.Sprintf("the referrer %s of %s", d.Digest, subject), err)
-			return nil, nil
-		}
-		h := &hang{subject: subject, kind: kind, scheme: scheme, listed: d}
-		if r, err := journal.ReadRecord(m, subject); err == nil {
-			h.kind, h.scheme = r.Kind, attach.Journal
-		} else if kind == "" {
-			h.kind = attach.Artifact
-		}
-		if !w.chosen(h.kind) {
-			return nil, nil
-		}
-		return []found{{manifest: m, from: w.attachments, hang: h}}, nil
-	})
-	return all // nothing but the end of the context stops it, and expand tells that
 }

@@ -57,8 +57,16 @@ func setFaults(ts *testscript.TestScript, neg bool, args []string) {
 func quirkOf(title, value string) (storetest.Quirk, error) {
 	number := func() int { n, _ := strconv.Atoi(value); return n }
 	switch title {
+	case "immutable":
+		return storetest.Immutable(number()), nil
+	case "images":
+		return storetest.ImagesOnly(), nil
+	case "nodelete":
+		return storetest.NoDelete(), nil
 	case "status":
 		return storetest.Status(number(), "UNKNOWN"), nil
+	case "referrers":
+		return storetest.NativeReferrers(), nil
 	case "toomany":
 		return storetest.TooMany(1, value), nil
 	case "flap":

@@ -22,7 +22,8 @@ const (
 
 // A Subject is one thing that a statement speaks of.
 type Subject struct {
-	Name string `json:"name"`
+	// Name is left out where it is empty, as version 1 allows.
+	Name string `json:"name,omitempty"`
 	// Digest holds digests by the name of their algorithm: "sha256" and the hex.
 	Digest map[string]string `json:"digest"`
 	// Annotations of the subject, which statement v1 allows. Cosign 3 keeps the

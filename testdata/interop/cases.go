@@ -100,11 +100,14 @@ func predicates() [][2]string {
 func cases() []testCase {
 	var all []testCase
 	for _, alg := range algorithms() {
-		all = append(all, testCase{"hallmark signs with " + alg, signWith(alg)})
+		all = append(all,
+			testCase{"hallmark signs with " + alg, signWith(alg)},
+			testCase{"hallmark signs a bundle with " + alg, bundleWith(alg)})
 	}
 	for _, p := range predicates() {
 		all = append(all,
 			testCase{"hallmark attests " + p[0], hallmarkAttests(p[0], p[1])},
+			testCase{"hallmark attests " + p[0] + " in a bundle", bundleAttests(p[0], p[1])},
 			testCase{"cosign 2 attests " + p[0], cosignAttests(2, p[0], p[1])},
 			testCase{"cosign 3 attests " + p[0], cosignAttests(3, p[0], p[1])})
 	}
@@ -120,6 +123,12 @@ func cases() []testCase {
 		testCase{"an attestation is no signature", attestationIsNoSignature},
 		testCase{"index and images are signed recursively", recursive},
 		testCase{"attachments in a repository of their own", ownRepository},
+		testCase{"what hallmark seals as referrers cosign 3 accepts", sealedAsReferrers},
+		testCase{"bundles by hallmark and by cosign 3 stand side by side", bundlesSideBySide},
+		testCase{"what hallmark seals in both storages cosign 3 accepts", sealedInBoth},
+		testCase{"what hallmark copies cosign 2 accepts", copied},
+		testCase{"a bundle that hallmark copies cosign 3 accepts", copiedBundle},
+		testCase{"what cosign 2 saved is unpacked", saved},
 	)
 }
 

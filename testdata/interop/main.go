@@ -1,5 +1,5 @@
-// Command interop exchanges everything that hallmark and cosign can exchange,
-// with the real cosign 2 and 3, over several registries, and prints a table.
+// Command interop exchanges everything that hallmark, cosign and oras can exchange,
+// with the real cosign 2 and 3 and oras, over several registries, and prints a table.
 // Whatever one writes the other must accept, and what one refuses the other
 // must refuse.
 package main
@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/hallmark-oci/hallmark/testdata/lab"
@@ -20,9 +21,10 @@ func main() {
 	lab.Main()
 	hallmark := flag.String("hallmark", "bin/hallmark", "the hallmark to test")
 	cache := flag.String("cache", "", "folder that keeps the peers")
+	only := flag.String("only", "", "run the exchanges whose name holds this, all when empty")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code, err := run(ctx, *hallmark, *cache)
+	code, err := run(ctx, *hallmark, *cache, *only)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "interop:", err)
@@ -31,7 +33,7 @@ func main() {
 	os.Exit(code)
 }
 
-func run(ctx context.Context, hallmark, cache string) (int, error) {
+func run(ctx context.Context, hallmark, cache, only string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, 40*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "hallmark-interop-")
@@ -54,7 +56,10 @@ func run(ctx context.Context, hallmark, cache string) (int, error) {
 	failed, passed := 0, 0
 	for _, r := range []*lab.Registry{lab.Memory(false), lab.Memory(true), distribution} {
 		fmt.Printf("\n%s\n", r.Name)
-		for _, c := range cases() {
+		for _, c := range append(cases(), artifactCases()...) {
+			if !strings.Contains(c.name, only) {
+				continue
+			}
 			err := c.run(&exchange{bench: b, ctx: ctx, reg: r, repo: "interop/" + slug(c.name)})
 			if err != nil {
 				failed++
@@ -73,10 +78,10 @@ func run(ctx context.Context, hallmark, cache string) (int, error) {
 	return 0, nil
 }
 
-// bench holds the three programs and the files they work on.
+// bench holds the programs and the files they work on.
 type bench struct {
-	dir                        string
-	hallmark, cosign2, cosign3 lab.Command
+	dir                              string
+	hallmark, cosign2, cosign3, oras lab.Command
 }
 
 func newBench(ctx context.Context, hallmark, cache, dir string) (*bench, error) {
@@ -90,7 +95,7 @@ func newBench(ctx context.Context, hallmark, cache, dir string) (*bench, error) 
 	}
 	env := []string{"HOME=" + home, "TUF_ROOT=" + filepath.Join(dir, "tuf"), "COSIGN_PASSWORD=interop"}
 	b := &bench{dir: dir, hallmark: lab.Command{Path: abs, Dir: dir, Env: env}}
-	for name, c := range map[string]*lab.Command{"cosign2": &b.cosign2, "cosign3": &b.cosign3} {
+	for name, c := range map[string]*lab.Command{"cosign2": &b.cosign2, "cosign3": &b.cosign3, "oras": &b.oras} {
 		path, err := lab.Peer(ctx, cache, name)
 		if err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/artifact"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
 	"github.com/hallmark-oci/hallmark/sign/dsse"
 	"github.com/hallmark-oci/hallmark/sign/payload"
@@ -19,7 +20,13 @@ import (
 // another image is left out. The error says that the list could not be read.
 func (c *Checker) unsigned(ctx context.Context, r attach.Reader, s attach.Subject, g *gathering) error {
 	seen := make(map[attach.ID]bool)
-	for a, err := range r.List(ctx, s, attach.SBOM, attach.Attestation) {
+	for a, err := range r.List(ctx, s, attach.SBOM, attach.Attestation, attach.Artifact) {
+		if err == nil && a.Kind == attach.Artifact {
+			if !artifact.IsSBOM(a) {
+				continue
+			}
+			a, err = artifact.OpenSBOM(ctx, r, s, a)
+		}
 		if err != nil {
 			if !attach.Judged(err) {
 				return err

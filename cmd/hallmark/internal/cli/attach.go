@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/attach/cosign"
+	"github.com/hallmark-oci/hallmark/attach/artifact"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sbom/format"
 )
@@ -36,16 +36,18 @@ statement is signed about it: 'hallmark seal --sbom FILE' does both, and
 	}
 	job.target.bindWriter(cmd, app)
 	job.target.bindPlatform(cmd)
+	job.storage.bind(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
 	cmd.Flags().StringVar(&job.scope, "scope", "", "what the documents describe: all, layer=sha256:..., or path=/...")
 	return cmd
 }
 
 type attachJob struct {
-	app    *App
-	target target
-	out    render
-	scope  string
+	app     *App
+	target  target
+	out     render
+	storage storage
+	scope   string
 }
 
 func (j *attachJob) run(ctx context.Context, arg string, paths []string) error {
@@ -55,15 +57,24 @@ func (j *attachJob) run(ctx context.Context, arg string, paths []string) error {
 	if err != nil {
 		return err
 	}
+	in, strict, err := j.storage.load()
+	if err != nil {
+		return err
+	}
 	var parcels []attach.Parcel
 	for _, path := range paths {
 		doc, err := readSBOM(path, img.subject)
 		if err != nil {
 			return err
 		}
-		parcels = append(parcels, attach.Parcel{
-			Subject: img.subject, Content: cosign.NewSBOM(doc.body, doc.format.MediaType(), j.scope),
-		})
+		contents, err := artifact.SBOMs(img.subject, doc.body, doc.format.MediaType(), j.scope, in)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		for _, c := range contents {
+			c.Strict = strict
+			parcels = append(parcels, attach.Parcel{Subject: img.subject, Content: c})
+		}
 	}
 	receipts, err := img.Put(ctx, parcels...)
 	if err != nil {

@@ -30,6 +30,7 @@ vuln, openvex, link, custom, or any URI.`,
 	job.target.bindWriter(cmd, app)
 	job.target.bindPlatform(cmd)
 	job.signers.bind(cmd, app)
+	job.storage.bindBundles(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
 	flags := cmd.Flags()
 	flags.StringVar(&job.kind, "type", "", "type of the predicate: a name or a URI")
@@ -42,6 +43,7 @@ type attestJob struct {
 	app       *App
 	target    target
 	signers   signers
+	storage   storage
 	out       render
 	kind      string
 	predicate string
@@ -65,6 +67,10 @@ func (j *attestJob) run(ctx context.Context, arg string) error {
 	if err != nil {
 		return usagef("--type %s: %v", j.kind, err)
 	}
+	in, strict, err := j.storage.load()
+	if err != nil {
+		return err
+	}
 	keys, err := j.signers.load(ctx)
 	if err != nil {
 		return err
@@ -78,7 +84,7 @@ func (j *attestJob) run(ctx context.Context, arg string) error {
 			return err
 		}
 	}
-	opts := sign.StatementOptions{PredicateType: j.kind, Predicate: source, Now: j.app.Now(), Again: j.again}
+	opts := sign.StatementOptions{PredicateType: j.kind, Predicate: source, Now: j.app.Now(), Again: j.again, Storage: in, Strict: strict}
 	receipts, err := sign.Statement(ctx, img, img.subject, opts, asSigners(keys))
 	if err != nil {
 		return fmt.Errorf("attest %s with %s as %s: %w", arg, j.predicate, j.kind, err)

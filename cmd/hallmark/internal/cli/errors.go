@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/transfer"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sign/key"
 )
@@ -61,6 +62,8 @@ func (app *App) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 		f = report.Failure{Error: "interrupted", Hint: "run the same command again to complete what was begun", ExitCode: exitInterrupted}
 	case errors.Is(err, errUsage):
 		f.ExitCode = exitUsage
+	case errors.Is(err, transfer.ErrExists):
+		f.ExitCode = exitNo
 	}
 	return app.fail(cmd, f, answered)
 }
@@ -98,8 +101,12 @@ func hintFor(cmd *cobra.Command, err error) string {
 		if cmd != nil {
 			return fmt.Sprintf("see '%s --help'", cmd.CommandPath())
 		}
+	case errors.Is(err, transfer.ErrExists):
+		return "choose another tag, or leave --no-clobber out to move this one; nothing was written"
 	case errors.Is(err, key.ErrPassword):
 		return "set HALLMARK_PASSWORD to the password that the key was made with"
+	case errors.Is(err, attach.ErrForm) && formHint(cmd) != "":
+		return formHint(cmd)
 	case errors.Is(err, attach.ErrDenied):
 		return "log in to the registry (docker login, or the credential helper of your registry) and check that the account may do this"
 	case errors.Is(err, attach.ErrUnconfirmed):

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -13,8 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/artifact"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/sign/bundle"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
 )
@@ -33,6 +33,7 @@ type getJob struct {
 	kind       attach.Kind
 	types      []string
 	unverified bool
+	inIndex    bool
 	digest     string
 }
 
@@ -62,7 +63,9 @@ func (j *getJob) contradiction(changed func(flag string) bool) error {
 		return usagef("--digest chooses an SBOM, or with --unverified an entry")
 	case j.unverified && (changed("key") || changed("threshold")):
 		return usagef("--unverified asks nobody's key; leave --key and --threshold away, or --unverified")
-	case j.unverified && j.kind == attach.SBOM && changed("type"):
+	case j.inIndex && !j.unverified:
+		return usagef("nobody signed what buildx put into an index: --in-index goes with --unverified")
+	case j.unverified && !j.inIndex && j.kind == attach.SBOM && changed("type"):
 		return usagef("--type chooses among attested SBOMs; with --unverified choose by --digest")
 	}
 	return nil
@@ -76,11 +79,14 @@ func newGetSBOMCmd(app *App) *cobra.Command {
 		Long: `Print the SBOM of an image. Only an SBOM in a statement that an accepted key
 signed, and that names the image's digest, is handed out; its bytes are those
 that were signed. With --unverified the object under cosign's .sbom tag is
-printed, which anyone may have put there.`,
+printed, which anyone may have put there; with --in-index too, the SBOM that
+buildx put into the image's index.`,
 		Example: `  hallmark get sbom registry.example/app:1.0 --key hallmark.pub -o app.spdx.json
-  hallmark get sbom registry.example/app:1.0 --key hallmark.pub --type cyclonedx`,
+  hallmark get sbom registry.example/app:1.0 --key hallmark.pub --type cyclonedx
+  hallmark get sbom registry.example/app:1.0 --unverified --in-index --platform linux/amd64 -o app.spdx.json`,
 	}
 	cmd.Flags().StringArrayVar(&job.types, "type", []string{"spdxjson", "cyclonedx"}, "accepted types of document")
+	job.bindInIndex(cmd)
 	return job.bind(cmd, app)
 }
 
@@ -93,14 +99,17 @@ func newGetAttestationCmd(app *App) *cobra.Command {
   hallmark get attestation registry.example/app:1.0 --unverified`,
 	}
 	cmd.Flags().StringArrayVar(&job.types, "type", nil, "accepted types of predicate: names or URIs")
+	job.bindInIndex(cmd)
 	return job.bind(cmd, app)
 }
 
 func newGetSignatureCmd(app *App) *cobra.Command {
 	job := getJob{kind: attach.Signature}
 	cmd := &cobra.Command{
-		Use:     "signature [flags] IMAGE",
-		Short:   "Print the signatures of an image as JSON, one a line",
+		Use:   "signature [flags] IMAGE",
+		Short: "Print the signatures of an image as JSON, one a line",
+		Long: `Print the signatures of an image that verify, as JSON, one a line: those under
+cosign's tag as cosign prints them, Sigstore bundles as they are.`,
 		Example: `  hallmark get signature registry.example/app:1.0 --key hallmark.pub`,
 	}
 	return job.bind(cmd, app)
@@ -109,7 +118,10 @@ func newGetSignatureCmd(app *App) *cobra.Command {
 func (j *getJob) run(ctx context.Context, arg string) error {
 	ctx, cancel := j.app.context(ctx)
 	defer cancel()
-	if j.unverified {
+	switch {
+	case j.inIndex:
+		return j.fromIndex(ctx, arg)
+	case j.unverified:
 		return j.raw(ctx, arg)
 	}
 	trust, err := j.trust.load(ctx)
@@ -220,10 +232,19 @@ func (j *getJob) signatures(ctx context.Context, img image, v verify.Verdict, w 
 	enc := json.NewEncoder(w)
 	for _, c := range v.Checks {
 		for _, e := range c.Evidence {
-			if e.Outcome != verify.Accept || e.Attachment.Kind != attach.Signature {
+			if e.Outcome != verify.Accept {
 				continue
 			}
-			line, err := signatureLine(ctx, img, e.Attachment)
+			var line any
+			var err error
+			switch e.Attachment.Kind {
+			case attach.Signature:
+				line, err = signatureLine(ctx, img, e.Attachment)
+			case attach.Artifact:
+				line, err = bundleLine(ctx, img, e.Attachment)
+			default:
+				continue
+			}
 			if err == nil {
 				err = enc.Encode(line)
 			}
@@ -253,6 +274,19 @@ func signatureLine(ctx context.Context, img image, a attach.Attachment) (signedP
 	}, err
 }
 
+// bundleLine returns a Sigstore bundle that was accepted as a signature, as it is.
+func bundleLine(ctx context.Context, img image, a attach.Attachment) (json.RawMessage, error) {
+	layer, err := artifact.OnlyLayer(ctx, img, img.subject, a)
+	if err != nil {
+		return nil, err
+	}
+	rc, err := img.Blob(ctx, img.subject, layer)
+	if err != nil {
+		return nil, err
+	}
+	return attach.ReadAll(rc, layer, bundle.MaxMemory)
+}
+
 // refuse prints why nothing is handed out.
 func (app *App) refuse(arg string, v verify.Verdict) error {
 	doc := report.NewVerdicts(v.Outcome.String(), report.NewVerdict(arg, v))
@@ -261,68 +295,4 @@ func (app *App) refuse(arg string, v verify.Verdict) error {
 	}
 	app.notef("nothing was written")
 	return outcomeError(v.Outcome)
-}
-
-// raw hands out what nobody checked.
-func (j *getJob) raw(ctx context.Context, arg string) error {
-	rule, err := j.rule()
-	if err != nil {
-		return err
-	}
-	img, err := j.target.open(ctx, arg)
-	if err != nil {
-		return err
-	}
-	all, errs := attach.Collect(ctx, img, img.subject, j.kind)
-	var chosen []attach.Attachment
-	for _, a := range all {
-		wanted := j.kind != attach.Attestation || len(j.types) == 0 || slices.Contains(rule.PredicateTypes, a.Type)
-		if wanted && (j.digest == "" || a.Desc.Digest.String() == j.digest) {
-			chosen = append(chosen, a)
-		}
-	}
-	if len(chosen) == 0 {
-		if err := errors.Join(errs...); err != nil {
-			return fmt.Errorf("list the attachments of %s: %w", arg, err)
-		}
-		j.app.notef("%s has no such %s", arg, j.kind)
-		return codeError(exitNo)
-	}
-	if j.kind == attach.SBOM && len(chosen) > 1 {
-		for _, a := range chosen {
-			j.app.notef("%s %s", a.Desc.Digest, a.Desc.MediaType)
-		}
-		return usagef("%s has %d SBOMs: choose one with --digest", arg, len(chosen))
-	}
-	j.app.notef("nothing here is verified")
-	return j.out.write(func(w io.Writer) error { return j.copyAll(ctx, img, chosen, w) })
-}
-
-func (j *getJob) copyAll(ctx context.Context, img image, list []attach.Attachment, w io.Writer) error {
-	enc := json.NewEncoder(w)
-	for _, a := range list {
-		if j.kind == attach.Signature {
-			line, err := signatureLine(ctx, img, a)
-			if err == nil {
-				err = enc.Encode(line)
-			}
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		rc, err := img.Open(ctx, img.subject, a)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(w, rc)
-		rc.Close()
-		if err == nil && j.kind == attach.Attestation {
-			_, err = io.WriteString(w, "\n")
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/artifact"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/sign/bundle"
 )
 
 func newListCmd(app *App) *cobra.Command {
@@ -27,6 +30,7 @@ about. Nothing that list shows is verified. When a place cannot be read, list
 says so and ends with exit code 2.`,
 		Example: `  hallmark list registry.example/app:1.0
   hallmark list oci:./layout:1.0 -f json
+  hallmark list registry.example/app:1.0 --recursive
   hallmark list --repository registry.example/app -f json`,
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
 	}
@@ -34,6 +38,7 @@ says so and ends with exit code 2.`,
 	job.images.bind(cmd, &job.target)
 	job.target.bindPlatform(cmd)
 	job.out.bind(cmd, app, "text", "json")
+	cmd.Flags().BoolVarP(&job.recursive, "recursive", "r", false, "also list the counter-signatures of signatures, attestations and artifacts")
 	return cmd
 }
 
@@ -42,6 +47,8 @@ type listJob struct {
 	target target
 	images images
 	out    render
+
+	recursive bool
 }
 
 func (j *listJob) run(ctx context.Context, args []string) error {
@@ -110,8 +117,14 @@ func (j *listJob) one(ctx context.Context, img image, r attach.Reader, name stri
 	all, errs := attach.Collect(ctx, r, img.subject)
 	for _, a := range all {
 		e := report.NewEntry(a)
-		if a.Kind == attach.SBOM {
-			inner, more := j.signatures(ctx, img, r, a)
+		holders := a.Places
+		if a.Kind != attach.SBOM && !artifact.IsSBOM(a) {
+			if holders = nil; j.recursive {
+				holders = a.Immutable()
+			}
+		}
+		if len(holders) > 0 {
+			inner, more := j.signatures(ctx, img, r, holders)
 			e.SignedBy = inner
 			errs = append(errs, more...)
 		}
@@ -156,19 +169,22 @@ func (j *listJob) inIndex(ctx context.Context, img image) ([]report.InIndex, []e
 	return found, slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-// signatures lists what is attached to the objects that hold an SBOM: seal
-// signs them.
-func (j *listJob) signatures(ctx context.Context, img image, r attach.Reader, a attach.Attachment) ([]report.Signed, []error) {
+// signatures lists the signatures over objects that hold an entry: seal signs those
+// that hold an SBOM, and a counter-signature is one over any.
+func (j *listJob) signatures(ctx context.Context, img image, r attach.Reader, holders []attach.Place) ([]report.Signed, []error) {
 	var out []report.Signed
 	var errs []error
 	seen := make(map[v1.Hash]bool)
-	for _, p := range a.Places {
+	for _, p := range holders {
 		if seen[p.Manifest.Digest] {
 			continue // one object, found by its tag and as a referrer
 		}
 		seen[p.Manifest.Digest] = true
 		holder := attach.Subject{Repo: img.subject.Repo, Desc: p.Manifest}
-		inner, more := attach.Collect(ctx, r, holder, attach.Signature)
+		inner, more := attach.Collect(ctx, r, holder, attach.Signature, attach.Artifact)
+		inner = slices.DeleteFunc(inner, func(a attach.Attachment) bool {
+			return a.Kind == attach.Artifact && !strings.HasPrefix(a.Type, bundle.MediaTypePrefix)
+		})
 		errs = append(errs, more...)
 		if len(inner) == 0 {
 			continue

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +46,7 @@ index is signed; --platform seals one image alone.`,
 	job.target.bindWriter(cmd, app)
 	job.target.bindPlatform(cmd)
 	job.signers.bind(cmd, app)
+	job.storage.bindBundles(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
 	flags := cmd.Flags()
 	flags.StringVar(&job.sbom, "sbom", "", "use this SBOM document instead of taking the inventory")
@@ -69,6 +71,7 @@ type sealJob struct {
 	app         *App
 	target      target
 	signers     signers
+	storage     storage
 	out         render
 	sbom        string
 	format      string
@@ -157,6 +160,9 @@ func (j *sealJob) options(ctx context.Context) (seal.Options, error) {
 		return seal.Options{}, usagef("--sbom-format: %v", err)
 	}
 	opts := seal.Options{Format: f, Again: j.again, Tool: j.app.tool()}
+	if opts.Storage, opts.Strict, err = j.storage.load(); err != nil {
+		return opts, err
+	}
 	if opts.Annotations, err = annotations(j.annotations); err != nil {
 		return opts, err
 	}
@@ -227,11 +233,7 @@ func (j *sealJob) next(img image) []string {
 
 // sealedOne turns what was done for one manifest into what is printed.
 func sealedOne(name string, s seal.Sealed, platform string) report.SealedOne {
-	var receipts []attach.Receipt
-	if s.SBOM.Attachment.Kind != "" {
-		receipts = append(receipts, s.SBOM)
-	}
-	receipts = append(append(receipts, s.Statements...), s.Signatures...)
+	receipts := slices.Concat(s.SBOMs, s.Statements, s.Signatures)
 	one := report.SealedOne{Attached: attached(name, s.Subject, receipts), Platform: platform}
 	for _, h := range s.Holders {
 		one.SignedObjects = append(one.SignedObjects, h.Desc.Digest.String())

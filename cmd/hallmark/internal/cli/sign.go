@@ -32,12 +32,17 @@ or SBOM that is stored beside it: the journal entry that holds it, which never
 changes. 'hallmark verify --countersigned-by' asks for that chain. An entry that
 cosign made is put into the journal first. With --attachment the object under
 cosign's tag is signed, as cosign does; such a signature is void as soon as
-something is added to that object.`,
+something is added to that object.
+
+With --storage referrers the signature is a Sigstore bundle among the image's
+referrers, as cosign 3 writes and reads it; a registry without the referrers API
+gets an index under the tag sha256-<digest> instead. --storage both writes both.`,
 		Example: `  hallmark sign registry.example/app:1.0 --key hallmark.key
   hallmark sign registry.example/app@sha256:... --key hallmark.key -a env=prod
   hallmark sign registry.example/multi:1.0 --key hallmark.key --recursive
   hallmark sign registry.example/app:1.0 --key auditor.key --countersign
   hallmark sign registry.example/app:1.0 --key auditor.key --countersign --of attestation --entry all
+  hallmark sign registry.example/app:1.0 --key hallmark.key --storage referrers
   hallmark sign --from images.txt --key hallmark.key`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := job.stored.contradiction(job.recursive, cmd.Flags().Changed); err != nil {
@@ -50,6 +55,7 @@ something is added to that object.`,
 	job.images.bind(cmd, &job.target)
 	job.target.bindPlatform(cmd)
 	job.signers.bind(cmd, app)
+	job.storage.bindBundles(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
 	job.stored.bind(cmd, app)
 	flags := cmd.Flags()
@@ -64,6 +70,7 @@ type signJob struct {
 	target      target
 	images      images
 	signers     signers
+	storage     storage
 	out         render
 	stored      stored
 	annotations []string
@@ -76,6 +83,9 @@ func (j *signJob) run(ctx context.Context, args []string) error {
 	defer cancel()
 	opts := sign.ImageOptions{Again: j.again}
 	var err error
+	if opts.Storage, opts.Strict, err = j.storage.load(); err != nil {
+		return err
+	}
 	if opts.Annotations, err = annotations(j.annotations); err != nil {
 		return err
 	}
@@ -155,8 +165,9 @@ func (j *signJob) one(ctx context.Context, o opened, keys []sign.Signer, opts si
 		return nil, fmt.Errorf("sign %s: %w", o.at.name, err)
 	}
 	var manifests []report.Attached
+	each := len(receipts) / len(targets)
 	for i, t := range targets {
-		one := attached(o.at.name, t.subject, receipts[i*len(keys):(i+1)*len(keys)])
+		one := attached(o.at.name, t.subject, receipts[i*each:(i+1)*each])
 		one.Of = t.of
 		manifests = append(manifests, one)
 	}

@@ -142,6 +142,19 @@ func (t *target) registry(repo string) (*registry.Store, error) {
 	if err := t.limits(); err != nil {
 		return nil, err
 	}
+	s, err := registry.New(repo, registry.Options{Hosts: t.shared(), AttachmentRepo: t.attachments(), Push: t.push})
+	if err != nil {
+		return nil, err
+	}
+	if t.stores == nil || len(t.stores) >= maxStores {
+		t.stores = make(map[string]*registry.Store)
+	}
+	t.stores[repo] = s
+	return s, nil
+}
+
+// shared returns what the stores share.
+func (t *target) shared() *registry.Hosts {
 	if t.hosts == nil {
 		t.hosts = registry.NewHosts(registry.Options{
 			Insecure:    t.insecure,
@@ -151,15 +164,16 @@ func (t *target) registry(repo string) (*registry.Store, error) {
 			MaxManifest: t.manifest,
 		})
 	}
-	s, err := registry.New(repo, registry.Options{Hosts: t.hosts, AttachmentRepo: t.attachments(), Push: t.push})
-	if err != nil {
-		return nil, err
+	return t.hosts
+}
+
+// sharing makes the target one of the same process as the other, with its limits.
+func (t *target) sharing(other *target) error {
+	if err := other.limits(); err != nil {
+		return err
 	}
-	if t.stores == nil || len(t.stores) >= maxStores {
-		t.stores = make(map[string]*registry.Store)
-	}
-	t.stores[repo] = s
-	return s, nil
+	t.insecure, t.parallel, t.manifest, t.hosts = other.insecure, other.parallel, other.manifest, other.shared()
+	return nil
 }
 
 // The bounds of what users may ask for.
@@ -257,10 +271,11 @@ func (t *target) openLayout(dir string) (*layout.Store, error) {
 	return s, nil
 }
 
-// A repository is a store that tells its tags.
+// A repository is a store that tells its tags, and what it can do.
 type repository interface {
 	attach.Store
 	Tags(ctx context.Context) ([]string, error)
+	Diagnose(ctx context.Context, deep bool) (attach.Diagnosis, error)
 }
 
 // openRepository returns the store that a REPOSITORY argument names.

@@ -18,6 +18,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/transfer"
 	"github.com/hallmark-oci/hallmark/sbom"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
@@ -84,15 +85,39 @@ func documents() map[string]Document {
 		"verdicts": NewVerdicts("reject", verdict, Verdict{Image: "other:1", Outcome: "undetermined", Error: "no such host", Checks: []Check{}}),
 		"listing": NewListing("registry.example/app:1.0", digest("image").String(), []Entry{holder, NewEntry(att), NewEntry(sig)},
 			[]error{errors.New("referrers: 503"), errors.New("journal: cut off")}),
+		"diagnosis": NewDiagnosis(attach.Diagnosis{
+			Place: "registry.example/app", Works: attach.Yes, Left: []string{"hallmark-doctor-x", digest("left").String()},
+			Traits: []attach.Trait{{Name: "referrers API", Value: "none", Detail: "404 Not Found\x1b[31m"}, {Name: "ETag", Value: attach.No}},
+			Plan:   []attach.Trait{{Name: "journal", Value: "tags", Detail: "one tag for each entry"}},
+		}),
 		"listing-empty": NewListing("registry.example/app:1.0", digest("image").String(), nil, nil),
 		"inventory":     &shown,
 		"key": KeyInfo{Name: "hallmark.key", Algorithm: "ecdsa-p256", Fingerprint: digest("key").String(), Private: true,
 			Files: []string{"hallmark.key", "hallmark.pub"}},
 		"validation": Validation{Files: []ValidatedFile{{File: "a.json", Valid: true, Format: "SPDX 2.3 JSON"}, {File: "b.json", Error: "b.json is no SBOM"}}},
 		"checks":     checks(),
+		"copies":     Copies{Images: []Copied{copied()}},
 		"failure":    Failure{Error: "no key to sign with", Hint: "see 'hallmark sign --help'", ExitCode: 64},
 		"version":    Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26"},
 	}
+}
+
+// copied is what became of a copy, with every field in use.
+func copied() Copied {
+	desc := func(text string) v1.Descriptor {
+		return v1.Descriptor{MediaType: "application/vnd.oci.image.manifest.v1+json", Digest: digest(text), Size: int64(len(text))}
+	}
+	return NewCopied("registry.example/app:1.0", "mirror.example/app:1.0", transfer.Result{
+		Source: attach.Subject{Desc: desc("image")}, Tag: "1.0", Moved: digest("old"), Blobs: 5, Mounted: 2, Bytes: 123456, Attachments: 3,
+		Objects: []transfer.Object{
+			{Kind: "image", Desc: desc("image"), Tag: "1.0", State: transfer.Sent},
+			{Kind: "signature", Desc: desc("view"), Subject: digest("image"), Tag: "sha256-aa.sig", State: transfer.Merged},
+			{Kind: "signature", Desc: desc("entry"), Subject: digest("image"), State: transfer.There},
+			{Kind: "artifact", Desc: desc("bundle"), Subject: digest("image"), State: transfer.Failed},
+		},
+		Problems: []transfer.Problem{{What: "the artifact", Err: errors.New("503")}},
+		Notes:    []string{"the tag sha256-aa.sig is full"},
+	})
 }
 
 func render(t *testing.T, format string, doc Document) []byte {
@@ -176,7 +201,7 @@ func TestKinds(t *testing.T) {
 		}
 		types[doc.kind()] = reflect.TypeOf(doc)
 	}
-	want := []string{"checks", "failure", "inventory", "key", "listing", "receipts", "sealed", "validation", "verdicts", "version"}
+	want := []string{"checks", "copies", "diagnosis", "failure", "inventory", "key", "listing", "receipts", "sealed", "validation", "verdicts", "version"}
 	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}

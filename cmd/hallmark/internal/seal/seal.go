@@ -8,10 +8,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/attach/cosign"
+	"github.com/hallmark-oci/hallmark/attach/artifact"
 	"github.com/hallmark-oci/hallmark/sbom"
 	"github.com/hallmark-oci/hallmark/sbom/format"
 	"github.com/hallmark-oci/hallmark/sbom/scan"
@@ -33,6 +36,10 @@ type Options struct {
 	Annotations map[string]string
 	// Again adds signatures and statements that stand already.
 	Again bool
+	// Storage is where everything is kept.
+	Storage attach.Storage
+	// Strict has what is kept under tags kept in strict image form.
+	Strict bool
 	// Tool and Created go into the SBOM; see scan.Options.
 	Tool    sbom.Tool
 	Created time.Time
@@ -49,10 +56,9 @@ type Sealed struct {
 	Subject attach.Subject
 	// Inventory is what the scan found, nil for a document that existed.
 	Inventory *sbom.Inventory
-	// SBOM, Statements and Signatures are the receipts of what hangs from the
-	// image; the last two have one for each key.
-	SBOM                   attach.Receipt
-	Statements, Signatures []attach.Receipt
+	// SBOMs, Statements and Signatures are the receipts of what hangs from the
+	// image: one for each storage and, of the last two, for each key.
+	SBOMs, Statements, Signatures []attach.Receipt
 	// Holders are the manifests that hold the SBOM and were signed too.
 	Holders []attach.Subject
 	// Verdict is the judgement on the image, read back from the store.
@@ -75,13 +81,10 @@ func Image(ctx context.Context, store attach.Store, s attach.Subject, o Options)
 			return out, err
 		}
 	}
-	receipts, err := store.Put(ctx, attach.Parcel{
-		Subject: s, Content: cosign.NewSBOM(doc.Body, doc.Format.MediaType(), ""),
-	})
-	if err != nil {
+	if err := out.attach(ctx, store, doc, o); err != nil {
 		return out, fmt.Errorf("attach the SBOM: %w", err)
 	}
-	out.SBOM = receipts[0]
+	var err error
 	if out.Statements, err = attest(ctx, store, s, doc, o); err != nil {
 		return out, fmt.Errorf("attest the SBOM: %w", err)
 	}
@@ -90,6 +93,21 @@ func Image(ctx context.Context, store attach.Store, s attach.Subject, o Options)
 	}
 	out.Verdict, err = check(ctx, store, s, out.Holders, doc, o.Keys)
 	return out, err
+}
+
+// attach puts the SBOM beside the image.
+func (out *Sealed) attach(ctx context.Context, store attach.Store, doc *Document, o Options) error {
+	contents, err := artifact.SBOMs(out.Subject, doc.Body, doc.Format.MediaType(), "", o.Storage)
+	if err != nil {
+		return err
+	}
+	var parcels []attach.Parcel
+	for _, c := range contents {
+		c.Strict = o.Strict
+		parcels = append(parcels, attach.Parcel{Subject: out.Subject, Content: c})
+	}
+	out.SBOMs, err = store.Put(ctx, parcels...)
+	return err
 }
 
 // encode writes the inventory as a document.
@@ -107,7 +125,7 @@ func encode(inv sbom.Inventory, f format.Format) (*Document, error) {
 func attest(ctx context.Context, store attach.Store, s attach.Subject, doc *Document, o Options) ([]attach.Receipt, error) {
 	source := payload.Source{Size: doc.Body.Size, Open: doc.Body.Open}
 	return sign.Statement(ctx, store, s, sign.StatementOptions{
-		PredicateType: predicateType(doc.Format), Predicate: source, Again: o.Again,
+		PredicateType: predicateType(doc.Format), Predicate: source, Again: o.Again, Storage: o.Storage, Strict: o.Strict,
 	}, signers(o.Keys))
 }
 
@@ -115,24 +133,32 @@ func attest(ctx context.Context, store attach.Store, s attach.Subject, doc *Docu
 // which never changes, and the object under cosign's tag as it is now.
 func (out *Sealed) sign(ctx context.Context, store attach.Store, o Options) error {
 	receipts, err := sign.Image(ctx, store, []attach.Subject{out.Subject}, signers(o.Keys), sign.ImageOptions{
-		Annotations: o.Annotations, Again: o.Again,
+		Annotations: o.Annotations, Again: o.Again, Storage: o.Storage, Strict: o.Strict,
 	})
 	if err != nil {
 		return fmt.Errorf("sign the image: %w", err)
 	}
 	out.Signatures = receipts
-	for _, p := range out.SBOM.Attachment.Places {
-		if p.Scheme == attach.CosignTag || p.Scheme == attach.Journal {
-			out.Holders = append(out.Holders, attach.Subject{Repo: out.Subject.Repo, Desc: p.Manifest})
+	for _, r := range out.SBOMs {
+		for _, p := range r.Attachment.Places {
+			out.hold(p.Manifest)
 		}
 	}
 	if len(out.Holders) == 0 {
 		return nil
 	}
-	if _, err := sign.Image(ctx, store, out.Holders, signers(o.Keys), sign.ImageOptions{}); err != nil {
+	if _, err := sign.Image(ctx, store, out.Holders, signers(o.Keys), sign.ImageOptions{Storage: o.Storage, Strict: o.Strict}); err != nil {
 		return fmt.Errorf("sign the SBOM objects: %w", err)
 	}
 	return nil
+}
+
+// hold adds a manifest that holds the SBOM, once.
+func (out *Sealed) hold(d v1.Descriptor) {
+	same := func(s attach.Subject) bool { return s.Desc.Digest == d.Digest }
+	if !slices.ContainsFunc(out.Holders, same) {
+		out.Holders = append(out.Holders, attach.Subject{Repo: out.Subject.Repo, Desc: d})
+	}
 }
 
 // check verifies from the store what was done: all keys must have signed the
@@ -180,7 +206,7 @@ func check(ctx context.Context, store attach.Store, s attach.Subject, holders []
 func Index(ctx context.Context, store attach.Store, s attach.Subject, o Options) (Sealed, error) {
 	out := Sealed{Subject: s}
 	receipts, err := sign.Image(ctx, store, []attach.Subject{s}, signers(o.Keys), sign.ImageOptions{
-		Annotations: o.Annotations, Again: o.Again,
+		Annotations: o.Annotations, Again: o.Again, Storage: o.Storage, Strict: o.Strict,
 	})
 	if err != nil {
 		return out, fmt.Errorf("sign the index: %w", err)

@@ -1,0 +1,210 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/journal"
+)
+
+// A blobKey names a blob at the destination.
+type blobKey struct {
+	to     Carrier
+	digest v1.Hash
+}
+
+// An upload is a blob that was sent or is being sent.
+type upload struct {
+	done    chan struct{}
+	mounted bool
+	err     error
+}
+
+// sendBlobs stores the blobs that the object names.
+func (c *copier) sendBlobs(ctx context.Context, o *object, to Carrier) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, d := range o.parts.blobs {
+		g.Go(func() error { return c.sendBlob(ctx, d, o.from, to) })
+	}
+	return g.Wait()
+}
+
+// sendBlob stores a blob, once.
+func (c *copier) sendBlob(ctx context.Context, d v1.Descriptor, from journal.Medium, to Carrier) error {
+	key := blobKey{to, d.Digest}
+	c.mu.Lock()
+	u, begun := c.blobs[key]
+	if !begun {
+		u = &upload{done: make(chan struct{})}
+		c.blobs[key] = u
+	}
+	c.mu.Unlock()
+	if begun {
+		select {
+		case <-u.done:
+			return u.err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer close(u.done)
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		u.err = ctx.Err()
+		return u.err
+	}
+	u.mounted, u.err = to.CopyBlob(ctx, body(ctx, d, from), from)
+	if u.err != nil {
+		u.err = fmt.Errorf("copy the blob %s of %d bytes: %w", d.Digest, d.Size, u.err)
+		return u.err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.result.Blobs++
+	if u.mounted {
+		c.result.Mounted++
+	} else {
+		c.result.Bytes += d.Size
+	}
+	return nil
+}
+
+// body returns the blob as it comes out of the medium, checked while it is read.
+func body(ctx context.Context, d v1.Descriptor, from journal.Medium) attach.Body {
+	return attach.Body{Digest: d.Digest, Size: d.Size, Open: func() (io.ReadCloser, error) {
+		if d.Data != nil {
+			return io.NopCloser(bytes.NewReader(d.Data)), nil
+		}
+		rc, err := from.OpenBlob(ctx, d)
+		if err != nil {
+			return nil, fmt.Errorf("read the blob %s: %w", d.Digest, err)
+		}
+		if rc, err = attach.Check(rc, d); err != nil {
+			return nil, err
+		}
+		return &careful{rc: rc}, nil
+	}}
+}
+
+// careful hands out what it reads one piece late: the last piece only when all is
+// known to be what it should be. Thus no upload of other content can end well, even
+// at a registry that does not look.
+type careful struct {
+	rc     io.ReadCloser
+	held   []byte // what may be handed out
+	next   []byte // what was read behind it
+	pieces [2][]byte
+	turn   int // of the pieces
+	err    error
+}
+
+// heldBack is the size of a piece, in bytes.
+const heldBack = 32 << 10
+
+// Read implements io.Reader.
+func (c *careful) Read(p []byte) (int, error) {
+	for len(c.held) == 0 && c.err == nil {
+		c.turn = 1 - c.turn
+		if c.pieces[c.turn] == nil {
+			c.pieces[c.turn] = make([]byte, heldBack)
+		}
+		piece := c.pieces[c.turn]
+		var n int
+		n, c.err = io.ReadFull(c.rc, piece)
+		if c.err == io.ErrUnexpectedEOF { // the last piece; a connection that broke says more than that
+			c.err = io.EOF
+		}
+		c.held, c.next = c.next, piece[:n]
+		switch c.err {
+		case nil:
+		case io.EOF:
+			c.held, c.next = append(c.held, c.next...), nil
+		default: // what was read last is not known to be right
+			c.held = nil
+		}
+	}
+	if len(c.held) == 0 {
+		return 0, c.err
+	}
+	n := copy(p, c.held)
+	c.held = c.held[n:]
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (c *careful) Close() error { return c.rc.Close() }
+
+// load returns the bytes of the object, read again where they were not kept.
+func (c *copier) load(ctx context.Context, o *object) ([]byte, error) {
+	if o.raw != nil {
+		return o.raw, nil
+	}
+	m, err := o.from.Manifest(ctx, o.desc.Digest.String())
+	if err == nil && m.Desc.Digest != o.desc.Digest {
+		err = fmt.Errorf("it has digest %s: %w", m.Desc.Digest, attach.ErrDigest)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest %s: %w", o.desc.Digest, err)
+	}
+	return m.Raw, nil
+}
+
+// putManifest stores the manifest under the ref, or by its digest alone where
+// that is empty. There are registries that say that they mounted a blob and then
+// refuse the manifest that names it: then the blobs are sent, and it is put again.
+func (c *copier) putManifest(ctx context.Context, o *object, to Carrier, ref string) error {
+	raw, err := c.load(ctx, o)
+	if err != nil {
+		return err
+	}
+	put := func() error {
+		c.slots <- struct{}{}
+		defer func() { <-c.slots }()
+		if ref == "" {
+			return to.PutChild(ctx, string(o.desc.MediaType), raw)
+		}
+		return to.PutManifest(ctx, ref, string(o.desc.MediaType), raw)
+	}
+	err = put()
+	if err != nil && ctx.Err() == nil && !errors.Is(err, attach.ErrImmutable) && c.mountedFor(o, to) {
+		if again := c.sendMounted(ctx, o, to); again != nil {
+			return fmt.Errorf("put the manifest %s: %w; send what was mounted for it: %w", o.desc.Digest, err, again)
+		}
+		err = put()
+	}
+	if err != nil {
+		return fmt.Errorf("put the manifest %s into %s: %w", o.desc.Digest, c.result.Destination.Repo, err)
+	}
+	return nil
+}
+
+// mountedFor reports whether a blob of the object is said to have been mounted.
+func (c *copier) mountedFor(o *object, to Carrier) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range o.parts.blobs {
+		if u := c.blobs[blobKey{to, d.Digest}]; u != nil && u.mounted {
+			return true
+		}
+	}
+	return false
+}
+
+// sendMounted sends the blobs of the object that are said to have been mounted.
+func (c *copier) sendMounted(ctx context.Context, o *object, to Carrier) error {
+	for _, d := range o.parts.blobs {
+		if err := to.PutBlob(ctx, body(ctx, d, o.from)); err != nil {
+			return fmt.Errorf("blob %s: %w", d.Digest, err)
+		}
+	}
+	return nil
+}

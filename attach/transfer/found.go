@@ -1,0 +1,112 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
+	"github.com/hallmark-oci/hallmark/attach/journal"
+)
+
+// tagged returns what is kept under a tag that begins with the digest of the subject.
+func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string, gone *journal.Graves) []found {
+	role, kind := journal.RoleOf(subject, tag)
+	switch {
+	case role == journal.NoRole, role == journal.Tombstone, role == journal.List && w.noLists,
+		role != journal.List && !w.chosen(kind), gone.HoldTag(subject, tag),
+		(role == journal.Entry || role == journal.Foreign) && !w.wanted(subject, tag, v1.Hash{}):
+		return nil
+	}
+	m, err := w.read(ctx, w.attachments, tag)
+	switch {
+	case errors.Is(err, attach.ErrNotFound) && w.tags == nil && !w.seek:
+		return nil
+	case err != nil:
+		w.problem("what is tagged "+tag, err)
+		return nil
+	case role == journal.List && m.Desc.Digest == subject:
+		return nil // there are registries that take the tag for the digest
+	case role == journal.List:
+		return w.fallback(ctx, subject, tag, m, gone)
+	}
+	return []found{{manifest: m, from: w.attachments, hang: &hang{subject: subject, kind: kind, role: role, tag: tag}}}
+}
+
+// fallback returns what the list of referrers under a tag names.
+func (w *walker) fallback(ctx context.Context, subject v1.Hash, tag string, m attach.Manifest, gone *journal.Graves) []found {
+	list, err := attach.ParseReferrers(m.Raw, attach.MaxReferrers)
+	if err != nil {
+		w.problem("the list of referrers "+tag, err)
+	}
+	w.mu.Lock()
+	w.tree.lists[subject] = m
+	w.mu.Unlock()
+	return w.listed(ctx, subject, list, gone)
+}
+
+// referring returns what the referrers API lists for the subject.
+func (w *walker) referring(ctx context.Context, subject v1.Hash) []v1.Descriptor {
+	w.mu.Lock()
+	skip := w.noAPI
+	w.mu.Unlock()
+	if skip || w.refers != nil && !w.refers(subject) {
+		return nil
+	}
+	list, native, err := w.attachments.Referrers(ctx, subject)
+	if err != nil {
+		w.problem("the referrers of "+subject.String(), err)
+	}
+	if !native && (err == nil || errors.Is(err, journal.ErrOddReferrers)) {
+		w.mu.Lock()
+		w.noAPI = true
+		w.mu.Unlock()
+	}
+	return list
+}
+
+// listed reads the manifests of a list of referrers.
+func (w *walker) listed(ctx context.Context, subject v1.Hash, list []v1.Descriptor, gone *journal.Graves) []found {
+	all, _ := each(list, func(d v1.Descriptor) ([]found, error) {
+		kind, isRecord := journal.RecordKind(d)
+		if !isRecord {
+			kind = attach.Artifact
+		}
+		vague := kind == "" || !isRecord && d.ArtifactType == ""
+		tombstone, _ := new(journal.Graves).DigListed(d)
+		if ctx.Err() != nil || tombstone || !vague && !w.chosen(kind) || !w.wanted(subject, "", d.Digest) {
+			return nil, nil
+		}
+		m, err := w.read(ctx, w.attachments, d.Digest.String())
+		if err != nil {
+			w.problem(fmt.Sprintf("the referrer %s of %s", d.Digest, subject), err)
+			return nil, nil
+		}
+		if h := w.referrer(subject, d, m, gone); h != nil && w.chosen(h.kind) {
+			return []found{{manifest: m, from: w.attachments, hang: h}}, nil
+		}
+		return nil, nil
+	})
+	return all // nothing but the end of the context stops it, and expand tells that
+}
+
+// referrer returns how a manifest of a list of referrers hangs from the subject,
+// nil when it was removed or is a tombstone.
+func (w *walker) referrer(subject v1.Hash, d v1.Descriptor, m attach.Manifest, gone *journal.Graves) *hang {
+	if new(journal.Graves).DigRead(m, subject) {
+		return nil
+	}
+	h := &hang{subject: subject, kind: attach.Artifact, role: journal.List, listed: d}
+	if r, err := journal.ReadRecord(m, "", subject); err == nil {
+		h.kind, h.role = r.Kind, journal.Entry
+		if gone.Hold(r) {
+			return nil
+		}
+	} else if gone.HoldEntry(attach.Artifact, cosign.Entry{Desc: m.Desc}) {
+		return nil
+	}
+	return h
+}
