@@ -77,7 +77,7 @@ func ordeals() []ordeal {
 		ordeal{quirks: []Quirk{ReferrersEmpty()}},
 		ordeal{quirks: []Quirk{SubjectLie()}},
 		ordeal{quirks: []Quirk{FallbackIsSubject()}},
-		ordeal{quirks: []Quirk{Links(), PageSize(1)}},
+		ordeal{quirks: []Quirk{PageSize(1), Links()}},
 		ordeal{quirks: []Quirk{IgnoreN()}},
 		ordeal{quirks: []Quirk{IgnoreLast()}},
 		ordeal{quirks: []Quirk{LastMustExist()}},

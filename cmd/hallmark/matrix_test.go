@@ -45,8 +45,9 @@ const parallelCells = 48
 // with one key and signed with another.
 type verb struct {
 	name string
-	// line is the command line. $IMAGE is the image, $REPO its repository, $COPY
-	// an image of the same registry that is not there yet, $DIR the folder with
+	// line is the command line. $IMAGE is the image, $REPO its repository, $BARE
+	// an image that nothing is attached to, $COPY one of the same registry that is
+	// not there yet, $DIR the folder with
 	// keys and documents, $OUT a folder of the cell's own.
 	line string
 	// writes says that the command puts something, adds that more is attached to
@@ -61,7 +62,7 @@ type verb struct {
 
 // among reports whether the words name the verb.
 func (v verb) among(words string) bool {
-	return slices.ContainsFunc(strings.Fields(words), func(w string) bool {
+	return slices.ContainsFunc(strings.Split(words, ", "), func(w string) bool {
 		return w == v.name || w == "*" || w == "writers" && v.writes || w == "attachers" && v.adds
 	})
 }
@@ -152,7 +153,7 @@ func (w *world) measure(ctx context.Context, c storetest.Case, v verb) cell {
 		return cell{fault: err.Error()}
 	}
 	defer w.logins.add(s.Host)()
-	fill := strings.NewReplacer("$IMAGE", s.Host+"/app:v1", "$REPO", s.Host+"/app", "$COPY", s.Host+"/copy:v1", "$DIR", w.dir, "$OUT", out)
+	fill := strings.NewReplacer("$IMAGE", s.Host+"/app:v1", "$REPO", s.Host+"/app", "$BARE", s.Host+"/app:bare", "$COPY", s.Host+"/copy:v1", "$DIR", w.dir, "$OUT", out)
 	args := append(strings.Fields(fill.Replace(v.line)), "--timeout", timeoutOf(c))
 	s.Set(c.All()...)
 	var got cell
@@ -239,7 +240,14 @@ func newWorld(t *testing.T) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := remote.Write(ref, img, remote.WithTransport(rec)); err != nil {
+		bare, err := random.Image(256, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = errors.Join(
+			remote.Write(ref, img, remote.WithTransport(rec)),
+			remote.Write(ref.Context().Tag("bare"), bare, remote.WithTransport(rec)))
+		if err != nil {
 			t.Fatal(err)
 		}
 		must(rec, "seal", "--key", filepath.Join(w.dir, "a.key"), ref.String())
