@@ -97,7 +97,7 @@ const crowd = 2500
 
 func listingCases() []Case {
 	all := alone(IgnoreN(), IgnoreLast(), LastMustExist(), MaxN(1000), PseudoTag("_uploads"), AbsentEmpty(), NoCatalog(),
-		Crowd(crowd), EndlessPages(true), EndlessPages(false), StaleLists(2*time.Second), StaleTags(1), StaleFor(5*time.Minute))
+		Crowd(crowd), EndlessPages(true), EndlessPages(false), StaleLists(5*time.Minute), StaleTags(1), StaleFor(5*time.Minute))
 	return append(all,
 		Case{Quirks: []Quirk{PageSize(1), Links()}},
 		Case{Quirks: []Quirk{Links(), Crowd(crowd)}},
@@ -144,7 +144,7 @@ func loginCases() []Case {
 		{Quirks: []Quirk{tokens(&Tokens{})}},
 		{Quirks: []Quirk{name("two challenges, basic first", tokens(&Tokens{Basic: true}))}},
 		{Quirks: []Quirk{name("tokens good for 10 requests", tokens(&Tokens{Uses: 10}))}},
-		{Quirks: []Quirk{ScopeLimit(1), tokens(&Tokens{})}},
+		{Quirks: []Quirk{ScopeLimit(2), tokens(&Tokens{})}},
 		{Quirks: []Quirk{name("tokens from another host by http", tokens(&Tokens{Realm: "http://auth.example.com/token"}))}},
 		{Quirks: []Quirk{Credentials(User, Password), RedirectBlobs(false)}},
 		{Quirks: []Quirk{Credentials(User, Password), RedirectBlobs(true)}},

@@ -53,7 +53,7 @@ func TestListQuirks(t *testing.T) {
 		{"plain", nil, "?n=2&last=a", "b c |"},
 		{"links", []Quirk{Links()}, "?n=2", "a b |</v2/r/tags/list?last=b&n=2>; rel=\"next\""},
 		{"links, end", []Quirk{Links()}, "?n=9", "a b c d |"},
-		{"page size", []Quirk{Links(), PageSize(1)}, "?n=1", "a |</v2/r/tags/list?last=a&n=1>; rel=\"next\""},
+		{"page size", []Quirk{PageSize(1), Links()}, "?n=9", "a |</v2/r/tags/list?last=a&n=1>; rel=\"next\""},
 		{"n ignored", []Quirk{IgnoreN()}, "?n=2&last=a", "b c d |"},
 		{"last ignored", []Quirk{IgnoreLast()}, "?n=2&last=b", "a b |"},
 		{"last exists", []Quirk{LastMustExist()}, "?n=1&last=b", "c |"},

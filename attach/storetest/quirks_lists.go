@@ -12,18 +12,26 @@ import (
 )
 
 // Links adds the Link header that leads from one page of tags to the next, as
-// the specification wants it.
+// the specification wants it, and ends the list where it ends: the registry
+// behind begins anew there.
 func Links() Quirk {
 	return onTags("Link headers", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		rec := record(next, r)
-		var page struct{ Tags []string }
-		n := r.URL.Query().Get("n")
-		if json.Unmarshal(rec.Body.Bytes(), &page) == nil && n != "" && fmt.Sprint(len(page.Tags)) == n && len(page.Tags) > 0 {
-			q := url.Values{"n": {n}, "last": {page.Tags[len(page.Tags)-1]}}
+		rec := record(next, setQuery(setQuery(r, "last", ""), "n", ""))
+		var all struct{ Tags []string }
+		if rec.Code != http.StatusOK || json.Unmarshal(rec.Body.Bytes(), &all) != nil {
+			replay(w, rec, rec.Body.Len())
+			w.Write(rec.Body.Bytes())
+			return
+		}
+		n, err := strconv.Atoi(r.URL.Query().Get("n"))
+		last := r.URL.Query().Get("last")
+		slices.Sort(all.Tags)
+		behind := slices.DeleteFunc(slices.Clone(all.Tags), func(t string) bool { return t <= last })
+		if err == nil && n > 0 && len(behind) > n {
+			q := url.Values{"n": {fmt.Sprint(n)}, "last": {behind[n-1]}}
 			w.Header().Set("Link", fmt.Sprintf("<%s?%s>; rel=\"next\"", r.URL.Path, q.Encode()))
 		}
-		replay(w, rec, rec.Body.Len())
-		w.Write(rec.Body.Bytes())
+		sendTags(w, r, route(r).repo, all.Tags)
 	})
 }
 

@@ -51,7 +51,7 @@ func (c *copier) sendBlob(ctx context.Context, d v1.Descriptor, from journal.Med
 		case <-u.done:
 			return u.err
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 	defer close(u.done)

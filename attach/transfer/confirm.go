@@ -59,7 +59,7 @@ func (c *copier) confirm(ctx context.Context) error {
 	want := c.wanted()
 	c.result.Attachments = len(want)
 	if len(want) == 0 || c.skipAll {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	there, err := c.settled(ctx, want)
 	if err != nil {
@@ -74,7 +74,7 @@ func (c *copier) confirm(ctx context.Context) error {
 	}
 	c.result.Problems = append(c.result.Problems, there.problems...)
 	slices.SortFunc(c.result.Problems, func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
-	return ctx.Err()
+	return context.Cause(ctx)
 }
 
 // missing returns the objects of which something was not found at the destination,
@@ -238,7 +238,7 @@ func (c *copier) save(ctx context.Context, want map[string]*object, there *tree)
 		}
 	}
 	if !c.empty {
-		return saved > 0, ctx.Err()
+		return saved > 0, context.Cause(ctx)
 	}
 	return true, c.under(ctx, c.attachments, c.sendLists)
 }

@@ -56,12 +56,12 @@ func (c *copier) sendFixed(ctx context.Context, o *object) error {
 		if err := c.sendWhole(ctx, o, ""); err != nil && ctx.Err() == nil {
 			c.problem(fmt.Sprintf("the object %s", o.desc.Digest), err)
 		}
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	for _, h := range o.hangs {
 		state, err := c.sendHang(ctx, o, h)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		if err != nil && o.broken == nil { // what is broken was said to be when it was read
 			c.problem(fmt.Sprintf("the %s %s of %s", h.kind, o.desc.Digest, h.subject), err)
@@ -191,7 +191,7 @@ func (c *copier) sendView(ctx context.Context, o *object) error {
 			state, err = c.sendHang(ctx, o, h)
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		if err != nil {
 			c.problem(fmt.Sprintf("the %s %s of %s", h.kind, o.desc.Digest, h.subject), err)
@@ -271,7 +271,7 @@ func (c *copier) isSubject(digest v1.Hash) bool {
 // protocol of the journal.
 func (c *copier) mergeAll(ctx context.Context) error {
 	if len(c.merges) == 0 {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	recorded := c.recorded()
 	var parcels []attach.Parcel
@@ -331,14 +331,14 @@ func (c *copier) repair(ctx context.Context, subjects map[v1.Hash]bool) error {
 	for s := range subjects {
 		done, err := c.dst.Repair(ctx, c.at(s), attach.RepairOptions{})
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		if err != nil {
 			c.problem(fmt.Sprintf("the views of %s", s), err)
 		}
 		c.result.Notes = append(c.result.Notes, done.Notes...)
 	}
-	return ctx.Err()
+	return context.Cause(ctx)
 }
 
 // at returns a subject of the source as one of the destination.
@@ -353,11 +353,11 @@ func (c *copier) at(digest v1.Hash) attach.Subject {
 // put attaches the parcels at the destination.
 func (c *copier) put(ctx context.Context, parcels []attach.Parcel) error {
 	if len(parcels) == 0 {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	receipts, err := c.dst.Put(ctx, parcels...)
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	if err != nil {
 		c.problem("the entries to be added to what the destination has", err)

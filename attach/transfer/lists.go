@@ -42,7 +42,7 @@ func (c *copier) sendLists(ctx context.Context) error {
 		tag := attach.FallbackTagOf(subject)
 		d, state, err := c.sendList(ctx, subject, list)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		if err != nil {
 			c.problem(fmt.Sprintf("the list of referrers %s", tag), err)

@@ -118,7 +118,7 @@ func (c *copier) before(ctx context.Context) error {
 			c.tags[t] = true
 		}
 	}
-	return ctx.Err()
+	return context.Cause(ctx)
 }
 
 // referrers looks which of what is to be sent the destination lists as referrers,
@@ -143,7 +143,7 @@ func (c *copier) referrers(ctx context.Context) error {
 			return err
 		}
 	}
-	return ctx.Err()
+	return context.Cause(ctx)
 }
 
 // askReferrers notes which referrers of the subject the destination lists.
@@ -290,7 +290,7 @@ func (c *copier) inOrder(ctx context.Context, objects []*object, f func(context.
 			return err
 		}
 	}
-	return ctx.Err()
+	return context.Cause(ctx)
 }
 
 // note adds what became of an object to the result.

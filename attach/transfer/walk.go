@@ -120,7 +120,7 @@ func (w *walker) walk(ctx context.Context, root attach.Manifest) (*tree, error) 
 			return nil, err
 		}
 	}
-	return w.tree, ctx.Err()
+	return w.tree, context.Cause(ctx)
 }
 
 // add notes manifests and returns those that are new.
@@ -148,7 +148,7 @@ func (w *walker) add(ctx context.Context, level int, all []found) ([]*object, er
 			w.open(o, f)
 		}
 	}
-	return fresh, ctx.Err()
+	return fresh, context.Cause(ctx)
 }
 
 // open notes how the object hangs, and what entries it holds.
@@ -274,11 +274,13 @@ func (w *walker) expand(ctx context.Context, o *object) ([]found, error) {
 	tags, guessed := w.tagsOf(ctx, o)
 	list := w.referring(ctx, subject)
 	gone := w.graves(ctx, subject, tags, list)
-	tagged, err := each(tags, func(tag string) ([]found, error) { return w.tagged(ctx, subject, tag, guessed, gone), ctx.Err() })
+	tagged, err := each(tags, func(tag string) ([]found, error) {
+		return w.tagged(ctx, subject, tag, guessed, gone), context.Cause(ctx)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(all, tagged, w.listed(ctx, subject, list, gone)), ctx.Err()
+	return slices.Concat(all, tagged, w.listed(ctx, subject, list, gone)), context.Cause(ctx)
 }
 
 // graves learns what was removed from the subject, before anything that hangs from

@@ -3,15 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,9 +17,6 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/random"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/registry"
@@ -45,8 +37,9 @@ const parallelCells = 48
 // with one key and signed with another.
 type verb struct {
 	name string
-	// line is the command line. $IMAGE is the image, $REPO its repository, $COPY
-	// an image of the same registry that is not there yet, $DIR the folder with
+	// line is the command line. $IMAGE is the image, $REPO its repository, $BARE
+	// an image that nothing is attached to, $COPY one of the same registry that is
+	// not there yet, $DIR the folder with
 	// keys and documents, $OUT a folder of the cell's own.
 	line string
 	// writes says that the command puts something, adds that more is attached to
@@ -61,7 +54,7 @@ type verb struct {
 
 // among reports whether the words name the verb.
 func (v verb) among(words string) bool {
-	return slices.ContainsFunc(strings.Fields(words), func(w string) bool {
+	return slices.ContainsFunc(strings.Split(words, ", "), func(w string) bool {
 		return w == v.name || w == "*" || w == "writers" && v.writes || w == "attachers" && v.adds
 	})
 }
@@ -152,7 +145,7 @@ func (w *world) measure(ctx context.Context, c storetest.Case, v verb) cell {
 		return cell{fault: err.Error()}
 	}
 	defer w.logins.add(s.Host)()
-	fill := strings.NewReplacer("$IMAGE", s.Host+"/app:v1", "$REPO", s.Host+"/app", "$COPY", s.Host+"/copy:v1", "$DIR", w.dir, "$OUT", out)
+	fill := strings.NewReplacer("$IMAGE", s.Host+"/app:v1", "$REPO", s.Host+"/app", "$BARE", s.Host+"/app:bare", "$COPY", s.Host+"/copy:v1", "$DIR", w.dir, "$OUT", out)
 	args := append(strings.Fields(fill.Replace(v.line)), "--timeout", timeoutOf(c))
 	s.Set(c.All()...)
 	var got cell
@@ -205,134 +198,6 @@ func runLine(ctx context.Context, transport http.RoundTripper, args ...string) (
 	}
 	code = app.Run(ctx, args)
 	return code, out.String()
-}
-
-// newWorld makes the keys and the sealed image.
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	w := &world{dir: t.TempDir(), seeds: make(map[bool]seed)}
-	w.logins.file = filepath.Join(w.dir, "config.json")
-	w.logins.hosts = make(map[string]bool)
-	t.Setenv("DOCKER_CONFIG", w.dir)
-	for file, text := range matrixFiles() {
-		if err := os.WriteFile(filepath.Join(w.dir, file), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	must := func(transport http.RoundTripper, args ...string) {
-		t.Helper()
-		if code, printed := runLine(t.Context(), transport, args...); code != 0 {
-			t.Fatalf("%v: exit code %d\n%s", args, code, printed)
-		}
-	}
-	for _, key := range []string{"a", "b", "c"} {
-		must(nil, "key", "generate", "--key-format", "pkcs8", "-o", filepath.Join(w.dir, key+".key"))
-	}
-	for _, native := range []bool{false, true} {
-		s := storetest.Start(storetest.Case{Native: native}.Base()...)
-		rec := &recorder{}
-		img, err := random.Image(256, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ref, err := name.NewTag(s.Host + "/app:v1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := remote.Write(ref, img, remote.WithTransport(rec)); err != nil {
-			t.Fatal(err)
-		}
-		must(rec, "seal", "--key", filepath.Join(w.dir, "a.key"), ref.String())
-		must(rec, "sign", "--key", filepath.Join(w.dir, "b.key"), ref.String())
-		must(rec, "push", s.Host+"/app:files", filepath.Join(w.dir, "custom.json"))
-		ids, err := attached(t.Context(), s)
-		if err != nil || len(ids) != 4 {
-			t.Fatalf("the seed has %d entries, want two signatures, an SBOM and an attestation: %v", len(ids), err)
-		}
-		w.seeds[native] = seed{puts: rec.puts, ids: ids}
-		s.Close()
-	}
-	return w
-}
-
-// replay puts the image of a cell.
-func replay(s *storetest.Server, puts []put) error {
-	for _, p := range puts {
-		r := httptest.NewRequest(p.method, p.uri, bytes.NewReader(p.body))
-		if p.typ != "" {
-			r.Header.Set("Content-Type", p.typ)
-		}
-		rec := httptest.NewRecorder()
-		s.ServeHTTP(rec, r)
-		if rec.Code != http.StatusCreated {
-			return fmt.Errorf("%s %s: %d", p.method, p.uri, rec.Code)
-		}
-	}
-	s.Forget()
-	return nil
-}
-
-// A recorder is a transport that keeps what was put: manifests, and blobs as if
-// each had come in one request.
-type recorder struct {
-	mu   sync.Mutex
-	puts []put
-}
-
-// RoundTrip implements http.RoundTripper.
-func (rec *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body == nil || r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
-		return http.DefaultTransport.RoundTrip(r)
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	if repo, _, ok := strings.Cut(r.URL.Path, "/blobs/uploads/"); ok {
-		if len(body) > 0 {
-			rec.puts = append(rec.puts, put{http.MethodPost, repo + "/blobs/uploads/?digest=" + attach.DigestOf(body).String(), "", body})
-		}
-	} else {
-		rec.puts = append(rec.puts, put{r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"), body})
-	}
-	return http.DefaultTransport.RoundTrip(r)
-}
-
-// logins are the credentials that docker's configuration has: the same for all
-// registries of the test.
-type logins struct {
-	file  string
-	mu    sync.Mutex
-	hosts map[string]bool
-}
-
-// add has docker know a registry, until the function that it returns is called.
-func (l *logins) add(host string) (remove func()) {
-	l.change(func() { l.hosts[host] = true })
-	return func() { l.change(func() { delete(l.hosts, host) }) }
-}
-
-func (l *logins) change(f func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	f()
-	auths := make(map[string]any)
-	for host := range maps.Keys(l.hosts) {
-		auths[host] = map[string]string{"auth": base64.StdEncoding.EncodeToString([]byte(storetest.User + ":" + storetest.Password))}
-	}
-	raw, err := json.Marshal(map[string]any{"auths": auths})
-	if err == nil {
-		err = os.WriteFile(l.file+".new", raw, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(l.file+".new", l.file)
-	}
-	if err != nil {
-		panic(err)
-	}
 }
 
 // document shows the matrix.

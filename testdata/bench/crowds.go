@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hallmark-oci/hallmark/testdata/lab"
@@ -204,3 +205,57 @@ func (b *bench) many(t tool) (string, error) {
 
 // sbomFile is where the small SBOM is.
 func (b *bench) sbomFile() string { return filepath.Join(b.dir, "sbom.json") }
+
+// crashing has many processes sign one image at once, each of which may die at
+// any of its requests. After one repair all that reached the journal is under
+// cosign's tag, which cosign verifies key by key.
+func (b *bench) crashing(t tool) (string, error) {
+	if t.name != "hallmark" {
+		return "-", nil
+	}
+	const writers = 100
+	r := lab.Memory(false)
+	defer r.Close()
+	img, err := r.Push("crash/app", "v1")
+	if err != nil {
+		return "", err
+	}
+	_, name, _ := strings.Cut(img, "/")
+	var succeeded, dead atomic.Int64
+	err = lab.Parallel(writers, writers, func(i int) error {
+		host, died := r.Doomed(0.02)
+		res, err := t.cmd.Run(b.ctx, args(t.sign, "--key", "p0.key", "-a", fmt.Sprintf("n=%d", i), host+"/"+name)...)
+		if err != nil {
+			return err
+		}
+		if res.Code == 0 {
+			succeeded.Add(1)
+		}
+		if died.Load() {
+			dead.Add(1)
+		} else if res.Code != 0 {
+			return fmt.Errorf("writer %d lives and ends with exit code %d: %s", i, res.Code, res.Err)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	if _, err := t.cmd.Must(b.ctx, "repair", img); err != nil {
+		return "", err
+	}
+	l, err := b.list(img)
+	if err != nil {
+		return "", err
+	}
+	res, err := b.cosign2().cmd.Must(b.ctx, args(b.cosign2().verify, "--key", "p0.pub", img)...)
+	if err != nil {
+		return "", err
+	}
+	seen := strings.Count(res.Out, `"n":"`)
+	journaled := l.in("journal")
+	if journaled < int(succeeded.Load()) {
+		return "", fmt.Errorf("%d writers were told of success, %d entries are in the journal", succeeded.Load(), journaled)
+	}
+	return fmt.Sprintf("%d of %d died, %d in the journal, %d missing for cosign 2", dead.Load(), writers, journaled, journaled-seen), nil
+}

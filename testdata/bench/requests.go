@@ -203,3 +203,50 @@ func (b *bench) audit(t tool) (string, error) {
 	fmt.Fprintf(os.Stderr, "audit of %d images: %v, %d requests\n", images, time.Since(start).Round(time.Millisecond), c.reg.Requests())
 	return fmt.Sprintf("%.1f s, %d MB", res.Wall.Seconds(), res.RSS>>20), nil
 }
+
+// copyRequests counts the requests to copy an image with a signature and an SBOM
+// to another repository of the same registry, and to another registry.
+func (b *bench) copyRequests(t tool) (string, error) {
+	from, other := lab.Memory(false), lab.Memory(false)
+	defer from.Close()
+	defer other.Close()
+	img, err := from.Push("copy/app", "v1")
+	if err != nil {
+		return "", err
+	}
+	w := b.hallmark()
+	if _, err := w.cmd.Must(b.ctx, args(w.sign, "--key", "p0.key", img)...); err != nil {
+		return "", err
+	}
+	if _, err := w.cmd.Must(b.ctx, "attach", "sbom", img, b.sbomFile()); err != nil {
+		return "", err
+	}
+	src := from.Host + "/copy/app:v1"
+	var counts []string
+	for _, to := range []*lab.Registry{from, other} {
+		dst := to.Host + "/copied/app:v1"
+		var line []string
+		switch t.name {
+		case "oras":
+			line = []string{"cp", "-r", "--from-plain-http", "--to-plain-http", src, dst}
+		case "regctl":
+			line = []string{"--host", plain(src), "--host", plain(dst), "image", "copy", "--digest-tags", "--referrers", src, dst}
+		default:
+			line = []string{"copy", src, dst}
+		}
+		from.Reset()
+		other.Reset()
+		if _, err := t.cmd.Must(b.ctx, line...); err != nil {
+			return "", err
+		}
+		n := from.Requests() + other.Requests()
+		text := fmt.Sprint(n)
+		if res, err := w.cmd.Run(b.ctx, args(w.verify, "--key", "p0.pub", dst)...); err != nil {
+			return "", err
+		} else if res.Code != 0 {
+			text += " (without the signature)"
+		}
+		counts = append(counts, text)
+	}
+	return strings.Join(counts, " / "), nil
+}

@@ -205,6 +205,8 @@ func (r *Registry) Doomed(p float64) (host string, died *atomic.Bool) {
 		}
 		proxy.ServeHTTP(w, req)
 	}))
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.close = append(r.close, d.Close)
 	return d.Host, died
 }

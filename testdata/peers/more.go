@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // folder makes a folder for files that are fetched.
@@ -76,4 +77,58 @@ func countersigned(x *exchange) error {
 		return err
 	}
 	return x.ok(words("sign --countersign --key k1.key", img), words("verify --key k0.pub --countersigned-by k1.pub", img))
+}
+
+// stored keeps signatures as bundles among the referrers, or as a list of them
+// under a tag where the registry has no referrers, and beside cosign's tag.
+func stored(x *exchange) error {
+	img, err := x.with("sign --storage referrers --key k0.key", "verify --key k0.pub")
+	if err != nil {
+		return err
+	}
+	return x.ok(words("sign --storage both --key k1.key", img), words("verify --key k0.pub --key k1.pub --threshold 2", img))
+}
+
+// migrated moves an attestation and an SBOM to the referrers without signing.
+func migrated(x *exchange) error {
+	_, err := x.with("seal --key k0.key", "migrate --to referrers", "verify --key k0.pub --sbom")
+	return err
+}
+
+// copied copies an image with all that hangs from it to another repository of
+// the registry, and completes the copy.
+func copied(x *exchange) error {
+	img, err := x.with("seal --key k0.key", "sign --key k1.key")
+	if err != nil {
+		return err
+	}
+	dst := x.reg.Host + "/" + x.repo + "-copy:v1"
+	if err := x.ok(words("copy", img, dst), words("copy", img, dst), words("verify --key k0.pub --sbom --deep", dst), words("verify --key k1.pub", dst)); err != nil {
+		return err
+	}
+	_, digest, _ := strings.Cut(img, "@")
+	there := x.reg.Host + "/" + x.repo + "-copy@" + digest
+	return errors.Join(x.holds(there, map[string]int{"signature": 2, "attestation": 1, "sbom": 1}), x.cosign(true, "k0.pub", there, "verify"))
+}
+
+// packed takes an image through a file and back to another repository.
+func packed(x *exchange) error {
+	img, err := x.with("seal --key k0.key")
+	if err != nil {
+		return err
+	}
+	dir, err := x.folder()
+	if err != nil {
+		return err
+	}
+	file, dst := filepath.Join(dir, "image.tar"), x.reg.Host+"/"+x.repo+"-unpacked:v1"
+	return x.ok(words("pack -o "+file, img), words("unpack", file, dst), words("verify --key k0.pub --sbom", dst))
+}
+
+// diagnosed has doctor look at the registry, which works as hallmark needs it.
+func diagnosed(x *exchange) error {
+	if _, err := x.image(); err != nil {
+		return err
+	}
+	return x.ok(words("doctor", x.reg.Host+"/"+x.repo))
 }
