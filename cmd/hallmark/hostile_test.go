@@ -71,6 +71,8 @@ func quirkOf(title, value string) (storetest.Quirk, error) {
 		return storetest.WrongBytes(), nil
 	case "imagesonly":
 		return storetest.ImagesOnly(), nil
+	case "nodelete":
+		return storetest.NoDelete(), nil
 	case "endless":
 		return storetest.EndlessPages(value == "loop"), nil
 	case "redirect":
