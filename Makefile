@@ -58,10 +58,16 @@ golden: ## renew the golden files: printed documents, help, end-to-end scripts
 interop: build ## exchange everything with the real cosign 2 and 3 and oras, on three registries
 	$(GO) run ./testdata/interop -hallmark bin/hallmark -cache $(CACHE)
 
-registries: build ## run every command against nine real registries on loopback, cosign 2 checking
-	$(GO) run -C testdata/peers . -hallmark $(CURDIR)/bin/hallmark -cache $(CACHE)
+bin/peers: FORCE
+	$(GO) build -C testdata/peers -o $(CURDIR)/bin/peers .
 
-bench: build ## measure hallmark beside cosign 2 and 3 and write BENCHMARKS.md
+.PHONY: FORCE
+FORCE:
+
+registries: build bin/peers ## run every command against nine real registries on loopback, cosign 2 checking
+	bin/peers -hallmark bin/hallmark -cache $(CACHE)
+
+bench: build bin/peers ## measure hallmark beside cosign 2 and 3, oras and regctl and write BENCHMARKS.md
 	$(GO) run ./testdata/bench -hallmark bin/hallmark -cache $(CACHE) -o BENCHMARKS.md
 
 rootfs: build ## seal a real Debian root file system and compare with dpkg, go and npm (needs root and mmdebstrap)

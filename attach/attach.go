@@ -100,6 +100,10 @@ type Place struct {
 	Manifest v1.Descriptor
 	// Tag is the tag of that manifest, empty when it is only known by digest.
 	Tag string
+	// Layer describes the layer that holds the content as the one file of an
+	// archive, where the entry is kept in strict image form; nil where the content is
+	// the layer.
+	Layer *v1.Descriptor
 }
 
 // An Attachment is one entry that hangs from a subject.
@@ -200,6 +204,11 @@ type Content struct {
 	// none here.
 	Annotations map[string]string
 	Body        Body
+	// Strict has the content kept in strict image form: as the one file in a layer of
+	// the media type that layers of images have, for registries that take no other.
+	// This package's stores read it like any other, cosign does not. A whole manifest
+	// is kept as it is.
+	Strict bool
 	// Parts are blobs of a whole manifest: its config and its layers. Those that
 	// the repository is known to hold may be left out. Other content has none.
 	Parts []Body
@@ -333,6 +342,9 @@ func Collect(ctx context.Context, r Reader, s Subject, kinds ...Kind) ([]Attachm
 }
 
 func placeKey(p Place) string {
+	if p.Layer != nil {
+		return string(p.Scheme) + " " + p.Manifest.Digest.String() + " " + p.Tag + " " + p.Layer.Digest.String()
+	}
 	return string(p.Scheme) + " " + p.Manifest.Digest.String() + " " + p.Tag
 }
 

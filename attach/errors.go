@@ -23,6 +23,9 @@ var (
 	ErrUnconfirmed = errors.New("write not confirmed")
 	// ErrDenied says that the store refused the credentials, or that none were found.
 	ErrDenied = errors.New("access denied")
+	// ErrForm says that the store refused a manifest, and may take what it holds in
+	// strict image form.
+	ErrForm = errors.New("this form is refused")
 	// ErrImmutable says that the store does not let a tag be written a second time.
 	ErrImmutable = errors.New("tag is immutable")
 	// ErrRemoved says that an entry was removed earlier and cannot be put again,

@@ -29,6 +29,8 @@ type ImageOptions struct {
 	// Storage is where signatures are kept. As referrers they are Sigstore bundles
 	// as cosign 3 writes them; those name no repository.
 	Storage attach.Storage
+	// Strict has what is kept under tags kept in strict image form; see attach.Content.
+	Strict bool
 	// TempDir is as in StatementOptions.
 	TempDir string
 }
@@ -103,6 +105,7 @@ func (one *imageSigning) contents(ctx context.Context, p party) ([]attach.Conten
 		} else {
 			c.Same = sameSignature(p.public, one.raw)
 		}
+		c.Strict = one.opts.Strict
 		all = append(all, c)
 	}
 	if one.marked != nil {

@@ -44,6 +44,8 @@ type StatementOptions struct {
 	// Storage is where attestations are kept. As referrers they are Sigstore bundles
 	// as cosign 3 writes them, around the same envelope.
 	Storage attach.Storage
+	// Strict has what is kept under tags kept in strict image form; see attach.Content.
+	Strict bool
 	// TempDir is where large attestations that exist are kept while they are
 	// compared, the system's directory for temporary files where empty.
 	TempDir string
@@ -94,6 +96,7 @@ func (st *statement) contents(ctx context.Context, p party, s attach.Subject, op
 		} else {
 			c.Same = st.same(p.public, s, envelope.Digest, opts.TempDir)
 		}
+		c.Strict = opts.Strict
 		all = append(all, c)
 	}
 	if opts.Storage.Referrers() {

@@ -79,7 +79,8 @@ func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) er
 		// The same entry elsewhere. One that could not be read there may be
 		// readable here; one that was judged stays judged.
 		// What a list says that a manifest is, and that it is not, hides nothing.
-		same := j.evidence[i].Attachment.Type == a.Type
+		// Nor does what a layer in image form claims to hold.
+		same := j.evidence[i].Attachment.Type == a.Type && sameLayer(j.evidence[i].Attachment, a)
 		if j.evidence[i].Outcome == Accept || j.evidence[i].Outcome == Reject && same {
 			j.evidence[i].Attachment.Places = append(j.evidence[i].Attachment.Places, a.Places...)
 			return nil
@@ -100,6 +101,24 @@ func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) er
 	j.index[a.ID()] = len(j.evidence)
 	j.evidence = append(j.evidence, e)
 	return nil
+}
+
+// sameLayer reports whether the attachment is kept in a way in which what was judged
+// was found before: as a layer of its own, or inside of the same layer in image form.
+func sameLayer(judged, a attach.Attachment) bool {
+	layers := func(a attach.Attachment) []string {
+		var digests []string
+		for _, p := range a.Places {
+			if p.Layer != nil {
+				digests = append(digests, p.Layer.Digest.String())
+			} else {
+				digests = append(digests, "")
+			}
+		}
+		return digests
+	}
+	was := layers(judged)
+	return len(was) == 0 || !slices.ContainsFunc(layers(a), func(d string) bool { return !slices.Contains(was, d) })
 }
 
 // entry judges one entry. ours is false for artifacts that have nothing to do

@@ -86,17 +86,24 @@ func (e Entry) WithoutData() Entry {
 	return e
 }
 
-// Attachment returns the entry as an attachment of the kind, found at the place.
+// Attachment returns the entry as an attachment of the kind, found at the place. Of
+// an entry in strict image form it is what the layer holds, and the place names the
+// layer.
 func (e Entry) Attachment(k attach.Kind, p attach.Place) attach.Attachment {
+	d, strict := e.Inner()
+	if strict {
+		layer := e.Desc
+		p.Layer = &layer
+	}
 	a := attach.Attachment{
 		Kind:        k,
-		Desc:        e.Desc,
-		Type:        string(e.Desc.MediaType),
-		Annotations: e.Desc.Annotations,
+		Desc:        d,
+		Type:        string(d.MediaType),
+		Annotations: d.Annotations,
 		Places:      []attach.Place{p},
 	}
 	a.Desc.Annotations = nil
-	if t := e.Desc.Annotations[PredicateTypeAnnotation]; t != "" && k == attach.Attestation {
+	if t := d.Annotations[PredicateTypeAnnotation]; t != "" && k == attach.Attestation {
 		a.Type = t
 	}
 	return a
@@ -115,8 +122,10 @@ func (e Entry) Size() int {
 	return n
 }
 
-// ID returns the identity of the entry as an attachment. An entry that could
-// not be read is identified by its bytes.
+// ID returns the identity of the entry as it is stored. It is that of the
+// attachment, save in strict image form: a layer that claims to hold what another
+// is must not be taken for it by who writes. An entry that could not be read is
+// identified by its bytes.
 func (e Entry) ID() attach.ID {
 	if e.Err != nil {
 		return sha256.Sum256(e.raw)
@@ -202,7 +211,7 @@ type manifest struct {
 func (i Image) Encode() (manifestBytes, config []byte, err error) {
 	diffs := make([]v1.Hash, len(i.Entries))
 	for n, e := range i.Entries {
-		diffs[n] = e.Desc.Digest
+		diffs[n] = e.diffID()
 		if e.Err != nil {
 			diffs[n] = attach.DigestOf(e.raw)
 		}

@@ -95,6 +95,12 @@ func tagOf(subject v1.Hash, name string) string {
 	return tagPrefix(subject) + name + tagSuffix
 }
 
+// SampleTag returns a tag of the form that journal entries of the subject have,
+// which belongs to none, for who wants to know whether such tags are taken.
+func SampleTag(subject v1.Hash) string {
+	return tagOf(subject, nameOf(attach.Signature, nil))
+}
+
 // nameInTag returns the name in a tag of the subject that ends in the suffix:
 // that of journal entries or of tombstones.
 func nameInTag(subject v1.Hash, tag, suffix string) (string, bool) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -59,7 +60,11 @@ func (w *writer) firstLook(ctx context.Context, u *unit) error {
 // findEqual marks the items whose very entry the view shows.
 func (u *unit) findEqual() {
 	for _, it := range u.items {
-		if e, ok := u.seen[it.entry.ID()]; ok && !it.existed && u.view.ids[e.ID()] {
+		e, ok := u.seen[it.entry.ID()]
+		if bare, strict := it.bare(); strict && (!ok || !u.view.ids[e.ID()]) {
+			e, ok = u.seen[bare] // which whoever reads the image form reads too
+		}
+		if ok && !it.existed && u.view.ids[e.ID()] {
 			it.existed, it.entry = true, e
 			if p := u.placeInView(e); p.Scheme == attach.Referrers {
 				it.place = p
@@ -119,17 +124,48 @@ func (w *writer) referrersOf(ctx context.Context, subject v1.Hash) ([]v1.Descrip
 	return list, err
 }
 
+// bare returns the identity that the entry of an item in strict image form has in
+// cosign's form.
+func (it *item) bare() (attach.ID, bool) {
+	_, strict := it.entry.Inner()
+	return it.entry.Attachment(it.content.Kind, attach.Place{}).ID(), strict
+}
+
+// standsFor reports whether what exists, the entry e as the attachment a, stands for
+// the item. What is kept in strict image form stands for nothing that is to be read
+// by cosign, nor for anything while it cannot be read: what its layer says of the
+// content is only a claim.
+func (it *item) standsFor(ctx context.Context, r attach.Reader, e cosign.Entry, a attach.Attachment) bool {
+	if e.ID() == it.entry.ID() {
+		return true
+	}
+	bare, strict := it.bare()
+	if _, kept := e.Inner(); kept {
+		if !strict || !readable(ctx, r, a) {
+			return false
+		}
+	}
+	return strict && a.ID() == bare || it.content.Same != nil && it.content.Same(ctx, r, a)
+}
+
+// readable reports whether the content of the attachment is what it is said to be.
+func readable(ctx context.Context, r attach.Reader, a attach.Attachment) bool {
+	rc, err := r.Open(ctx, attach.Subject{}, a)
+	if err != nil {
+		return false
+	}
+	defer rc.Close()
+	_, err = io.Copy(io.Discard, rc)
+	return err == nil
+}
+
 // ask asks all items that are still new whether the entry stands for them.
 func (u *unit) ask(ctx context.Context, r attach.Reader, e cosign.Entry, p attach.Place) {
 	for _, it := range u.items {
 		if it.existed {
 			continue
 		}
-		same := e.ID() == it.entry.ID()
-		if !same && it.content.Same != nil {
-			same = it.content.Same(ctx, r, attachment(u.kind, e, p))
-		}
-		if !same {
+		if !it.standsFor(ctx, r, e, attachment(u.kind, e, p)) {
 			continue
 		}
 		it.existed, it.entry = true, e
@@ -221,6 +257,9 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 			m = there
 			_, err = readEntry(there, tag, name, u.subject.Desc.Digest)
 		}
+	}
+	if _, strict := entries[0].Inner(); !strict && errors.Is(err, attach.ErrMalformed) {
+		err = fmt.Errorf("%w: %w", err, attach.ErrForm)
 	}
 	if err != nil {
 		return fmt.Errorf("write the journal: %w", err)

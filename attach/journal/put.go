@@ -130,11 +130,7 @@ func (w *writer) run(ctx context.Context) error {
 	if err := w.probe(ctx); err != nil {
 		return err
 	}
-	for _, u := range w.units {
-		if u.kind == whole && !w.isNative() {
-			u.tag = attach.FallbackTagOf(u.subject.Desc.Digest)
-		}
-	}
+	w.placeViews()
 	if len(w.subjects) > fewSubjects {
 		if tags, err := w.medium.Tags(ctx, "sha256-"); err == nil {
 			w.tags = make(map[string]bool, len(tags))
@@ -180,20 +176,26 @@ func (w *writer) plan(p attach.Parcel) error {
 	case len(p.Content.Parts) > 0 && !isWhole(p.Content):
 		return fmt.Errorf("parts of content that is no manifest: %w", attach.ErrMalformed)
 	}
-	kind := p.Content.Kind
+	kind, content := p.Content.Kind, p.Content
 	var entry cosign.Entry
 	var raw []byte
 	var err error
-	if isWhole(p.Content) {
+	switch {
+	case isWhole(content):
 		kind = whole
-		entry, raw, err = readContent(p.Content, digest)
-	} else {
-		entry, err = cosign.NewEntry(p.Content)
+		entry, raw, err = readContent(content, digest)
+	case content.Strict:
+		if content, err = cosign.Strict(content); err != nil {
+			return err
+		}
+		fallthrough
+	default:
+		entry, err = cosign.NewEntry(content)
 	}
 	if err != nil {
 		return err
 	}
-	it := &item{content: p.Content, entry: entry}
+	it := &item{content: content, entry: entry}
 	i := slices.IndexFunc(w.units, func(u *unit) bool {
 		return u.subject.Desc.Digest == digest && u.kind == kind
 	})

@@ -109,7 +109,7 @@ func (r record) holds(id attach.ID) bool {
 func (s *Store) showable(ctx context.Context, subject attach.Subject, r record) ([]cosign.Entry, error) {
 	var good []cosign.Entry
 	for _, e := range r.image.Entries {
-		if e.Err != nil || !rightType(r.kind, string(e.Desc.MediaType)) {
+		if d, _ := e.Inner(); e.Err != nil || !rightType(r.kind, string(d.MediaType)) {
 			continue
 		}
 		if r.kind == whole { // its subject was looked at
@@ -141,10 +141,11 @@ func rightType(k attach.Kind, mediaType string) bool {
 
 func (s *Store) speaksOf(ctx context.Context, subject attach.Subject, k attach.Kind, e cosign.Entry) error {
 	limit := int64(cosign.MaxPayload)
+	d, _ := e.Inner()
 	switch {
 	case k == attach.SBOM:
 		return nil // names no subject of its own; the record's was checked
-	case k == attach.Attestation && e.Desc.Size > maxEnvelope:
+	case k == attach.Attestation && d.Size > maxEnvelope:
 		return nil
 	case k == attach.Attestation:
 		limit = maxEnvelope
@@ -153,7 +154,7 @@ func (s *Store) speaksOf(ctx context.Context, subject attach.Subject, k attach.K
 	if err != nil {
 		return err
 	}
-	content, err := attach.ReadAll(rc, e.Desc, limit)
+	content, err := attach.ReadAll(rc, d, limit)
 	if err != nil {
 		return err
 	}

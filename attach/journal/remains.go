@@ -65,14 +65,9 @@ func (r *remover) overtaken() []string {
 	return refs
 }
 
-// isManifest reports whether the attachment is a whole manifest.
-func isManifest(a attach.Attachment) bool {
-	return a.Kind == attach.Artifact && slices.ContainsFunc(a.Places, func(p attach.Place) bool { return p.Manifest.Digest == a.Desc.Digest })
-}
-
 // manifestsOf returns the digests of the manifests that are the attachment itself.
 func manifestsOf(a attach.Attachment) []string {
-	if !isManifest(a) {
+	if keptAs(a) != whole {
 		return nil
 	}
 	return []string{a.Desc.Digest.String()}
@@ -115,7 +110,7 @@ func (s *Store) delete(ctx context.Context, refs []string) (map[string]error, er
 func (r *remover) leftOf(u *unit, a attach.Attachment, left map[string]error) []attach.Left {
 	refs := manifestsOf(a)
 	for _, d := range r.tasks[u].doomed {
-		if slices.Contains(d.ids, a.ID()) {
+		if slices.ContainsFunc(storedAs(a), func(id attach.ID) bool { return slices.Contains(d.ids, id) }) {
 			refs = append(refs, d.ref)
 		}
 	}

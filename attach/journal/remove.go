@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,14 +58,13 @@ func (s *Store) Remove(ctx context.Context, subject attach.Subject, as ...attach
 		if slices.Contains(append(manifestsOf(a), a.Desc.Digest.String()), subject.Desc.Digest.String()) {
 			return nil, fmt.Errorf("remove from %s: it is the subject itself: %w", subject, attach.ErrMalformed)
 		}
-		k := a.Kind
-		if isManifest(a) {
-			k = whole
+		units[i] = r.unit(keptAs(a))
+		t := r.tasks[units[i]]
+		for _, id := range storedAs(a) {
+			t.ids[id] = true
 		}
-		units[i] = r.unit(k)
-		r.tasks[units[i]].ids[a.ID()] = true
 		_, inTag := a.Found(attach.FallbackTag)
-		r.tasks[units[i]].inTag = r.tasks[units[i]].inTag || inTag
+		t.inTag = t.inTag || inTag
 	}
 	unlock, err := s.medium.Lock(ctx)
 	if err != nil {
@@ -80,13 +80,31 @@ func (s *Store) Remove(ctx context.Context, subject attach.Subject, as ...attach
 	}
 	out := make([]attach.Removal, len(as))
 	for i, a := range as {
-		out[i] = attach.Removal{Attachment: a, Shown: units[i].shows(a.ID()), Left: r.leftOf(units[i], a, left)}
+		out[i] = attach.Removal{Attachment: a, Left: r.leftOf(units[i], a, left)}
+		for _, id := range storedAs(a) {
+			out[i].Shown = cmp.Or(out[i].Shown, units[i].shows(id))
+		}
 	}
 	return out, nil
 }
 
 func (s *Store) newRemover(subject attach.Subject) *remover {
 	return &remover{writer: s.newWriter(), subject: subject, tasks: make(map[*unit]*task)}
+}
+
+// storedAs returns the identities that entries of the attachment have as they are
+// stored: its own, and those of the layers in strict image form that hold it.
+func storedAs(a attach.Attachment) []attach.ID {
+	ids := []attach.ID{a.ID()}
+	for _, p := range a.Places {
+		if p.Layer == nil {
+			continue
+		}
+		if id := (cosign.Entry{Desc: *p.Layer}).ID(); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // unit returns the unit of the kind.
@@ -106,6 +124,7 @@ func (r *remover) run(ctx context.Context) error {
 	if err := r.probe(ctx); err != nil {
 		return err
 	}
+	r.placeViews()
 	if err := r.list(ctx); err != nil {
 		return err
 	}
@@ -310,7 +329,7 @@ func (r *remover) buryNames(ctx context.Context, u *unit, names []string, native
 // shows says why the view still shows the entry, "" when it does not.
 func (u *unit) shows(id attach.ID) string {
 	switch {
-	case !u.view.ids[id], u.tag == "":
+	case !u.view.ids[id], u.tag == "": // what the medium lists it lists until it is deleted
 		return ""
 	case u.frozen != "":
 		return u.frozen

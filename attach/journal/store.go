@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
 )
 
 // How hard a writer tries to make the view complete.
@@ -183,7 +185,54 @@ func (s *Store) Open(ctx context.Context, subject attach.Subject, a attach.Attac
 		}
 		return attach.Check(io.NopCloser(bytes.NewReader(m.Raw)), a.Desc)
 	}
-	return s.Blob(ctx, subject, a.Desc)
+	layers, bare := layersOf(a)
+	if bare {
+		rc, err := s.Blob(ctx, subject, a.Desc)
+		if len(layers) == 0 || !errors.Is(err, attach.ErrNotFound) {
+			return rc, err
+		}
+	}
+	return s.openStrict(ctx, subject, a.Desc, layers)
+}
+
+// layersOf returns the layers in strict image form that hold the attachment, and
+// whether it is kept as a layer of its own too.
+func layersOf(a attach.Attachment) (layers []v1.Descriptor, bare bool) {
+	for _, p := range a.Places {
+		switch {
+		case p.Layer == nil:
+			bare = true
+		case !slices.ContainsFunc(layers, func(d v1.Descriptor) bool { return d.Digest == p.Layer.Digest }):
+			layers = append(layers, *p.Layer)
+		}
+	}
+	return layers, bare || len(layers) == 0
+}
+
+// openStrict opens content in strict image form. Where several layers claim to hold
+// it, all but the last are read first, so that a false one does not hide a good one.
+func (s *Store) openStrict(ctx context.Context, subject attach.Subject, d v1.Descriptor, layers []v1.Descriptor) (io.ReadCloser, error) {
+	last := len(layers) - 1
+	for _, l := range layers[:last] {
+		one := attach.Attachment{Desc: d, Places: []attach.Place{{Layer: &l}}}
+		if readable(ctx, s, one) {
+			last = slices.IndexFunc(layers, func(o v1.Descriptor) bool { return o.Digest == l.Digest })
+			break
+		}
+	}
+	layer := layers[last]
+	if layer.Data != nil {
+		rc, err := attach.Check(io.NopCloser(bytes.NewReader(layer.Data)), layer)
+		if err != nil {
+			return nil, err
+		}
+		return cosign.OpenStrict(rc, d)
+	}
+	rc, err := s.Blob(ctx, subject, layer)
+	if err != nil {
+		return nil, err
+	}
+	return cosign.OpenStrict(rc, d)
 }
 
 // putBlob puts a blob, once in the life of the store.

@@ -19,6 +19,24 @@ func isWhole(c attach.Content) bool {
 	return c.Kind == attach.Artifact && attach.IsManifest(types.MediaType(c.MediaType))
 }
 
+// keptAs returns the kind that the attachment has in here.
+func keptAs(a attach.Attachment) attach.Kind {
+	if a.Kind == attach.Artifact && attach.IsManifest(a.Desc.MediaType) {
+		return whole
+	}
+	return a.Kind
+}
+
+// placeViews sets where the views of whole manifests are, once it is known whether
+// the medium lists referrers.
+func (w *writer) placeViews() {
+	for _, u := range w.units {
+		if u.kind == whole && !w.isNative() {
+			u.tag = attach.FallbackTagOf(u.subject.Desc.Digest)
+		}
+	}
+}
+
 // readContent reads the manifest that the content is, and returns it with the
 // entry that lists show for it.
 func readContent(c attach.Content, subject v1.Hash) (cosign.Entry, []byte, error) {

@@ -249,3 +249,45 @@ func TestWholeNames(t *testing.T) {
 		t.Errorf("%v, want a judgement on the one that was displaced", errs)
 	}
 }
+
+// TestRemoveWhole removes a manifest: no list shows it any more, and no later writer
+// brings it back.
+func TestRemoveWhole(t *testing.T) {
+	subject := subjectOf(0)
+	for _, native := range []bool{false, true} {
+		w := newWorld()
+		w.native = native
+		m := port{world: w}
+		mustPut(t, quick(m), noteOf(t, subject, 1), noteOf(t, subject, 2), signature(subject, 1))
+		all, errs := attach.Collect(t.Context(), quick(m), subject, attach.Artifact)
+		if len(all) != 2 || len(errs) != 0 {
+			t.Fatalf("%+v, %v", all, errs)
+		}
+		gone := noteOf(t, subject, 1).Content.ID()
+		for _, a := range all {
+			if a.ID() != gone {
+				continue
+			}
+			out, err := quick(m).Remove(t.Context(), subject, a)
+			if err != nil || out[0].Shown != "" || len(out[0].Left) != 0 {
+				t.Fatalf("native %v: %+v, %v", native, out, err)
+			}
+		}
+		mustPut(t, quick(m), noteOf(t, subject, 3))
+		all, errs = attach.Collect(t.Context(), quick(m), subject)
+		if len(all) != 3 || len(errs) != 0 {
+			t.Errorf("native %v: %d are left, want 3: %+v, %v", native, len(all), all, errs)
+		}
+		for _, a := range all {
+			if a.ID() == gone {
+				t.Errorf("native %v: it is back in %+v", native, a.Places)
+			}
+		}
+		if r := mustPut(t, quick(m), noteOf(t, subject, 1))[0]; r.Existed || !r.Viewed {
+			t.Errorf("native %v: put again: %+v", native, r)
+		}
+		if all, errs = attach.Collect(t.Context(), quick(m), subject); len(all) != 4 || len(errs) != 0 {
+			t.Errorf("native %v: %d after it was put again, %v", native, len(all), errs)
+		}
+	}
+}

@@ -54,13 +54,14 @@ func (a *archive) scan() error {
 		return err
 	}
 	r := tar.NewReader(a.file)
+	last := int64(0) // where the last file ended
 	for n := 0; ; n++ {
 		h, err := r.Next()
 		switch {
 		case errors.Is(err, io.EOF) && n == 0:
 			return fmt.Errorf("it is empty, or no tar file: %w", attach.ErrMalformed)
 		case errors.Is(err, io.EOF):
-			return nil
+			return a.ends(last, n)
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return fmt.Errorf("it breaks off after %d files: %w: %w", n, attach.ErrMalformed, err)
 		case err != nil:
@@ -75,10 +76,25 @@ func (a *archive) scan() error {
 		if err := a.add(h, at); err != nil {
 			return err
 		}
-		if at+h.Size > info.Size() {
+		if last = at + h.Size; last > info.Size() {
 			return fmt.Errorf("it breaks off in %q: %w", h.Name, attach.ErrMalformed)
 		}
 	}
+}
+
+// ends looks for the block of zeros that ends an archive: one that was cut off
+// between two files has none.
+func (a *archive) ends(last int64, files int) error {
+	const block = 512
+	at := (last + block - 1) / block * block
+	zeros := make([]byte, block)
+	if n, err := a.file.ReadAt(zeros, at); n < block {
+		if err == nil || errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return fmt.Errorf("it breaks off after %d files: %w: %w", files, attach.ErrMalformed, err)
+	}
+	return nil
 }
 
 // compressed says so where the file is a compressed one.

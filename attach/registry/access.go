@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -82,6 +83,28 @@ func (r *repository) grant(write bool, pass string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.passes[write] = pass
+}
+
+// mountsFrom notes that blobs are to be mounted from another repository: a token
+// for writing has to let read that one too. One that does not is given up.
+func (r *repository) mountsFrom(repo name.Repository) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	scope := repo.Scope(transport.PullScope)
+	if !slices.Contains(r.from, scope) && len(r.from) < maxSources {
+		r.from = append(r.from, scope)
+		delete(r.passes, true)
+	}
+}
+
+// maxSources is from how many repositories blobs are mounted with one token.
+const maxSources = 16
+
+// sources returns the scopes of the repositories to mount from.
+func (r *repository) sources() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.from)
 }
 
 // pinged asks the registry what it asks for, once.
@@ -180,7 +203,11 @@ func (c *client) token(ctx context.Context, ping *transport.Challenge, auth auth
 			scope = c.repo.Scope(transport.DeleteScope)
 		}
 	}
-	token, err := transport.Exchange(ctx, c.repo.Registry, auth, c.hosts.plain, []string{scope}, ping)
+	scopes := []string{scope}
+	if write {
+		scopes = append(scopes, c.state.sources()...)
+	}
+	token, err := transport.Exchange(ctx, c.repo.Registry, auth, c.hosts.plain, scopes, ping)
 	var te *transport.Error
 	if err != nil {
 		if line, _, more := strings.Cut(err.Error(), "\n"); more && !errors.As(err, &te) {

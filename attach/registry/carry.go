@@ -17,6 +17,10 @@ func (s *Store) Media() (images, attachments journal.Medium) {
 	return medium{s.subjects}, medium{s.attachments}
 }
 
+// IsTag reports whether the text can be a tag in a registry (distribution
+// specification 1.1, "Pulling manifests").
+func IsTag(s string) bool { return isTag(s) }
+
 // Same reports whether the other medium is the same repository of the same registry.
 func (m medium) Same(other journal.Medium) bool {
 	o, ok := other.(medium)
@@ -39,6 +43,7 @@ func (m medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Medium
 	if !m.mounts() {
 		return false, m.PutBlob(ctx, b)
 	}
+	m.state.mountsFrom(o.repo)
 	location, mounted, err := m.mount(ctx, b, o.repo.RepositoryStr())
 	switch {
 	case err != nil || mounted:

@@ -104,8 +104,8 @@ func (d *deletion) first(ctx context.Context, ref string) error {
 	return nil
 }
 
-func (d *deletion) deleteRequest(ref string) request {
-	return request{method: http.MethodDelete, url: d.url("manifests/"+ref, nil), write: true}
+func (c *client) deleteRequest(ref string) request {
+	return request{method: http.MethodDelete, url: c.url("manifests/"+ref, nil), write: true}
 }
 
 // byDigest deletes what is left, save what a tag names that is to stay.

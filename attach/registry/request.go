@@ -75,7 +75,7 @@ func (c *client) do(ctx context.Context, r request) (*http.Response, error) {
 // again reports whether there is hope in a further try.
 func again(ctx context.Context, resp *http.Response, err error) bool {
 	if ctx.Err() != nil || errors.Is(err, attach.ErrDenied) || errors.Is(err, errStalled) ||
-		errors.Is(err, errRedirect) || errors.Is(err, attach.ErrMalformed) {
+		errors.Is(err, errRedirect) || attach.Judged(err) {
 		return false
 	}
 	var se *statusError

@@ -97,7 +97,7 @@ const crowd = 2500
 
 func listingCases() []Case {
 	all := alone(IgnoreN(), IgnoreLast(), LastMustExist(), MaxN(1000), PseudoTag("_uploads"), AbsentEmpty(), NoCatalog(),
-		Crowd(crowd), EndlessPages(true), EndlessPages(false), StaleLists(2*time.Second), StaleTags(1), StaleFor(2*time.Second))
+		Crowd(crowd), EndlessPages(true), EndlessPages(false), StaleLists(2*time.Second), StaleTags(1), StaleFor(5*time.Minute))
 	return append(all,
 		Case{Quirks: []Quirk{Links(), PageSize(1)}},
 		Case{Quirks: []Quirk{Links(), Crowd(crowd)}},

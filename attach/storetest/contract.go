@@ -63,6 +63,9 @@ func Run(t *testing.T, place func(t *testing.T) Place) {
 		{"bad manifests", badManifests},
 		{"many manifests", manyManifests},
 		{"manifests that differ in annotations", sharedManifest},
+		{"strict image form", strictForm},
+		{"both forms", bothForms},
+		{"planted twin in image form", strictTwin},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, place(t)) })

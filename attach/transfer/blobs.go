@@ -88,9 +88,60 @@ func body(ctx context.Context, d v1.Descriptor, from journal.Medium) attach.Body
 		if err != nil {
 			return nil, fmt.Errorf("read the blob %s: %w", d.Digest, err)
 		}
-		return attach.Check(rc, d)
+		if rc, err = attach.Check(rc, d); err != nil {
+			return nil, err
+		}
+		return &careful{rc: rc}, nil
 	}}
 }
+
+// careful hands out what it reads one piece late: the last piece only when all is
+// known to be what it should be. Thus no upload of other content can end well, even
+// at a registry that does not look.
+type careful struct {
+	rc     io.ReadCloser
+	held   []byte // what may be handed out
+	next   []byte // what was read behind it
+	pieces [2][]byte
+	turn   int // of the pieces
+	err    error
+}
+
+// heldBack is the size of a piece, in bytes.
+const heldBack = 32 << 10
+
+// Read implements io.Reader.
+func (c *careful) Read(p []byte) (int, error) {
+	for len(c.held) == 0 && c.err == nil {
+		c.turn = 1 - c.turn
+		if c.pieces[c.turn] == nil {
+			c.pieces[c.turn] = make([]byte, heldBack)
+		}
+		piece := c.pieces[c.turn]
+		var n int
+		n, c.err = io.ReadFull(c.rc, piece)
+		if c.err == io.ErrUnexpectedEOF { // the last piece; a connection that broke says more than that
+			c.err = io.EOF
+		}
+		c.held, c.next = c.next, piece[:n]
+		switch c.err {
+		case nil:
+		case io.EOF:
+			c.held, c.next = append(c.held, c.next...), nil
+		default: // what was read last is not known to be right
+			c.held = nil
+		}
+	}
+	if len(c.held) == 0 {
+		return 0, c.err
+	}
+	n := copy(p, c.held)
+	c.held = c.held[n:]
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (c *careful) Close() error { return c.rc.Close() }
 
 // load returns the bytes of the object, read again where they were not kept.
 func (c *copier) load(ctx context.Context, o *object) ([]byte, error) {

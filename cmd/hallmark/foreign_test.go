@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -22,10 +23,11 @@ import (
 
 // pushBuildx pushes an index as buildx does with --sbom and --provenance: an image
 // for linux/amd64 and one for linux/arm64, and for each a manifest of statements
-// (BuildKit, docs/attestations/attestation-storage.md): buildx REF
+// (BuildKit, docs/attestations/attestation-storage.md): buildx REF [other]. With
+// "other" the statements are about another image.
 func pushBuildx(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: buildx REF")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: buildx REF [other]")
 	}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	var attested []mutate.IndexAddendum
@@ -39,7 +41,11 @@ func pushBuildx(ts *testscript.TestScript, neg bool, args []string) {
 		digest, err := img.Digest()
 		ts.Check(err)
 		ts.Setenv("DIGEST_"+arch, digest.String())
-		attested = append(attested, mutate.IndexAddendum{Add: statements(ts, digest), Descriptor: v1.Descriptor{
+		about := digest.Hex
+		if len(args) == 2 {
+			about = strings.Repeat("0", 64)
+		}
+		attested = append(attested, mutate.IndexAddendum{Add: statements(ts, about), Descriptor: v1.Descriptor{
 			Platform: &v1.Platform{OS: "unknown", Architecture: "unknown"},
 			Annotations: map[string]string{
 				"vnd.docker.reference.digest": digest.String(),
@@ -54,12 +60,12 @@ func pushBuildx(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // statements is a manifest that holds in-toto statements about an image.
-func statements(ts *testscript.TestScript, image v1.Hash) v1.Image {
+func statements(ts *testscript.TestScript, about string) v1.Image {
 	config, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: "unknown", Architecture: "unknown", RootFS: v1.RootFS{Type: "layers"}})
 	ts.Check(err)
 	img := mutate.ConfigMediaType(mutate.MediaType(config, types.OCIManifestSchema1), types.OCIConfigJSON)
 	for _, predicate := range []string{"https://spdx.dev/Document", "https://slsa.dev/provenance/v0.2"} {
-		text := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v0.1","predicateType":%q,"subject":[{"name":"pkg:docker/app","digest":{"sha256":%q}}],"predicate":{}}`, predicate, image.Hex)
+		text := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v0.1","predicateType":%q,"subject":[{"name":"pkg:docker/app","digest":{"sha256":%q}}],"predicate":{"spdxVersion":"SPDX-2.3"}}`, predicate, about)
 		img, err = mutate.Append(img, mutate.Addendum{
 			Layer:       static.NewLayer([]byte(text), "application/vnd.in-toto+json"),
 			Annotations: map[string]string{"in-toto.io/predicate-type": predicate},

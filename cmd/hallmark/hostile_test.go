@@ -57,6 +57,12 @@ func setFaults(ts *testscript.TestScript, neg bool, args []string) {
 func quirkOf(title, value string) (storetest.Quirk, error) {
 	number := func() int { n, _ := strconv.Atoi(value); return n }
 	switch title {
+	case "immutable":
+		return storetest.Immutable(number()), nil
+	case "images":
+		return storetest.ImagesOnly(), nil
+	case "nodelete":
+		return storetest.NoDelete(), nil
 	case "status":
 		return storetest.Status(number(), "UNKNOWN"), nil
 	case "referrers":
@@ -71,8 +77,6 @@ func quirkOf(title, value string) (storetest.Quirk, error) {
 		return storetest.WrongBytes(), nil
 	case "imagesonly":
 		return storetest.ImagesOnly(), nil
-	case "nodelete":
-		return storetest.NoDelete(), nil
 	case "endless":
 		return storetest.EndlessPages(value == "loop"), nil
 	case "redirect":

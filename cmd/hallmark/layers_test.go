@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match"},
 	{"verify", "sbom/scan", "attach/storetest"},
-	{"verify/policy", "verify/check", "cmd/hallmark/internal/seal", "cmd/hallmark/internal/serve"},
+	{"verify/policy", "verify/check", "cmd/hallmark/internal/seal", "cmd/hallmark/internal/migrate", "cmd/hallmark/internal/serve"},
 	{"verify/admit"},
 	{"cmd/hallmark/internal/report"},
 	{"cmd/hallmark/internal/cli"},

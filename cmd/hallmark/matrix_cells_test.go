@@ -76,6 +76,8 @@ func exceptions() []exception {
 			"The journal cannot be listed, so there may be more."},
 		{`403 DENIED on /tags/list`, "attachers countersign", 0, "cannot be listed",
 			"The command works without the list and says so."},
+		{`tag reads stale for .*`, "attachers countersign", 0, "did not come to rest",
+			"The entry is in the journal; that cosign's tag shows it cannot be seen for minutes, and the command says so."},
 		{`tag reads stale for .*`, "seal", 2, "does not verify from the store",
 			"seal reads back what it wrote. Here it sees what was there before, and says so; a second run finds all of it."},
 		{`(.*, )?blobs redirected to another host that asks for credentials`, "seal pull", 2, "asks for credentials",

@@ -18,11 +18,11 @@ type Wrapped struct {
 }
 
 // Wrap returns the bundle around a DSSE envelope of size bytes, which open yields
-// each time anew. The hint names the public key; cosign takes the base64 of the
-// SHA-256 of its DER. The envelope is taken over as it is and never in memory whole.
+// each time anew. The hint names the public key, "" where it is not known; cosign
+// takes the base64 of the SHA-256 of its DER. The envelope is taken over as it is and never in memory whole.
 func Wrap(hint string, size int64, open func() (io.ReadCloser, error)) (Wrapped, error) {
-	if hint == "" || len(hint) > MaxHint || !utf8.ValidString(hint) {
-		return Wrapped{}, refuse("hint %.100q is empty, too long or not UTF-8", hint)
+	if len(hint) > MaxHint || !utf8.ValidString(hint) {
+		return Wrapped{}, refuse("hint %.100q is too long or not UTF-8", hint)
 	}
 	name, err := json.Marshal(hint)
 	if err != nil {

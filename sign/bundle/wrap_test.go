@@ -15,7 +15,7 @@ const sealed = `{"payloadType":"application/vnd.in-toto+json","payload":"e30=","
 
 // TestWrap has sigstore-go and this package read what Wrap writes.
 func TestWrap(t *testing.T) {
-	for _, hint := range []string{"UFwvXqdhSGmCquBfmB6GWa3u2+HMUokQIcL4VdmzF6Y=", "a \"quoted\" hint\n", "<&>"} {
+	for _, hint := range []string{"", "UFwvXqdhSGmCquBfmB6GWa3u2+HMUokQIcL4VdmzF6Y=", "a \"quoted\" hint\n", "<&>"} {
 		w, err := bundle.Wrap(hint, int64(len(sealed)), func() (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader(sealed)), nil
 		})
@@ -44,7 +44,7 @@ func TestWrap(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []string{"", "\xff", strings.Repeat("x", bundle.MaxHint+1)} {
+	for _, bad := range []string{"\xff", strings.Repeat("x", bundle.MaxHint+1)} {
 		if _, err := bundle.Wrap(bad, 1, nil); !errors.Is(err, bundle.ErrMalformed) {
 			t.Errorf("hint %.10q: %v", bad, err)
 		}

@@ -126,6 +126,9 @@ func cases() []testCase {
 		testCase{"what hallmark seals as referrers cosign 3 accepts", sealedAsReferrers},
 		testCase{"bundles by hallmark and by cosign 3 stand side by side", bundlesSideBySide},
 		testCase{"what hallmark seals in both storages cosign 3 accepts", sealedInBoth},
+		testCase{"what hallmark copies cosign 2 accepts", copied},
+		testCase{"a bundle that hallmark copies cosign 3 accepts", copiedBundle},
+		testCase{"what cosign 2 saved is unpacked", saved},
 	)
 }
 

@@ -61,15 +61,15 @@ func (g *gated) images() error {
 			return err
 		}
 	}
-	policy := fmt.Sprintf("apiVersion: hallmark.dev/v1alpha1\nkind: Policy\nmetadata: {name: production}\nspec:\n  scopes:\n  - name: team\n    images: [\"%s/**\"]\n    keys: [{file: hallmark.pub}]\n", g.reg.Host)
+	policy := fmt.Sprintf("apiVersion: hallmark.dev/v1alpha1\nkind: Policy\nmetadata: {name: production}\nspec:\n  scopes:\n  - name: team\n    images: [\"%s/**\"]\n    keys: [{file: hallmark.pub}]\n    sbom: {}\n", g.reg.Host)
 	if err := g.write("policy.yaml", policy); err != nil {
 		return err
 	}
 	for _, args := range [][]string{
 		{"key", "generate"}, {"key", "generate", "-o", "other.key"},
-		{"sign", "--key", "hallmark.key", g.reg.Host + "/apps/sealed:1"},
-		{"sign", "--key", "hallmark.key", g.reg.Host + "/apps/cold:1"},
-		{"sign", "--key", "other.key", g.reg.Host + "/apps/wrong:1"},
+		{"seal", "--key", "hallmark.key", g.reg.Host + "/apps/sealed:1"},
+		{"seal", "--key", "hallmark.key", g.reg.Host + "/apps/cold:1"},
+		{"seal", "--key", "other.key", g.reg.Host + "/apps/wrong:1"},
 	} {
 		cmd := g.command(args...)
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -133,7 +133,7 @@ func (g *gated) kinds() {
 		g.expect(k+" with a wrongly signed image", false, "none-accepted", g.with(k, host+"/apps/wrong:1"), "create", "-f", "-")
 		g.expect(k+" with one unsigned image among good ones", false, "no-signature",
 			strings.Replace(g.with(k, host+"/apps/sealed:1"), host+"/apps/sealed:1", host+"/apps/bare:1", 1), "create", "-f", "-")
-		g.expect(k+" with a signed image", true, "created", g.with(k, host+"/apps/sealed:1"), "create", "-f", "-")
+		g.expect(k+" with a sealed image", true, "created", g.with(k, host+"/apps/sealed:1"), "create", "-f", "-")
 		g.expect(k+" names its images by digest now", true, host+"/apps/sealed:1@sha256:", "", "get", k, "app", "-o", "jsonpath={..image}{\"\\n\"}")
 	}
 }
@@ -143,7 +143,7 @@ func (g *gated) life() {
 	host := g.reg.Host
 	g.expect("debug container with an unsigned image", false, "no-signature", "",
 		"debug", "app", "--image="+host+"/apps/bare:1", "--target=main", "--profile=general", "--attach=false")
-	g.expect("debug container with a signed image", true, "", "",
+	g.expect("debug container with a sealed image", true, "", "",
 		"debug", "app", "--image="+host+"/apps/sealed:1", "--target=main", "--container=debug", "--profile=general", "--attach=false")
 	g.expect("the debug container is named by digest now", true, host+"/apps/sealed:1@sha256:", "",
 		"get", "pod", "app", "-o", "jsonpath={.spec.ephemeralContainers[*].image}{\"\\n\"}")

@@ -1,11 +1,13 @@
 package lab
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -148,3 +150,61 @@ func (r *Registry) Close() {
 
 // AtClose has the function called when the registry is closed.
 func (r *Registry) AtClose(f func()) { r.close = append([]func(){f}, r.close...) }
+
+// Start starts a registry in a process of its own, behind a counting proxy. The
+// program prints its host on a line and serves until its standard input ends.
+func Start(ctx context.Context, name, path string, args ...string) (*Registry, error) {
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop := func() { in.Close(); _ = cmd.Wait() }
+	host, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("%s %s: no host: %w", path, strings.Join(args, " "), err)
+	}
+	r, err := Proxy(name, strings.TrimSpace(host))
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	r.close = append([]func(){stop}, r.close...)
+	return r, nil
+}
+
+// Doomed returns the host of a proxy for one process. At each request it may
+// strike, with the probability p: the request is lost, or the answer is, and so
+// is all that the process asks afterwards, as if it had died then.
+func (r *Registry) Doomed(p float64) (host string, died *atomic.Bool) {
+	died = new(atomic.Bool)
+	target := &url.URL{Scheme: "http", Host: r.Host}
+	proxy := &httputil.ReverseProxy{ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(req *httputil.ProxyRequest) {
+		req.SetURL(target)
+		req.Out.Host = req.In.Host
+	}}
+	d := Serve("doomed", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		strikes := rand.Float64() < p
+		if died.Load() || strikes && rand.IntN(2) == 0 {
+			died.Store(true)
+			panic(http.ErrAbortHandler)
+		}
+		if strikes {
+			died.Store(true)
+			proxy.ServeHTTP(httptest.NewRecorder(), req)
+			panic(http.ErrAbortHandler)
+		}
+		proxy.ServeHTTP(w, req)
+	}))
+	r.close = append(r.close, d.Close)
+	return d.Host, died
+}

@@ -15,6 +15,32 @@ type key struct {
 	policy [32]byte // the matched policies with their keys
 }
 
+// memory is what the gate remembers. Acceptances and refusals have a place each:
+// to cause refusals without end is easy, and must not make it forget what it
+// accepted.
+type memory struct{ accepted, refused *cache }
+
+func newMemory(size int) memory { return memory{newCache(size), newCache(size)} }
+
+func (m memory) get(k key, now time.Time) (verify.Verdict, bool) {
+	if v, ok := m.accepted.get(k, now); ok {
+		return v, true
+	}
+	return m.refused.get(k, now)
+}
+
+// put keeps a verdict until then, in place of one that was kept before.
+func (m memory) put(k key, v verify.Verdict, until time.Time) {
+	to, other := m.refused, m.accepted
+	if v.Outcome == verify.Accept {
+		to, other = other, to
+	}
+	other.remove(k)
+	to.put(k, v, until)
+}
+
+func (m memory) len() int { return m.accepted.len() + m.refused.len() }
+
 // cache keeps verdicts, the most recently used ones up to a number.
 type cache struct {
 	mu      sync.Mutex
@@ -66,6 +92,14 @@ func (c *cache) put(k key, v verify.Verdict, until time.Time) {
 		c.drop(c.order.Back())
 	}
 	c.entries[k] = c.order.PushFront(&kept{key: k, verdict: v, until: until})
+}
+
+func (c *cache) remove(k key) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.entries[k]; ok {
+		c.drop(e)
+	}
 }
 
 func (c *cache) drop(e *list.Element) {

@@ -24,15 +24,19 @@
 //
 // # What is kept
 //
-// A verdict is kept under the full name of the repository, the digest and the
-// hash of the policies that matched with all their keys. For an index that is the
-// digest of the index, whatever platform a node takes from it. It is kept no longer than the
-// first moment at which an age in a policy changes it. Rejections are kept
+// A verdict is kept under all that it depends on: the full name of the
+// repository, the digest, and the hash of the policies that matched with all
+// their keys and with everything that is revoked. What policies can read of the
+// object, its kind and labels, decides which of them match and nothing else; for
+// an index the verdict is on all of it, whatever platform a node takes; and no
+// policy asks about advisories. A verdict is kept no longer than the first moment
+// at which an age in a policy changes it. Rejections are kept
 // briefly; open questions, and decisions by name (static: pass), never. When the
 // registry is down, images that were accepted stay so for their time, and all
 // others are refused with the reason.
 //
-// Any number of reviews of one new digest cause one verification, which goes on
+// Any number of reviews of one new digest under the same key cause one
+// verification, with the gate's own credentials, which goes on
 // when those who asked ran out of time, so that the next try finds it done.
 //
 // # Updates
@@ -81,7 +85,7 @@ type Options struct {
 	Keep time.Duration
 	// KeepRefusal is how long a rejection is kept, 30 seconds.
 	KeepRefusal time.Duration
-	// Verdicts is how many verdicts are kept, 10000.
+	// Verdicts is how many acceptances are kept, and how many rejections, 10000.
 	Verdicts int
 	// Parallel is how many verifications run at once at one registry, 32.
 	Parallel int
@@ -111,9 +115,10 @@ type Gate struct {
 	opts     Options
 	set      atomic.Pointer[policy.Set]
 	draining atomic.Bool
-	verdicts *cache
+	verdicts memory
 	verify   *flights[key, verify.Verdict]
 	resolve  *flights[string, string]
+	desk     *desk
 	metrics  *metrics
 	stop     context.CancelFunc
 }
@@ -127,9 +132,10 @@ func New(set *policy.Set, o Options) (*Gate, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &Gate{
 		opts:     o,
-		verdicts: newCache(o.Verdicts),
+		verdicts: newMemory(o.Verdicts),
 		verify:   newFlights[key, verify.Verdict](ctx, o.Patience, o.Parallel, func(k key) string { return hostOf(k.repo) }),
 		resolve:  newFlights[string, string](ctx, o.Patience, o.Parallel, hostOf),
+		desk:     newDesk(),
 		metrics:  newMetrics(),
 		stop:     cancel,
 	}

@@ -3,10 +3,7 @@ package admit
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,14 +39,22 @@ func (g *Gate) Handler() http.Handler {
 func (g *Gate) serve(path string, decide func(context.Context, *request) *response) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		begun := g.opts.Now()
-		req, code, err := readReview(w, r)
-		if err != nil {
-			g.metrics.reviewed(path, "unreadable", g.opts.Now().Sub(begun))
-			http.Error(w, clean(err.Error(), maxMessage), code)
+		select {
+		case g.desk.reviews <- struct{}{}:
+			defer func() { <-g.desk.reviews }()
+		default:
+			g.metrics.reviewed(path, "overloaded", 0)
+			http.Error(w, "too many reviews are under way", http.StatusServiceUnavailable)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), g.budget(r))
 		defer cancel()
+		req, err := g.desk.read(ctx, w, r)
+		if err != nil {
+			g.metrics.reviewed(path, "unreadable", g.opts.Now().Sub(begun))
+			http.Error(w, clean(err.Error(), maxMessage), statusOf(err))
+			return
+		}
 		resp := guard(ctx, req, decide)
 		decision := "refused"
 		if resp.Allowed {
@@ -86,32 +91,12 @@ func (g *Gate) budget(r *http.Request) time.Duration {
 	return budget
 }
 
-// readReview reads the body, with the HTTP status for an error.
-func readReview(w http.ResponseWriter, r *http.Request) (*request, int, error) {
-	if mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mt != "application/json" {
-		return nil, http.StatusUnsupportedMediaType, fmt.Errorf("content type %.100q, application/json is read", r.Header.Get("Content-Type"))
-	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxReview))
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the review is larger than %d bytes", MaxReview)
-	case err != nil:
-		return nil, http.StatusBadRequest, fmt.Errorf("read review: %w", err)
-	}
-	req, err := parseReview(raw)
-	if err != nil {
-		return nil, http.StatusBadRequest, err
-	}
-	return req, 0, nil
-}
-
 // validate judges all images of the object.
 func (g *Gate) validate(ctx context.Context, req *request) *response {
-	q, err := req.ask()
-	if err != nil {
-		return refuse(req.UID, 400, "BadRequest", err.Error())
+	if req.wrong != nil {
+		return refuse(req.UID, 400, "BadRequest", req.wrong.Error())
 	}
+	q := req.asks
 	answers := each(g.asked(q), func(i Image) Answer { return g.Judge(ctx, i.Ref, q.object) })
 	return conclude(req.UID, answers)
 }
@@ -132,10 +117,10 @@ func (g *Gate) asked(q question) []Image {
 // mutate writes digests behind the tags that a request brings. Those that an
 // object had before stay as they are: of most of them Kubernetes allows no change.
 func (g *Gate) mutate(ctx context.Context, req *request) *response {
-	q, err := req.ask()
-	if err != nil {
-		return refuse(req.UID, 400, "BadRequest", err.Error())
+	if req.wrong != nil {
+		return refuse(req.UID, 400, "BadRequest", req.wrong.Error())
 	}
+	q := req.asks
 	type pin struct {
 		ref string
 		Answer

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/storetest"
 	"github.com/hallmark-oci/hallmark/sign"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
@@ -93,6 +95,29 @@ func TestNeverAcross(t *testing.T) {
 		if a.Pass != c.pass || a.Kept != c.kept {
 			t.Errorf("%s: pass %v, kept %v: %+v", c.repo, a.Pass, a.Kept, a.Verdict.Checks)
 		}
+	}
+}
+
+// TestSharedUnderOneKey: at the same time too, a digest in another repository or
+// under other policies is another question.
+func TestSharedUnderOneKey(t *testing.T) {
+	w := newWorld(t, admit.Options{}, defaultScopes+"- {name: strict, images: [\"HOST/strict/**\"], keys: [{data: KEY}], signature: {annotations: {a: b}}}\n")
+	_, good := w.push(t, "apps/good", w.key)
+	digest := good[strings.Index(good, "@"):]
+	w.server.Set(storetest.Delay(50 * time.Millisecond))
+	var group sync.WaitGroup
+	for repo, pass := range map[string]bool{"apps/good": true, "apps/elsewhere": false, "strict/good": false, "free/good": true} {
+		for range 20 {
+			group.Go(func() {
+				if a := w.gate.Judge(t.Context(), w.server.Host+"/"+repo+digest, nil); a.Pass != pass {
+					t.Errorf("%s: pass %v: %+v", repo, a.Pass, a.Verdict.Checks)
+				}
+			})
+		}
+	}
+	group.Wait()
+	if n := w.metric(t, "hallmark_admission_verifications_total"); n != "3" {
+		t.Errorf("%s verifications", n)
 	}
 }
 
@@ -229,6 +254,22 @@ func TestBounded(t *testing.T) {
 	}
 	if got := w.metric(t, "hallmark_admission_verdicts_kept"); got != "3" {
 		t.Errorf("%s verdicts are kept", got)
+	}
+}
+
+// TestRefusalsDriveOutNothing: whoever may ask about images without end makes the
+// gate forget refusals, and no acceptance.
+func TestRefusalsDriveOutNothing(t *testing.T) {
+	w := newWorld(t, admit.Options{Verdicts: 3}, defaultScopes)
+	_, good := w.push(t, "apps/good", w.key)
+	_, bare := w.push(t, "apps/bare", nil)
+	w.gate.Judge(t.Context(), good, nil)
+	for i := range 10 {
+		w.gate.Judge(t.Context(), fmt.Sprintf("%s@sha256:%064d", bare[:strings.LastIndex(bare, ":v@")], i), nil)
+	}
+	w.server.Close()
+	if a := w.gate.Judge(t.Context(), good, nil); !a.Pass || !a.Kept {
+		t.Errorf("the acceptance is gone: %+v", a.Verdict.Checks)
 	}
 }
 

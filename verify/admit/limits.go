@@ -12,6 +12,13 @@ const (
 	MaxManifest = 8 << 20
 	// MaxImages is how many images of one object are looked at.
 	MaxImages = 1000
+	// maxReviews is how many reviews are under way at once. Of them so many of
+	// more than maxSmall bytes are read at once as maxLarge says.
+	maxReviews = 1000
+	maxSmall   = 256 << 10
+	maxLarge   = 32
+	// maxUID is the longest name of a request, in bytes.
+	maxUID = 256
 	// maxReference is the longest reference, in bytes.
 	maxReference = 4096
 	// maxFlights is how many verifications are under way or waiting at once, and

@@ -29,6 +29,9 @@ type request struct {
 	Operation   string         `json:"operation"`
 	Object      map[string]any `json:"object"`
 	OldObject   map[string]any `json:"oldObject"`
+
+	asks  question // what settle found
+	wrong error    // why it found none
 }
 
 type groupKind struct {
@@ -69,6 +72,8 @@ func parseReview(raw []byte) (*request, error) {
 		return nil, fmt.Errorf("%w: %.100q of %.100q, %s is spoken", errReview, r.Kind, r.APIVersion, apiVersion)
 	case r.Request == nil || r.Request.UID == "":
 		return nil, fmt.Errorf("%w: no request", errReview)
+	case len(r.Request.UID) > maxUID:
+		return nil, fmt.Errorf("%w: the uid is longer than %d bytes", errReview, maxUID)
 	}
 	return r.Request, nil
 }
@@ -81,6 +86,13 @@ type question struct {
 	// was is what policies could ask about it.
 	standing []Image
 	was      *policy.Object
+}
+
+// settle finds out what the request asks and lets the objects go: they take much
+// memory, and judging may take long.
+func (r *request) settle() {
+	r.asks, r.wrong = r.ask()
+	r.Object, r.OldObject = nil, nil
 }
 
 // ask returns the images of a request that are to be judged, none where the

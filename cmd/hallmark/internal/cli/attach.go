@@ -62,13 +62,17 @@ func (j *attachJob) run(ctx context.Context, arg string, paths []string) error {
 	if err != nil {
 		return err
 	}
+	in, strict, err := j.storage.load()
+	if err != nil {
+		return err
+	}
 	var parcels []attach.Parcel
 	for _, path := range paths {
 		doc, err := readSBOM(path, img.subject)
 		if err != nil {
 			return err
 		}
-		contents, err := artifact.SBOMs(img.subject, doc.body, doc.format.MediaType(), j.scope, j.storage.get())
+		contents, err := artifact.SBOMs(img.subject, doc.body, doc.format.MediaType(), j.scope, in)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
@@ -80,6 +84,7 @@ func (j *attachJob) run(ctx context.Context, arg string, paths []string) error {
 				}
 				c.Annotations[sign.AgainAnnotation] = rand.Text()
 			}
+			c.Strict = strict
 			parcels = append(parcels, attach.Parcel{Subject: img.subject, Content: c})
 		}
 	}

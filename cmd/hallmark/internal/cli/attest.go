@@ -67,6 +67,10 @@ func (j *attestJob) run(ctx context.Context, arg string) error {
 	if err != nil {
 		return usagef("--type %s: %v", j.kind, err)
 	}
+	in, strict, err := j.storage.load()
+	if err != nil {
+		return err
+	}
 	keys, err := j.signers.load(ctx)
 	if err != nil {
 		return err
@@ -80,7 +84,7 @@ func (j *attestJob) run(ctx context.Context, arg string) error {
 			return err
 		}
 	}
-	opts := sign.StatementOptions{PredicateType: j.kind, Predicate: source, Now: j.app.Now(), Again: j.again, Storage: j.storage.get()}
+	opts := sign.StatementOptions{PredicateType: j.kind, Predicate: source, Now: j.app.Now(), Again: j.again, Storage: in, Strict: strict}
 	receipts, err := sign.Statement(ctx, img, img.subject, opts, asSigners(keys))
 	if err != nil {
 		return fmt.Errorf("attest %s with %s as %s: %w", arg, j.predicate, j.kind, err)

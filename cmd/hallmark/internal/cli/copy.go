@@ -65,9 +65,14 @@ type moves struct {
 }
 
 func (m *moves) bind(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&m.only, "only", nil,
-		"move this part alone: "+strings.Join(partNames(), ", ")+"; repeatable")
+	bindOnly(cmd, &m.only)
 	cmd.Flags().BoolVar(&m.noClobber, "no-clobber", false, "refuse to move a tag that names another image")
+}
+
+// bindOnly declares --only.
+func bindOnly(cmd *cobra.Command, only *[]string) {
+	cmd.Flags().StringArrayVar(only, "only", nil,
+		"move this part alone: "+strings.Join(partNames(), ", ")+"; repeatable")
 }
 
 // partNames returns what --only takes.
@@ -81,8 +86,15 @@ func partNames() []string {
 
 // options turns the flags into those of package transfer.
 func (m *moves) options() (transfer.Options, error) {
-	o := transfer.Options{NoClobber: m.noClobber}
-	for _, part := range m.only {
+	o, err := partsOf(m.only)
+	o.NoClobber = m.noClobber
+	return o, err
+}
+
+// partsOf reads --only.
+func partsOf(only []string) (transfer.Options, error) {
+	var o transfer.Options
+	for _, part := range only {
 		switch {
 		case !slices.Contains(partNames(), part):
 			return o, usagef("--only %q: it takes %s", part, strings.Join(partNames(), ", "))

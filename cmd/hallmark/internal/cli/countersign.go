@@ -11,7 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/sign"
+	"github.com/hallmark-oci/hallmark/sign/bundle"
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
 )
 
@@ -112,7 +115,13 @@ func viewOf(ctx context.Context, img image, word string) (signTarget, error) {
 // entriesOf returns the journal entries of what was chosen. An entry that another
 // tool made has none, and is put into the journal first.
 func (s *stored) entriesOf(ctx context.Context, img image) ([]signTarget, error) {
-	all, errs := attach.Collect(ctx, img, img.subject, attach.Kind(s.of))
+	kind := attach.Kind(s.of)
+	kinds := []attach.Kind{kind}
+	if kind == attach.Signature || kind == attach.Attestation {
+		kinds = append(kinds, attach.Artifact) // where bundles are
+	}
+	all, errs := attach.Collect(ctx, img, img.subject, kinds...)
+	all = slices.DeleteFunc(all, func(a attach.Attachment) bool { return a.Kind != kind && bundled(a) != kind })
 	errs = slices.DeleteFunc(errs, attach.Judged)
 	if len(all) == 0 && len(errs) > 0 { // there may be one in a place that was not read
 		return nil, fmt.Errorf("look for the %s of %s: %w", s.of, img.subject, errors.Join(errs...))
@@ -142,6 +151,19 @@ func (s *stored) entriesOf(ctx context.Context, img image) ([]signTarget, error)
 		})
 	}
 	return targets, nil
+}
+
+// bundled returns what a Sigstore bundle among the referrers says that it is: a
+// signature or an attestation; "" for what is no bundle or does not say.
+func bundled(a attach.Attachment) attach.Kind {
+	predicate := a.Annotations[sign.BundlePredicateAnnotation]
+	switch {
+	case !strings.HasPrefix(a.Type, bundle.MediaTypePrefix) || predicate == "":
+		return ""
+	case predicate == payload.Sign:
+		return attach.Signature
+	}
+	return attach.Attestation
 }
 
 // short is as much of an identity as people need.

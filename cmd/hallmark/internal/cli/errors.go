@@ -107,6 +107,8 @@ func hintFor(cmd *cobra.Command, err error) string {
 		return "set HALLMARK_PASSWORD to the password that the key was made with"
 	case errors.Is(err, attach.ErrRemoved):
 		return "give it an identity of its own with --again"
+	case errors.Is(err, attach.ErrForm) && formHint(cmd) != "":
+		return formHint(cmd)
 	case errors.Is(err, attach.ErrDenied):
 		return "log in to the registry (docker login, or the credential helper of your registry) and check that the account may do this"
 	case errors.Is(err, attach.ErrUnconfirmed):

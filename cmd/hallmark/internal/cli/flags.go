@@ -19,9 +19,10 @@ import (
 
 // render is the group of flags that say how the answer is printed.
 type render struct {
-	app    *App
-	format string
-	output string
+	app     *App
+	format  string
+	output  string
+	discard bool // nothing is printed
 }
 
 // bind declares --format and --output. The first format is the default.
@@ -38,6 +39,9 @@ func (r *render) bindOutput(cmd *cobra.Command, app *App) {
 
 // print writes a document where the flags say.
 func (r *render) print(doc report.Document) error {
+	if r.discard {
+		return nil
+	}
 	return r.write(func(w io.Writer) error { return report.Write(w, r.format, doc) })
 }
 

@@ -33,6 +33,7 @@ type getJob struct {
 	kind       attach.Kind
 	types      []string
 	unverified bool
+	inIndex    bool
 	digest     string
 }
 
@@ -62,7 +63,9 @@ func (j *getJob) contradiction(changed func(flag string) bool) error {
 		return usagef("--digest chooses an SBOM, or with --unverified an entry")
 	case j.unverified && (changed("key") || changed("threshold")):
 		return usagef("--unverified asks nobody's key; leave --key and --threshold away, or --unverified")
-	case j.unverified && j.kind == attach.SBOM && changed("type"):
+	case j.inIndex && !j.unverified:
+		return usagef("nobody signed what buildx put into an index: --in-index goes with --unverified")
+	case j.unverified && !j.inIndex && j.kind == attach.SBOM && changed("type"):
 		return usagef("--type chooses among attested SBOMs; with --unverified choose by --digest")
 	}
 	return nil
@@ -76,11 +79,14 @@ func newGetSBOMCmd(app *App) *cobra.Command {
 		Long: `Print the SBOM of an image. Only an SBOM in a statement that an accepted key
 signed, and that names the image's digest, is handed out; its bytes are those
 that were signed. With --unverified the object under cosign's .sbom tag is
-printed, which anyone may have put there.`,
+printed, which anyone may have put there; with --in-index too, the SBOM that
+buildx put into the image's index.`,
 		Example: `  hallmark get sbom registry.example/app:1.0 --key hallmark.pub -o app.spdx.json
-  hallmark get sbom registry.example/app:1.0 --key hallmark.pub --type cyclonedx`,
+  hallmark get sbom registry.example/app:1.0 --key hallmark.pub --type cyclonedx
+  hallmark get sbom registry.example/app:1.0 --unverified --in-index --platform linux/amd64 -o app.spdx.json`,
 	}
 	cmd.Flags().StringArrayVar(&job.types, "type", []string{"spdxjson", "cyclonedx"}, "accepted types of document")
+	job.bindInIndex(cmd)
 	return job.bind(cmd, app)
 }
 
@@ -93,6 +99,7 @@ func newGetAttestationCmd(app *App) *cobra.Command {
   hallmark get attestation registry.example/app:1.0 --unverified`,
 	}
 	cmd.Flags().StringArrayVar(&job.types, "type", nil, "accepted types of predicate: names or URIs")
+	job.bindInIndex(cmd)
 	return job.bind(cmd, app)
 }
 
@@ -111,7 +118,10 @@ cosign's tag as cosign prints them, Sigstore bundles as they are.`,
 func (j *getJob) run(ctx context.Context, arg string) error {
 	ctx, cancel := j.app.context(ctx)
 	defer cancel()
-	if j.unverified {
+	switch {
+	case j.inIndex:
+		return j.fromIndex(ctx, arg)
+	case j.unverified:
 		return j.raw(ctx, arg)
 	}
 	trust, err := j.trust.load(ctx)

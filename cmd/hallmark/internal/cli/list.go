@@ -33,6 +33,7 @@ With --orphans list shows what hangs from images that a repository no longer
 has. An image that cannot be looked for is not taken for one that is gone.`,
 		Example: `  hallmark list registry.example/app:1.0
   hallmark list oci:./layout:1.0 -f json
+  hallmark list registry.example/app:1.0 --recursive
   hallmark list --repository registry.example/app -f json
   hallmark list --orphans registry.example/app`,
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
@@ -42,15 +43,18 @@ has. An image that cannot be looked for is not taken for one that is gone.`,
 	job.target.bindPlatform(cmd)
 	job.out.bind(cmd, app, "text", "json")
 	cmd.Flags().BoolVar(&job.orphans, "orphans", false, "show what hangs from images that the REPOSITORY, named as argument, no longer has")
+	cmd.Flags().BoolVarP(&job.recursive, "recursive", "r", false, "also list the counter-signatures of signatures, attestations and artifacts")
 	return cmd
 }
 
 type listJob struct {
-	app     *App
-	target  target
-	images  images
-	out     render
-	orphans bool
+	app    *App
+	target target
+	images images
+	out    render
+
+	recursive bool
+	orphans   bool
 }
 
 func (j *listJob) run(ctx context.Context, args []string) error {
@@ -125,8 +129,14 @@ func (j *listJob) one(ctx context.Context, img image, r attach.Reader, name stri
 	all, errs := attach.Collect(ctx, r, img.subject)
 	for _, a := range all {
 		e := report.NewEntry(a)
-		if a.Kind == attach.SBOM || artifact.IsSBOM(a) {
-			inner, more := j.signatures(ctx, img, r, a)
+		holders := a.Places
+		if a.Kind != attach.SBOM && !artifact.IsSBOM(a) {
+			if holders = nil; j.recursive {
+				holders = a.Immutable()
+			}
+		}
+		if len(holders) > 0 {
+			inner, more := j.signatures(ctx, img, r, holders)
 			e.SignedBy = inner
 			errs = append(errs, more...)
 		}
@@ -171,13 +181,13 @@ func (j *listJob) inIndex(ctx context.Context, img image) ([]report.InIndex, []e
 	return found, slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-// signatures lists what is attached to the objects that hold an SBOM: seal
-// signs them.
-func (j *listJob) signatures(ctx context.Context, img image, r attach.Reader, a attach.Attachment) ([]report.Signed, []error) {
+// signatures lists the signatures over objects that hold an entry: seal signs those
+// that hold an SBOM, and a counter-signature is one over any.
+func (j *listJob) signatures(ctx context.Context, img image, r attach.Reader, holders []attach.Place) ([]report.Signed, []error) {
 	var out []report.Signed
 	var errs []error
 	seen := make(map[v1.Hash]bool)
-	for _, p := range a.Places {
+	for _, p := range holders {
 		if seen[p.Manifest.Digest] {
 			continue // one object, found by its tag and as a referrer
 		}

@@ -159,7 +159,10 @@ func (j *sealJob) options(ctx context.Context) (seal.Options, error) {
 	if err != nil {
 		return seal.Options{}, usagef("--sbom-format: %v", err)
 	}
-	opts := seal.Options{Format: f, Again: j.again, Tool: j.app.tool(), Storage: j.storage.get()}
+	opts := seal.Options{Format: f, Again: j.again, Tool: j.app.tool()}
+	if opts.Storage, opts.Strict, err = j.storage.load(); err != nil {
+		return opts, err
+	}
 	if opts.Annotations, err = annotations(j.annotations); err != nil {
 		return opts, err
 	}

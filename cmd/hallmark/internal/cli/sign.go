@@ -81,8 +81,11 @@ type signJob struct {
 func (j *signJob) run(ctx context.Context, args []string) error {
 	ctx, cancel := j.app.context(ctx)
 	defer cancel()
-	opts := sign.ImageOptions{Again: j.again, Storage: j.storage.get()}
+	opts := sign.ImageOptions{Again: j.again}
 	var err error
+	if opts.Storage, opts.Strict, err = j.storage.load(); err != nil {
+		return err
+	}
 	if opts.Annotations, err = annotations(j.annotations); err != nil {
 		return err
 	}

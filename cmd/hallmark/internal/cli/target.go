@@ -272,10 +272,11 @@ func (t *target) openLayout(dir string) (*layout.Store, error) {
 	return s, nil
 }
 
-// A repository is a store that tells its tags.
+// A repository is a store that tells its tags, and what it can do.
 type repository interface {
 	attach.Store
 	Tags(ctx context.Context) ([]string, error)
+	Diagnose(ctx context.Context, deep bool) (attach.Diagnosis, error)
 }
 
 // openRepository returns the store that a REPOSITORY argument names.

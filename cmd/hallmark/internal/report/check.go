@@ -214,7 +214,7 @@ func (c Checked) text(p *printer) {
 		p.linef("  to do: %s", c.Advice)
 	}
 	for _, s := range c.SBOMs {
-		p.linef("  from SBOM %s, %s, %s", short(s.Digest), s.Format, count(s.Components, "component", "components"))
+		p.linef("  from SBOM %s, %s, %s", s.Digest, s.Format, count(s.Components, "component", "components"))
 		for _, k := range s.Signers {
 			p.linef("    signed by key %s", short(k))
 		}
@@ -250,6 +250,9 @@ func (f Finding) text(p *printer) {
 
 func (c CheckedParts) text(p *printer) {
 	p.linef("  coverage: %s, %d of a kind that advisories speak of, %d compared", count(c.Components, "component", "components"), c.Mapped, c.Checked)
+	if c.Unknowns > 0 {
+		p.linef("    not known: what is in %s that the SBOM says could not be read", count(c.Unknowns, "file", "files"))
+	}
 	for _, part := range []struct {
 		what   string
 		counts map[string]int

@@ -232,6 +232,9 @@ func (pl Place) describe() string {
 	if pl.Tag == "" || pl.Scheme == string(attach.Journal) {
 		words = append(words, short(pl.Digest))
 	}
+	if pl.Form != "" {
+		words = append(words, "in "+pl.Form+" form")
+	}
 	return strings.Join(words, " ")
 }
 

@@ -138,13 +138,20 @@ type Place struct {
 	Scheme string `json:"scheme"`
 	Digest string `json:"digest"`
 	Tag    string `json:"tag,omitempty"`
+	// Form is "image" where the entry is kept in strict image form, which cosign
+	// does not read.
+	Form string `json:"form,omitempty"`
 }
 
 // places translates places and sorts them, cosign's tag first.
 func places(list []attach.Place) []Place {
 	out := make([]Place, 0, len(list))
 	for _, p := range list {
-		out = append(out, Place{Scheme: string(p.Scheme), Digest: p.Manifest.Digest.String(), Tag: p.Tag})
+		place := Place{Scheme: string(p.Scheme), Digest: p.Manifest.Digest.String(), Tag: p.Tag}
+		if p.Layer != nil {
+			place.Form = "image"
+		}
+		out = append(out, place)
 	}
 	slices.SortFunc(out, func(a, b Place) int {
 		return cmp.Or(

@@ -85,6 +85,11 @@ func documents() map[string]Document {
 		"verdicts": NewVerdicts("reject", verdict, Verdict{Image: "other:1", Outcome: "undetermined", Error: "no such host", Checks: []Check{}}),
 		"listing": NewListing("registry.example/app:1.0", digest("image").String(), []Entry{holder, NewEntry(att), NewEntry(sig)},
 			[]error{errors.New("referrers: 503"), errors.New("journal: cut off")}),
+		"diagnosis": NewDiagnosis(attach.Diagnosis{
+			Place: "registry.example/app", Works: attach.Yes, Left: []string{"hallmark-doctor-x", digest("left").String()},
+			Traits: []attach.Trait{{Name: "referrers API", Value: "none", Detail: "404 Not Found\x1b[31m"}, {Name: "ETag", Value: attach.No}},
+			Plan:   []attach.Trait{{Name: "journal", Value: "tags", Detail: "one tag for each entry"}},
+		}),
 		"listing-empty": NewListing("registry.example/app:1.0", digest("image").String(), nil, nil),
 		"inventory":     &shown,
 		"key": KeyInfo{Name: "hallmark.key", Algorithm: "ecdsa-p256", Fingerprint: digest("key").String(), Private: true,
@@ -196,7 +201,7 @@ func TestKinds(t *testing.T) {
 		}
 		types[doc.kind()] = reflect.TypeOf(doc)
 	}
-	want := []string{"checks", "copies", "failure", "inventory", "key", "listing", "receipts", "sealed", "validation", "verdicts", "version"}
+	want := []string{"checks", "copies", "diagnosis", "failure", "inventory", "key", "listing", "receipts", "sealed", "validation", "verdicts", "version"}
 	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}

@@ -38,6 +38,8 @@ type Options struct {
 	Again bool
 	// Storage is where everything is kept.
 	Storage attach.Storage
+	// Strict has what is kept under tags kept in strict image form.
+	Strict bool
 	// Tool and Created go into the SBOM; see scan.Options.
 	Tool    sbom.Tool
 	Created time.Time
@@ -79,7 +81,7 @@ func Image(ctx context.Context, store attach.Store, s attach.Subject, o Options)
 			return out, err
 		}
 	}
-	if err := out.attach(ctx, store, doc, o.Storage); err != nil {
+	if err := out.attach(ctx, store, doc, o); err != nil {
 		return out, fmt.Errorf("attach the SBOM: %w", err)
 	}
 	var err error
@@ -94,13 +96,14 @@ func Image(ctx context.Context, store attach.Store, s attach.Subject, o Options)
 }
 
 // attach puts the SBOM beside the image.
-func (out *Sealed) attach(ctx context.Context, store attach.Store, doc *Document, in attach.Storage) error {
-	contents, err := artifact.SBOMs(out.Subject, doc.Body, doc.Format.MediaType(), "", in)
+func (out *Sealed) attach(ctx context.Context, store attach.Store, doc *Document, o Options) error {
+	contents, err := artifact.SBOMs(out.Subject, doc.Body, doc.Format.MediaType(), "", o.Storage)
 	if err != nil {
 		return err
 	}
 	var parcels []attach.Parcel
 	for _, c := range contents {
+		c.Strict = o.Strict
 		parcels = append(parcels, attach.Parcel{Subject: out.Subject, Content: c})
 	}
 	out.SBOMs, err = store.Put(ctx, parcels...)
@@ -122,7 +125,7 @@ func encode(inv sbom.Inventory, f format.Format) (*Document, error) {
 func attest(ctx context.Context, store attach.Store, s attach.Subject, doc *Document, o Options) ([]attach.Receipt, error) {
 	source := payload.Source{Size: doc.Body.Size, Open: doc.Body.Open}
 	return sign.Statement(ctx, store, s, sign.StatementOptions{
-		PredicateType: predicateType(doc.Format), Predicate: source, Again: o.Again, Storage: o.Storage,
+		PredicateType: predicateType(doc.Format), Predicate: source, Again: o.Again, Storage: o.Storage, Strict: o.Strict,
 	}, signers(o.Keys))
 }
 
@@ -130,7 +133,7 @@ func attest(ctx context.Context, store attach.Store, s attach.Subject, doc *Docu
 // which never changes, and the object under cosign's tag as it is now.
 func (out *Sealed) sign(ctx context.Context, store attach.Store, o Options) error {
 	receipts, err := sign.Image(ctx, store, []attach.Subject{out.Subject}, signers(o.Keys), sign.ImageOptions{
-		Annotations: o.Annotations, Again: o.Again, Storage: o.Storage,
+		Annotations: o.Annotations, Again: o.Again, Storage: o.Storage, Strict: o.Strict,
 	})
 	if err != nil {
 		return fmt.Errorf("sign the image: %w", err)
@@ -144,7 +147,7 @@ func (out *Sealed) sign(ctx context.Context, store attach.Store, o Options) erro
 	if len(out.Holders) == 0 {
 		return nil
 	}
-	if _, err := sign.Image(ctx, store, out.Holders, signers(o.Keys), sign.ImageOptions{Storage: o.Storage}); err != nil {
+	if _, err := sign.Image(ctx, store, out.Holders, signers(o.Keys), sign.ImageOptions{Storage: o.Storage, Strict: o.Strict}); err != nil {
 		return fmt.Errorf("sign the SBOM objects: %w", err)
 	}
 	return nil
@@ -203,7 +206,7 @@ func check(ctx context.Context, store attach.Store, s attach.Subject, holders []
 func Index(ctx context.Context, store attach.Store, s attach.Subject, o Options) (Sealed, error) {
 	out := Sealed{Subject: s}
 	receipts, err := sign.Image(ctx, store, []attach.Subject{s}, signers(o.Keys), sign.ImageOptions{
-		Annotations: o.Annotations, Again: o.Again, Storage: o.Storage,
+		Annotations: o.Annotations, Again: o.Again, Storage: o.Storage, Strict: o.Strict,
 	})
 	if err != nil {
 		return out, fmt.Errorf("sign the index: %w", err)

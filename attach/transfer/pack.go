@@ -1,0 +1,296 @@
+package transfer
+
+import (
+	"archive/tar"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/journal"
+)
+
+// refName is the annotation that makes a tag of an entry of index.json (image
+// specification 1.1, image-layout).
+const refName = "org.opencontainers.image.ref.name"
+
+// ErrTagTaken says that two images of one archive would have one tag.
+var ErrTagTaken = errors.New("two images would have one tag")
+
+// A Packer gathers images, with everything that hangs from them, for an archive:
+// an OCI layout in a tar file. It is made by NewPacker.
+type Packer struct {
+	options Options
+	entries map[string]v1.Descriptor // of index.json, by tag, or by digest where there is none
+	blobs   map[v1.Hash]packed
+	results []Result
+}
+
+// A packed is one blob of an archive, a manifest or content.
+type packed struct {
+	desc     v1.Descriptor
+	manifest bool
+	raw      []byte // of a manifest, where it was kept
+	from     journal.Medium
+}
+
+// NewPacker returns a packer of nothing.
+func NewPacker(o Options) *Packer {
+	return &Packer{options: o, entries: make(map[string]v1.Descriptor), blobs: make(map[v1.Hash]packed)}
+}
+
+// Add reads all manifests of the subject and of what hangs from it, and gives the
+// image the tag, or none where that is empty. No content is read yet. Attachments
+// that cannot be read are problems of the result that Write returns. It returns
+// an error that wraps [ErrTagTaken] when another image has the tag.
+func (p *Packer) Add(ctx context.Context, src Place, subject attach.Subject, tag string) error {
+	images, attachments := src.Media()
+	root, err := images.Manifest(ctx, subject.Desc.Digest.String())
+	if err == nil && root.Desc.Digest != subject.Desc.Digest {
+		err = fmt.Errorf("it has digest %s: %w", root.Desc.Digest, attach.ErrDigest)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", subject, err)
+	}
+	t, err := newWalker(subject.Repo, images, attachments, p.options.kinds()).walk(ctx, root)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", subject, err)
+	}
+	r := Result{Source: subject, Destination: attach.Subject{Desc: subject.Desc}, Tag: tag, Problems: t.problems}
+	if p.options.image() {
+		if err := p.enter(tag, t.root.desc); err != nil {
+			return fmt.Errorf("pack %s: %w", subject, err)
+		}
+	}
+	keys := make(map[string]bool)
+	for _, o := range t.objects {
+		if o.image && !p.options.image() {
+			continue
+		}
+		if o.broken != nil {
+			what := fmt.Sprintf("the object %s, whole, with %d entries", o.desc.Digest, len(o.keys()))
+			r.Problems = append(r.Problems, Problem{What: what, Err: o.broken})
+			continue
+		}
+		if err := p.take(o, &r); err != nil {
+			return fmt.Errorf("pack %s: %w", subject, err)
+		}
+		for k := range o.keys() {
+			keys[k] = true
+		}
+	}
+	r.Attachments = len(keys)
+	p.results = append(p.results, r)
+	return nil
+}
+
+// take notes an object with its blobs, and what index.json says of it.
+func (p *Packer) take(o *object, r *Result) error {
+	for _, h := range o.hangs {
+		d := o.desc
+		if h.tag == "" {
+			d.ArtifactType, d.Annotations = h.listed.ArtifactType, h.listed.Annotations
+		}
+		if err := p.enter(h.tag, d); err != nil {
+			return err
+		}
+		r.Objects = append(r.Objects, Object{Kind: string(h.kind), Desc: o.desc, Subject: h.subject, Tag: h.tag, State: Sent})
+	}
+	if len(o.hangs) == 0 {
+		kind, tag := string(attach.Artifact), ""
+		if o.image {
+			kind = "image"
+		}
+		if o.desc.Digest == r.Source.Desc.Digest {
+			tag = r.Tag
+		}
+		r.Objects = append(r.Objects, Object{Kind: kind, Desc: o.desc, Tag: tag, State: Sent})
+	}
+	p.blobs[o.desc.Digest] = packed{desc: o.desc, manifest: true, raw: o.raw, from: o.from}
+	for _, d := range o.parts.blobs {
+		if _, there := p.blobs[d.Digest]; !there {
+			p.blobs[d.Digest] = packed{desc: d, from: o.from}
+			r.Blobs++
+			r.Bytes += d.Size
+		}
+	}
+	return nil
+}
+
+// enter makes index.json name the descriptor.
+func (p *Packer) enter(tag string, d v1.Descriptor) error {
+	key := tag
+	if tag == "" {
+		key = d.Digest.String()
+	}
+	if old, taken := p.entries[key]; taken {
+		if old.Digest != d.Digest {
+			return fmt.Errorf("%s is %s and %s: %w", tag, old.Digest, d.Digest, ErrTagTaken)
+		}
+		return nil
+	}
+	e := v1.Descriptor{MediaType: d.MediaType, Size: d.Size, Digest: d.Digest, ArtifactType: d.ArtifactType, Annotations: d.Annotations}
+	if tag != "" {
+		e.Annotations = map[string]string{refName: tag}
+	}
+	p.entries[key] = e
+	return nil
+}
+
+// Write writes the archive: the same bytes for the same content, whatever the time
+// and the order. Content goes from its source straight into the archive, checked
+// on the way. On an error what was written is of no use.
+func (p *Packer) Write(ctx context.Context, w io.Writer) ([]Result, error) {
+	t := tar.NewWriter(w)
+	index, err := p.index()
+	if err != nil {
+		return nil, err
+	}
+	files := []struct {
+		name string
+		raw  []byte
+	}{{"oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`)}, {"index.json", index}}
+	for _, f := range files {
+		if err := member(t, f.name, int64(len(f.raw)), bytes.NewReader(f.raw)); err != nil {
+			return nil, err
+		}
+	}
+	blobs := make([]packed, 0, len(p.blobs))
+	for _, b := range p.blobs {
+		blobs = append(blobs, b)
+	}
+	slices.SortFunc(blobs, func(a, b packed) int { return strings.Compare(a.desc.Digest.Hex, b.desc.Digest.Hex) })
+	if p.options.Planned != nil {
+		p.options.Planned(len(blobs))
+	}
+	for _, b := range blobs {
+		if err := p.writeBlob(ctx, t, b); err != nil {
+			return nil, fmt.Errorf("pack %s: %w", b.desc.Digest, err)
+		}
+		if p.options.Step != nil {
+			p.options.Step()
+		}
+	}
+	for i := range p.results {
+		slices.SortFunc(p.results[i].Objects, compareObjects)
+	}
+	return p.results, t.Close()
+}
+
+// index returns index.json. Entries are in the order of their tags, those without
+// one last.
+func (p *Packer) index() ([]byte, error) {
+	list := make([]v1.Descriptor, 0, len(p.entries))
+	for _, e := range p.entries {
+		list = append(list, e)
+	}
+	slices.SortFunc(list, func(a, b v1.Descriptor) int {
+		one, two := a.Annotations[refName], b.Annotations[refName]
+		untagged := func(tag string) int {
+			if tag == "" {
+				return 1
+			}
+			return 0
+		}
+		return cmp.Or(cmp.Compare(untagged(one), untagged(two)), strings.Compare(one, two), strings.Compare(a.Digest.Hex, b.Digest.Hex))
+	})
+	return json.Marshal(struct {
+		SchemaVersion int             `json:"schemaVersion"`
+		MediaType     types.MediaType `json:"mediaType"`
+		Manifests     []v1.Descriptor `json:"manifests"`
+	}{2, types.OCIImageIndex, list})
+}
+
+// writeBlob copies a blob into the archive. A connection that breaks is made anew,
+// and what came already is read past, still under one digest.
+func (p *Packer) writeBlob(ctx context.Context, t *tar.Writer, b packed) error {
+	open := body(ctx, b.desc, b.from).Open
+	if b.manifest {
+		open = func() (io.ReadCloser, error) {
+			raw := b.raw
+			if raw == nil {
+				m, err := b.from.Manifest(ctx, b.desc.Digest.String())
+				if err != nil {
+					return nil, err
+				}
+				raw = m.Raw
+			}
+			return attach.Check(io.NopCloser(bytes.NewReader(raw)), b.desc)
+		}
+	}
+	r := &again{ctx: ctx, open: open}
+	defer r.close()
+	return member(t, "blobs/sha256/"+b.desc.Digest.Hex, b.desc.Size, r)
+}
+
+// maxAgain is how often a blob is opened anew.
+const maxAgain = 3
+
+// again reads content that can be opened anew where it breaks off.
+type again struct {
+	ctx   context.Context
+	open  func() (io.ReadCloser, error)
+	rc    io.ReadCloser
+	read  int64
+	tries int
+}
+
+// Read implements io.Reader.
+func (a *again) Read(p []byte) (int, error) {
+	for {
+		n, err := a.try(p)
+		a.read += int64(n)
+		if err == nil || errors.Is(err, io.EOF) || attach.Judged(err) || errors.Is(err, attach.ErrNotFound) ||
+			errors.Is(err, attach.ErrDenied) || a.ctx.Err() != nil || a.tries == maxAgain {
+			return n, err
+		}
+		a.tries++
+		a.close()
+		if n > 0 {
+			return n, nil
+		}
+	}
+}
+
+func (a *again) try(p []byte) (int, error) {
+	if a.rc == nil {
+		rc, err := a.open()
+		if err != nil {
+			return 0, err
+		}
+		a.rc = rc
+		if _, err := io.CopyN(io.Discard, rc, a.read); err != nil {
+			return 0, err
+		}
+	}
+	return a.rc.Read(p)
+}
+
+func (a *again) close() {
+	if a.rc != nil {
+		a.rc.Close()
+		a.rc = nil
+	}
+}
+
+// member writes one file of the archive, with nothing in its header that another
+// run would make otherwise.
+func member(t *tar.Writer, name string, size int64, r io.Reader) error {
+	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, Format: tar.FormatPAX}); err != nil {
+		return err
+	}
+	n, err := io.Copy(t, r)
+	if err == nil && n != size {
+		err = fmt.Errorf("%s: %d of %d bytes: %w", name, n, size, io.ErrUnexpectedEOF)
+	}
+	return err
+}
