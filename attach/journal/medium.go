@@ -50,6 +50,26 @@
 // the view, which the next writer that answers for the view puts back from the
 // journal, and its own entries have no journal. What this package saw in a view
 // it never drops.
+//
+// # Removing
+//
+// What is removed would come back with the next merge, since others saw it. So a
+// remover first writes a tombstone, beside the journal and named after the entry:
+// a list of the journal tells of it without anything being opened. Only then does
+// it write the view without the entry, as a writer that answers for the view, and
+// at last it deletes the journal entries, as far as the medium does that. What
+// shares a journal entry with what goes gets one of its own before. Who lists the
+// journal after a tombstone was written neither merges the entry nor leaves it in a
+// view that it writes; the argument above holds for "shows nothing that has a
+// tombstone" as it does for "shows all that was journaled".
+//
+// Of two who delete, one may count on a journal entry that the other takes away. So
+// each looks once more after its last deletion, and writes what is missing again.
+//
+// To put an entry again is to delete its tombstone first. A tombstone hides nothing
+// but what it names, and who can write tombstones can delete as well. It revokes
+// nothing: a reader who has the entry from elsewhere, or from a view that a foreign
+// tool wrote, may still be shown it.
 package journal
 
 import (

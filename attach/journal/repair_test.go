@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -244,7 +243,7 @@ func TestCrashes(t *testing.T) {
 			if dead == 0 || len(view) < ok {
 				t.Errorf("seed %d: %d died, %d succeeded, the view shows %d", seed, dead, ok, len(view))
 			}
-			t.Log(fmt.Sprintf("native %v, seed %d: %d died, %d succeeded, %d in the view, which lacked %d before", native, seed, dead, ok, len(view), lacked))
+			t.Logf("native %v, seed %d: %d died, %d succeeded, %d in the view, which lacked %d before", native, seed, dead, ok, len(view), lacked)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func newClient(repo string, o Options) (*client, error) {
 		return nil, fmt.Errorf("repository %q: %w", repo, err)
 	}
 	c := &client{repo: r, options: hosts.options, push: o.Push, hosts: hosts}
-	c.options.PageSize = o.PageSize
+	c.options.PageSize, c.options.Delete = o.PageSize, o.Delete
 	c.host, c.state = hosts.of(r.RegistryStr(), r.RepositoryStr())
 	return c, nil
 }

@@ -73,6 +73,7 @@ func TestScript(t *testing.T) {
 			"index":     pushIndex,
 			"layout":    pushLayout,
 			"login":     login,
+			"expunge":   expunge,
 			"move":      moveTag,
 			"peak":      peak,
 			"plant":     plant,

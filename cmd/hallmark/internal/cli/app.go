@@ -94,7 +94,7 @@ anywhere. It works on any registry and on OCI layout directories.`,
 	root.AddCommand(
 		newSealCmd(app), newVerifyCmd(app), newCheckCmd(app), newAdmitCmd(app), newListCmd(app), newGetCmd(app),
 		newSignCmd(app), newAttestCmd(app), newAttachCmd(app), newPushCmd(app), newPullCmd(app),
-		newCopyCmd(app), newPackCmd(app), newUnpackCmd(app), newMigrateCmd(app),
+		newCopyCmd(app), newPackCmd(app), newUnpackCmd(app), newMigrateCmd(app), newCleanCmd(app), newRepairCmd(app),
 		newKeyCmd(app), newSBOMCmd(app), newRegistryCmd(app), newDoctorCmd(app), newVersionCmd(app),
 	)
 	root.SetHelpCommandGroupID(groupTools)

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
+	"maps"
 
 	"github.com/spf13/cobra"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/artifact"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sbom/format"
+	"github.com/hallmark-oci/hallmark/sign"
 )
 
 func newAttachCmd(app *App) *cobra.Command {
@@ -39,6 +42,7 @@ statement is signed about it: 'hallmark seal --sbom FILE' does both, and
 	job.storage.bind(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
 	cmd.Flags().StringVar(&job.scope, "scope", "", "what the documents describe: all, layer=sha256:..., or path=/...")
+	cmd.Flags().BoolVar(&job.again, "again", false, "attach under cosign's tag even what stands there, or was removed where nothing can be deleted")
 	return cmd
 }
 
@@ -48,6 +52,7 @@ type attachJob struct {
 	out     render
 	storage storage
 	scope   string
+	again   bool
 }
 
 func (j *attachJob) run(ctx context.Context, arg string, paths []string) error {
@@ -72,6 +77,13 @@ func (j *attachJob) run(ctx context.Context, arg string, paths []string) error {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		for _, c := range contents {
+			if j.again && c.Kind == attach.SBOM {
+				c.Annotations = maps.Clone(c.Annotations)
+				if c.Annotations == nil {
+					c.Annotations = make(map[string]string)
+				}
+				c.Annotations[sign.AgainAnnotation] = rand.Text()
+			}
 			c.Strict = strict
 			parcels = append(parcels, attach.Parcel{Subject: img.subject, Content: c})
 		}

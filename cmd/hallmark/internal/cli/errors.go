@@ -105,6 +105,8 @@ func hintFor(cmd *cobra.Command, err error) string {
 		return "choose another tag, or leave --no-clobber out to move this one; nothing was written"
 	case errors.Is(err, key.ErrPassword):
 		return "set HALLMARK_PASSWORD to the password that the key was made with"
+	case errors.Is(err, attach.ErrRemoved):
+		return "give it an identity of its own with --again"
 	case errors.Is(err, attach.ErrForm) && formHint(cmd) != "":
 		return formHint(cmd)
 	case errors.Is(err, attach.ErrDenied):

@@ -175,10 +175,14 @@ type trust struct {
 }
 
 func (t *trust) bind(cmd *cobra.Command, app *App) {
-	t.app = app
-	cmd.Flags().StringArrayVarP(&t.keys, "key", "k", nil,
-		"public key that may sign: a file or env://NAME; repeat to accept several")
+	t.bindKeys(cmd, app, "public key that may sign: a file or env://NAME; repeat to accept several")
 	cmd.Flags().IntVar(&t.threshold, "threshold", 1, "how many distinct keys must have signed")
+}
+
+// bindKeys declares --key alone.
+func (t *trust) bindKeys(cmd *cobra.Command, app *App, usage string) {
+	t.app = app
+	cmd.Flags().StringArrayVarP(&t.keys, "key", "k", nil, usage)
 }
 
 // load reads the public keys.

@@ -27,17 +27,22 @@ func newListCmd(app *App) *cobra.Command {
 every place where it was found (cosign's tag, a referrer, the journal). Of an
 index also the attestations that buildx put into it, and which image they are
 about. Nothing that list shows is verified. When a place cannot be read, list
-says so and ends with exit code 2.`,
+says so and ends with exit code 2.
+
+With --orphans list shows what hangs from images that a repository no longer
+has. An image that cannot be looked for is not taken for one that is gone.`,
 		Example: `  hallmark list registry.example/app:1.0
   hallmark list oci:./layout:1.0 -f json
   hallmark list registry.example/app:1.0 --recursive
-  hallmark list --repository registry.example/app -f json`,
+  hallmark list --repository registry.example/app -f json
+  hallmark list --orphans registry.example/app`,
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
 	}
 	job.target.bind(cmd, app)
 	job.images.bind(cmd, &job.target)
 	job.target.bindPlatform(cmd)
 	job.out.bind(cmd, app, "text", "json")
+	cmd.Flags().BoolVar(&job.orphans, "orphans", false, "show what hangs from images that the REPOSITORY, named as argument, no longer has")
 	cmd.Flags().BoolVarP(&job.recursive, "recursive", "r", false, "also list the counter-signatures of signatures, attestations and artifacts")
 	return cmd
 }
@@ -49,11 +54,18 @@ type listJob struct {
 	out    render
 
 	recursive bool
+	orphans   bool
 }
 
 func (j *listJob) run(ctx context.Context, args []string) error {
 	ctx, cancel := j.app.context(ctx)
 	defer cancel()
+	if j.orphans {
+		if len(args) != 1 || j.images.from != "" || j.images.repository != "" || j.target.platform != "" {
+			return usagef("--orphans takes one repository as argument, and none of --from, --repository, --platform")
+		}
+		return listOrphans(ctx, &j.target, &j.out, args[0])
+	}
 	list, err := j.images.names(ctx, args)
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ type target struct {
 	insecure   bool
 	attachRepo string
 	push       bool // the command writes
+	deletes    bool // the command deletes, too
 	bare       bool // the command has nothing to do with attachments
 	platform   string
 	parallel   int
@@ -142,7 +143,7 @@ func (t *target) registry(repo string) (*registry.Store, error) {
 	if err := t.limits(); err != nil {
 		return nil, err
 	}
-	s, err := registry.New(repo, registry.Options{Hosts: t.shared(), AttachmentRepo: t.attachments(), Push: t.push})
+	s, err := registry.New(repo, registry.Options{Hosts: t.shared(), AttachmentRepo: t.attachments(), Push: t.push, Delete: t.deletes})
 	if err != nil {
 		return nil, err
 	}

@@ -99,12 +99,14 @@ func sortEntries(entries []Entry) {
 	for _, e := range entries {
 		slices.SortFunc(e.SignedBy, func(a, b Signed) int { return strings.Compare(a.Subject, b.Subject) })
 	}
-	slices.SortFunc(entries, func(a, b Entry) int {
-		return cmp.Or(
-			cmp.Compare(kindRank(a.Kind), kindRank(b.Kind)),
-			strings.Compare(a.Type, b.Type), strings.Compare(a.ID, b.ID),
-		)
-	})
+	slices.SortFunc(entries, compareEntries)
+}
+
+func compareEntries(a, b Entry) int {
+	return cmp.Or(
+		cmp.Compare(kindRank(a.Kind), kindRank(b.Kind)),
+		strings.Compare(a.Type, b.Type), strings.Compare(a.ID, b.ID),
+	)
 }
 
 func kindRank(kind string) int { return slices.Index(attach.Kinds(), attach.Kind(kind)) }
