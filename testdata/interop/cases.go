@@ -129,6 +129,9 @@ func cases() []testCase {
 		testCase{"what hallmark copies cosign 2 accepts", copied},
 		testCase{"a bundle that hallmark copies cosign 3 accepts", copiedBundle},
 		testCase{"what cosign 2 saved is unpacked", saved},
+		testCase{"an attestation that hallmark moved to the referrers cosign 3 accepts", migratedToReferrers},
+		testCase{"an attestation by cosign 3 that hallmark moved to the tags cosign 2 accepts", migratedToTags},
+		testCase{"the image form stands beside what cosign reads", imageForm},
 	)
 }
 

@@ -84,3 +84,53 @@ func bundlesSideBySide(x *exchange) error {
 		x.v3("verify", "ecdsa-p256.pub", img), x.v3("verify", "ed25519.pub", img), x.v3("verify", "cosign.pub", img),
 	)
 }
+
+// migratedToReferrers moves an attestation into a bundle without signing it again.
+func migratedToReferrers(x *exchange) error {
+	img, err := x.image()
+	if err != nil {
+		return err
+	}
+	key, pub := "ecdsa-p256.key", "ecdsa-p256.pub"
+	return x.steps(
+		x.hm("attest", "--key", key, "--type", "spdxjson", "--predicate", "spdx.json", img),
+		x.hm("migrate", "--to", "referrers", "--delete-old", img),
+		x.v3("verify-attestation", pub, img, "--type", "spdxjson"),
+		no(x.v3("verify-attestation", "cosign.pub", img, "--type", "spdxjson")),
+	)
+}
+
+// migratedToTags takes an attestation by cosign 3 out of its bundle: then cosign 2
+// reads it.
+func migratedToTags(x *exchange) error {
+	img, err := x.image()
+	if err != nil {
+		return err
+	}
+	return x.steps(
+		cosignWrites(x, 3, "attest", "--type", "spdxjson", "--predicate", "spdx.json", img),
+		no(x.v2("verify-attestation", "cosign.pub", img, "--type", "spdxjson")),
+		x.hm("migrate", "--to", "tags", "--delete-old", img),
+		x.v2("verify-attestation", "cosign.pub", img, "--type", "spdxjson"),
+		x.v3("verify-attestation", "cosign.pub", img, "--type", "spdxjson"),
+		no(x.v2("verify-attestation", "ecdsa-p256.pub", img, "--type", "spdxjson")),
+	)
+}
+
+// imageForm keeps a signature in a form that cosign does not read, and does not
+// break what it reads.
+func imageForm(x *exchange) error {
+	img, err := x.image()
+	if err != nil {
+		return err
+	}
+	return x.steps(
+		x.hm("sign", "--as", "image", "--key", "ecdsa-p256.key", img),
+		x.hm("verify", "--key", "ecdsa-p256.pub", img),
+		no(x.v2("verify", "ecdsa-p256.pub", img)),
+		x.hm("sign", "--key", "ed25519.key", img),
+		x.v2("verify", "ed25519.pub", img),
+		x.v3("verify", "ed25519.pub", img),
+		x.hm("verify", "--threshold", "2", "--key", "ed25519.pub", "--key", "ecdsa-p256.pub", img),
+	)
+}

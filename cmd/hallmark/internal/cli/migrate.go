@@ -22,10 +22,10 @@ again: attestations become Sigstore bundles among the referrers, or come out of
 them, and SBOMs become artifacts, or documents under cosign's tag. Content and
 signatures stay the same bytes, so that whoever accepted them still does.
 
-What cannot be moved stays, and migrate says why: a signature under cosign's
-tag has another format than one in a bundle, and a certificate or a log entry
-would be lost. Nothing is deleted, unless --delete-old is given: then what was
-moved goes from where it was, once the new is confirmed and other tools see it.`,
+What cannot be moved stays, and migrate says why: a signature under cosign's tag
+has another format than one in a bundle, and a certificate or a log entry would
+be lost. Nothing is deleted, unless --delete-old is given: then what was moved
+goes from where it was, once the new is confirmed and other tools see it.`,
 		Example: `  hallmark migrate registry.example/app:1.0 --to referrers
   hallmark migrate registry.example/app:1.0 --to tags --delete-old`,
 		Args: cobra.ExactArgs(1),
