@@ -115,6 +115,8 @@ func exceptions() []exception {
 			"What arrived is not what its digest says. That is a definite no."},
 		{`other bytes than the digest says on /manifests/sha256-`, "countersign", 1, "no signature that could be counter-signed",
 			"What arrived is not what its digest says. That is a definite no."},
+		{`other bytes than the digest says on /manifests/sha256-`, "migrate", 0, "nothing is attached that could be moved",
+			"What arrived is not what its digest says and counts as nothing, so there is nothing to move. migrate does not name it: list does."},
 		{`503 UNAVAILABLE on .*PUT.*`, "writers", 2, "503 Service Unavailable", "The registry takes no manifest."},
 		{`other credentials wanted`, "*", 2, "401 Unauthorized", "The registry does not know the user."},
 		{`tokens from another host by http`, "*", 2, "sends for a token to auth.example.com by http",

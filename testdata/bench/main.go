@@ -226,6 +226,7 @@ func (b *bench) rows(cache string) []row {
 		{name: "verify a 77 MB SBOM attestation: CPU, memory", measure: b.large},
 		{name: "size of the binary", measure: b.size, all: true},
 		{name: "requests to attach an SBOM or file: referrers API / tags / tags, uploads in two steps", measure: b.attachRequests, all: true},
+		{name: "requests to sign with a bundle among referrers", measure: b.bundleRequests},
 		{name: "requests to verify by tag: accepted / refused, one signature", measure: b.refusalRequests},
 		{name: fmt.Sprintf("list one image in a repository of %d tags: requests, time", b.crowd.tags), measure: b.listOne, all: true},
 		{name: fmt.Sprintf("verify all images of a repository of %d tags: time, memory", b.crowd.tags), measure: b.audit},
