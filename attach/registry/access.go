@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -86,15 +87,20 @@ func (r *repository) grant(write bool, pass string) {
 }
 
 // mountsFrom notes that blobs are to be mounted from another repository: a token
-// for writing has to let read that one too. One that does not is given up.
-func (r *repository) mountsFrom(repo name.Repository) {
+// for writing has to let read that one too. One that does not is given up. It
+// returns false where the registry lately refused to mount anything.
+func (r *repository) mountsFrom(repo name.Repository, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if now.Before(r.noMount) {
+		return false
+	}
 	scope := repo.Scope(transport.PullScope)
 	if !slices.Contains(r.from, scope) && len(r.from) < maxSources {
 		r.from = append(r.from, scope)
 		delete(r.passes, true)
 	}
+	return true
 }
 
 // maxSources is from how many repositories blobs are mounted with one token.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -40,10 +41,9 @@ func (m medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Medium
 	if m.Same(o) {
 		return true, nil
 	}
-	if !m.mounts() {
+	if !m.state.mountsFrom(o.repo, m.options.Now()) {
 		return false, m.PutBlob(ctx, b)
 	}
-	m.state.mountsFrom(o.repo)
 	location, mounted, err := m.mount(ctx, b, o.repo.RepositoryStr())
 	switch {
 	case err != nil || mounted:
@@ -70,6 +70,11 @@ func (m medium) mount(ctx context.Context, b attach.Body, from string) (upload *
 		write:  true,
 	}
 	resp, err := m.do(ctx, r)
+	if err != nil && ctx.Err() == nil {
+		// There are token services that give no token for two repositories.
+		m.state.mountsNothing(m.options.Now().Add(learnedFor))
+		return nil, false, nil
+	}
 	if err != nil {
 		return nil, false, err
 	}
@@ -83,17 +88,16 @@ func (m medium) mount(ctx context.Context, b attach.Body, from string) (upload *
 	case retryable(resp.StatusCode):
 		return nil, false, nil
 	}
-	m.state.mu.Lock()
-	defer m.state.mu.Unlock()
-	m.state.noMount = m.options.Now().Add(learnedFor)
+	m.state.mountsNothing(m.options.Now().Add(learnedFor))
 	return nil, false, nil
 }
 
-// mounts reports whether the registry did not lately refuse to mount a blob.
-func (m medium) mounts() bool {
-	m.state.mu.Lock()
-	defer m.state.mu.Unlock()
-	return !m.options.Now().Before(m.state.noMount)
+// mountsNothing notes that until then no blob is to be mounted, and that tokens
+// need not let read other repositories.
+func (r *repository) mountsNothing(until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.noMount, r.from = until, nil
 }
 
 // hasBlob asks whether the repository has the blob.

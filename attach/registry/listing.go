@@ -103,8 +103,12 @@ func (m medium) tags(ctx context.Context, start, prefix string) ([]string, error
 		if len(tags) > 0 && prefix != "" && behind(tags[len(tags)-1], prefix) {
 			break
 		}
+		here := next
 		if next, err = m.nextPage(next, resp.Header); err != nil {
 			return nil, err
+		}
+		if next != nil && len(tags) > 0 && !fresh && *next != *here {
+			break // behind the last tag this registry begins anew: all of it was seen
 		}
 		// A full page without a link may have another behind it. One that
 		// brought nothing new has not.

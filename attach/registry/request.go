@@ -173,16 +173,25 @@ func (c *client) send(ctx context.Context, guard *watchdog, r request, to *url.U
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || had.fresh || had.pass == "" {
 		return resp, err
 	}
-	renewed, _, err := c.authorize(ctx, r.write, had.pass)
-	if err == nil && renewed.pass == had.pass {
-		return resp, nil
+	for range maxRenewals { // others may have used up what they got together with this request
+		renewed, _, err := c.authorize(ctx, r.write, had.pass)
+		if err == nil && renewed.pass == had.pass {
+			return resp, nil
+		}
+		resp.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		had = renewed
+		if resp, err = c.transmit(ctx, guard, r, &u, had.pass); err != nil || resp.StatusCode != http.StatusUnauthorized || renewed.fresh {
+			return resp, err
+		}
 	}
-	resp.Body.Close()
-	if err != nil {
-		return nil, err
-	}
-	return c.transmit(ctx, guard, r, &u, renewed.pass)
+	return resp, nil
 }
+
+// maxRenewals is how often a token is asked for anew for one request.
+const maxRenewals = 3
 
 // transmit sends the request one time to the address.
 func (c *client) transmit(ctx context.Context, guard *watchdog, r request, u *url.URL, pass string) (*http.Response, error) {

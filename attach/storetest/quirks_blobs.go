@@ -59,8 +59,8 @@ func Mount202() Quirk {
 	})
 }
 
-// Mounts mounts blobs: what is asked for is in all repositories, as the registry
-// behind has one store of blobs. A blob that is not there at all is answered 202.
+// Mounts mounts blobs for who may read the repository that they are taken from. A
+// blob that is not there, or that he may not read there, is answered 202.
 func Mounts() Quirk {
 	return onMount("mount answered 201", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		mount(w, r, next)
@@ -71,7 +71,13 @@ func Mounts() Quirk {
 func mount(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
 	digest := r.URL.Query().Get("mount")
 	blob := "/v2/" + route(r).repo + "/blobs/" + digest
-	if record(next, httptest.NewRequestWithContext(r.Context(), http.MethodHead, blob, nil)).Code != http.StatusOK {
+	from := blob
+	if repo := r.URL.Query().Get("from"); repo != "" {
+		from = "/v2/" + repo + "/blobs/" + digest
+	}
+	head := httptest.NewRequestWithContext(r.Context(), http.MethodHead, from, nil)
+	head.Header.Set("Authorization", r.Header.Get("Authorization"))
+	if record(next, head).Code != http.StatusOK {
 		next.ServeHTTP(w, setQuery(setQuery(r, "mount", ""), "from", ""))
 		return false
 	}

@@ -2,9 +2,11 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -59,32 +61,67 @@ func (c *copier) confirm(ctx context.Context) error {
 	if len(want) == 0 || c.skipAll {
 		return ctx.Err()
 	}
-	there, err := c.arrived(ctx)
+	there, err := c.settled(ctx, want)
 	if err != nil {
 		return err
-	}
-	again, err := c.save(ctx, want, there)
-	if err != nil {
-		return err
-	}
-	if again {
-		if there, err = c.arrived(ctx); err != nil {
-			return err
-		}
 	}
 	if err := c.catchUp(ctx, there); err != nil {
 		return err
 	}
-	have := there.keys()
-	for k, o := range want {
-		if have[k] == nil {
-			c.problem(fmt.Sprintf("%s, in the object %s", k, o.desc.Digest),
-				fmt.Errorf("the destination does not list it: %w", attach.ErrUnconfirmed))
-		}
+	for o, what := range c.missing(want, there) {
+		c.problem(fmt.Sprintf("%s, in the object %s", what, o.desc.Digest),
+			fmt.Errorf("the destination does not list it: %w", attach.ErrUnconfirmed))
 	}
 	c.result.Problems = append(c.result.Problems, there.problems...)
 	slices.SortFunc(c.result.Problems, func(a, b Problem) int { return strings.Compare(a.String(), b.String()) })
 	return ctx.Err()
+}
+
+// missing returns the objects of which something was not found at the destination,
+// and what: an entry, or the manifest that was written.
+func (c *copier) missing(want map[string]*object, there *tree) map[*object]string {
+	all := make(map[*object]string)
+	for o := range c.expected {
+		if there.by[o.desc.Digest] == nil {
+			all[o] = "the manifest"
+		}
+	}
+	have := there.keys()
+	for k, o := range want {
+		if have[k] == nil {
+			all[o] = k
+		}
+	}
+	return all
+}
+
+// settling is how long it is waited between two looks at the destination.
+func settling() []time.Duration {
+	return []time.Duration{200 * time.Millisecond, 600 * time.Millisecond, 1800 * time.Millisecond}
+}
+
+// settled walks through the destination until all that is wanted is found, or for
+// some time: there are registries that show what was written a little later.
+func (c *copier) settled(ctx context.Context, want map[string]*object) (*tree, error) {
+	for try := 0; ; try++ {
+		there, err := c.arrived(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(c.missing(want, there)) == 0 || try == len(settling()) {
+			return there, nil
+		}
+		again, err := c.save(ctx, want, there)
+		if err != nil {
+			return nil, err
+		}
+		if again && try == 0 {
+			continue
+		}
+		if err := journal.Sleep(ctx, settling()[try]); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // readBack reads the images from the destination. The image itself may still be
@@ -95,8 +132,9 @@ func (c *copier) readBack(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(requests)
+	unsent := c.unsent
 	for _, o := range c.source.objects {
-		if o.image && o != c.unsent {
+		if o.image && o != unsent {
 			g.Go(func() error { return c.readBackOne(ctx, o) })
 		}
 	}
@@ -107,6 +145,12 @@ func (c *copier) readBackOne(ctx context.Context, o *object) error {
 	m, err := c.images.Manifest(ctx, o.desc.Digest.String())
 	if err == nil && m.Desc.Digest != o.desc.Digest {
 		err = fmt.Errorf("it has digest %s: %w", m.Desc.Digest, attach.ErrDigest)
+	}
+	if o == c.source.root && c.unsent == nil && c.result.Tag != "" && errors.Is(err, attach.ErrNotFound) {
+		c.mu.Lock() // there are registries that collect at once what has no tag
+		defer c.mu.Unlock()
+		c.unsent = o
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("read %s@%s back: %w: %w", c.result.Destination.Repo, o.desc.Digest, err, attach.ErrUnconfirmed)
@@ -179,61 +223,57 @@ func (c *copier) wanted() map[string]*object {
 // entries under their tags, and others into the list that stands for the referrers
 // API. There are registries that take referrers and never list them.
 func (c *copier) save(ctx context.Context, want map[string]*object, there *tree) (bool, error) {
-	have := there.keys()
-	saved := make(map[*object]bool)
-	for k, o := range want {
-		if have[k] != nil || !c.native || saved[o] || o.broken != nil {
+	saved := 0
+	for o := range c.missing(want, there) {
+		if !c.native || o.broken != nil {
 			continue
 		}
-		saved[o] = true
 		if o.record == "" {
 			c.empty = true
 			continue
 		}
+		saved++
 		if err := c.putManifest(ctx, o, c.attachments, o.record); err != nil {
 			c.problem(fmt.Sprintf("the journal entry %s", o.record), err)
 		}
 	}
 	if !c.empty {
-		return len(saved) > 0, ctx.Err()
+		return saved > 0, ctx.Err()
 	}
 	return true, c.under(ctx, c.attachments, c.sendLists)
 }
 
-// catchUp completes views that this copy wrote and that lack what the journal
-// of the destination has: somebody may have attached it since.
+// catchUp completes views that this copy wrote and that lack what the journal of
+// the destination has: somebody may have attached it since.
 func (c *copier) catchUp(ctx context.Context, there *tree) error {
 	shown := make(map[string]bool)
-	views := make(map[string]bool)
 	for _, o := range there.objects {
 		for _, h := range o.hangs {
-			if h.role != journal.View {
-				continue
-			}
-			views[h.subject.String()+" "+string(h.kind)] = true
 			for _, e := range o.entries[h.subject] {
-				shown[keyOf(h, e)] = true
+				shown[keyOf(h, e)] = shown[keyOf(h, e)] || h.role == journal.View
 			}
 		}
 	}
+	behind := make(map[v1.Hash]bool)
 	var parcels []attach.Parcel
-	begun := make(map[string]bool)
 	for _, o := range there.objects {
 		for _, h := range o.hangs {
-			unit := h.subject.String() + " " + string(h.kind)
-			if h.role != journal.Entry || !c.viewed[h.subject] || !views[unit] || begun[unit] {
+			if h.role != journal.Entry || !c.viewed[h.subject] || h.kind == attach.Artifact {
 				continue
 			}
 			for _, e := range o.entries[h.subject] {
-				if !shown[keyOf(h, e)] && !begun[unit] {
-					begun[unit] = true
-					parcels = append(parcels, c.repair(c.parcel(ctx, c.attachments, h, e)))
+				switch {
+				case shown[keyOf(h, e)]:
+				case c.native && h.tag != "":
+					parcels = append(parcels, c.parcel(ctx, c.attachments, h, e))
+				default:
+					behind[h.subject] = true
 				}
 			}
 		}
 	}
-	if len(parcels) == 0 {
-		return nil
+	if err := c.put(ctx, parcels); err != nil {
+		return err
 	}
-	return c.put(ctx, parcels)
+	return c.repair(ctx, behind)
 }

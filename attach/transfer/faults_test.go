@@ -178,7 +178,7 @@ func TestInterrupted(t *testing.T) {
 				defer cancel()
 				var mu sync.Mutex
 				seen := 0
-				server.Set(append([]storetest.Quirk{storetest.Watch("interrupted", func(handle func()) {
+				server.Set(append([]storetest.Quirk{storetest.Watch("stopped", func(handle func()) {
 					mu.Lock()
 					if seen++; seen == after {
 						cancel()
@@ -290,7 +290,7 @@ func TestTokens(t *testing.T) {
 	s := newServer(t, storetest.Mounts())
 	src := onRegistry(t, s, "from")
 	st := fill(t, src)
-	s.Set(storetest.Mounts(), tokens.Quirk())
+	s.Set(tokens.Quirk(), storetest.Mounts())
 	hosts := registry.NewHosts(registry.Options{Sleep: quick, Keychain: someone{}})
 	tokens.User, tokens.Password = "user", "secret"
 	r := transfer(t, sharing(t, s, "from", hosts), sharing(t, s, "to", hosts), st, "v2", Options{})

@@ -13,7 +13,7 @@ import (
 )
 
 // tagged returns what is kept under a tag that begins with the digest of the subject.
-func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string, gone *journal.Graves) []found {
+func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string, guessed bool, gone *journal.Graves) []found {
 	role, kind := journal.RoleOf(subject, tag)
 	switch {
 	case role == journal.NoRole, role == journal.Tombstone, role == journal.List && w.noLists,
@@ -23,7 +23,7 @@ func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string, gone *
 	}
 	m, err := w.read(ctx, w.attachments, tag)
 	switch {
-	case errors.Is(err, attach.ErrNotFound) && w.tags == nil && !w.seek:
+	case errors.Is(err, attach.ErrNotFound) && guessed:
 		return nil
 	case err != nil:
 		w.problem("what is tagged "+tag, err)

@@ -13,24 +13,37 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/journal"
 )
 
-// sendAttachments stores what hangs from the images: first what no other writer
-// can displace, then views, then lists of referrers.
+// sendAttachments stores what hangs from the images: what is nearer to the image
+// first, since there are registries that collect what hangs from nothing. Of what
+// is equally near, that which no other writer can displace comes first, then views.
+// Lists of referrers are last.
 func (c *copier) sendAttachments(ctx context.Context) error {
-	var fixed, views []*object
+	parts := make([]*object, 0)
+	fixed, views := make(map[int][]*object), make(map[int][]*object)
+	last := 0
 	for _, o := range c.source.objects {
 		switch {
 		case o.image && len(o.hangs) == 0:
+			continue
+		case len(o.hangs) == 0:
+			parts = append(parts, o)
 		case o.view():
-			views = append(views, o)
+			views[o.level] = append(views[o.level], o)
 		default:
-			fixed = append(fixed, o)
+			fixed[o.level] = append(fixed[o.level], o)
 		}
+		last = max(last, o.level)
 	}
-	if err := c.inOrder(ctx, fixed, c.sendFixed); err != nil {
+	if err := c.inOrder(ctx, parts, c.sendFixed); err != nil {
 		return err
 	}
-	if err := c.inOrder(ctx, views, c.sendView); err != nil {
-		return err
+	for level := range last + 1 {
+		if err := c.inOrder(ctx, fixed[level], c.sendFixed); err != nil {
+			return err
+		}
+		if err := c.inOrder(ctx, views[level], c.sendView); err != nil {
+			return err
+		}
 	}
 	return c.sendLists(ctx)
 }
@@ -94,36 +107,49 @@ func (c *copier) sendHang(ctx context.Context, o *object, h hang) (state string,
 	}
 	if tag == "" {
 		if c.listed[h.subject][o.desc.Digest] {
-			return There, nil
+			return c.there(o, nil)
 		}
-		return c.sent(c.sendWhole(ctx, o, o.desc.Digest.String()))
+		return c.sent(o, c.sendWhole(ctx, o, o.desc.Digest.String()))
 	}
 	if c.tags == nil || c.tags[tag] {
 		if there, err := c.has(ctx, o, h, tag); err != nil || there {
-			return c.there(err)
+			return c.there(nil, err)
 		}
 	}
 	err = c.sendWhole(ctx, o, tag)
 	if errors.Is(err, attach.ErrImmutable) { // somebody was quicker
 		if there, again := c.has(ctx, o, h, tag); again != nil || there {
-			return c.there(again)
+			return c.there(nil, again)
 		}
 	}
-	return c.sent(err)
+	return c.sent(o, err)
 }
 
-func (c *copier) sent(err error) (string, error) {
+// sent tells that the object was written, unless it was not.
+func (c *copier) sent(o *object, err error) (string, error) {
 	if err != nil {
 		return Failed, err
 	}
+	c.expect(o)
 	return Sent, nil
 }
 
-func (c *copier) there(err error) (string, error) {
+// there tells that the object, or one of that name when it is nil, was there.
+func (c *copier) there(o *object, err error) (string, error) {
 	if err != nil {
 		return Failed, err
 	}
+	if o != nil {
+		c.expect(o)
+	}
 	return There, nil
+}
+
+// expect notes that the object is to be found at the destination by its digest.
+func (c *copier) expect(o *object) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expected[o] = true
 }
 
 // has reports whether the destination has the object under the tag. The name of a
@@ -195,9 +221,9 @@ func (c *copier) sendViewOf(ctx context.Context, o *object, h hang) (state strin
 	switch {
 	case err == nil:
 		c.mu.Lock()
-		defer c.mu.Unlock()
 		c.viewed[h.subject] = true
-		return Sent, nil
+		c.mu.Unlock()
+		return Sent, nil // not to be expected by its digest: others may add to it at once
 	case errors.Is(err, attach.ErrImmutable): // somebody was quicker
 		m, err := c.attachments.Manifest(ctx, h.tag)
 		if err != nil {
@@ -249,36 +275,32 @@ func (c *copier) mergeAll(ctx context.Context) error {
 	}
 	recorded := c.recorded()
 	var parcels []attach.Parcel
+	behind := make(map[v1.Hash]bool)
 	for _, m := range c.merges {
-		var lacking, new []attach.Parcel
 		for _, e := range m.object.entries[m.hang.subject] {
-			if m.has[e.ID()] || c.gone[m.hang.subject].HoldEntry(m.hang.kind, e) {
+			switch {
+			case m.has[e.ID()], c.gone[m.hang.subject].HoldEntry(m.hang.kind, e):
+				continue
+			case recorded[keyOf(m.hang, e)]:
+				behind[m.hang.subject] = true
 				continue
 			}
 			if err := c.sendBlob(ctx, e.Desc, m.object.from, c.attachments); err != nil {
 				c.problem(fmt.Sprintf("the %s %s of %s", m.hang.kind, e.Desc.Digest, m.hang.subject), err)
 				continue
 			}
-			p := c.parcel(ctx, m.object.from, m.hang, e)
-			if lacking = append(lacking, p); !recorded[keyOf(m.hang, e)] {
-				new = append(new, p)
-			}
+			parcels = append(parcels, c.parcel(ctx, m.object.from, m.hang, e))
 		}
-		if len(new) == 0 && len(lacking) > 0 && len(m.has) > 0 {
-			new = []attach.Parcel{c.repair(lacking[0])}
-		} else if len(new) == 0 {
-			new = lacking
-		}
-		parcels = append(parcels, new...)
 	}
-	if len(parcels) == 0 {
-		return ctx.Err()
+	if err := c.put(ctx, parcels); err != nil {
+		return err
 	}
-	return c.put(ctx, parcels)
+	return c.repair(ctx, behind)
 }
 
-// recorded returns the entries that stand in journal entries which were copied
-// to where the destination's writers look for the journal.
+// recorded returns the entries that stand in journal entries which were copied to
+// where the destination keeps its journal. Where that is one of referrers, views
+// are not completed from tags: what stands there is attached anew.
 func (c *copier) recorded() map[string]bool {
 	seen := make(map[string]bool)
 	for _, o := range c.source.objects {
@@ -296,32 +318,43 @@ func (c *copier) recorded() map[string]bool {
 
 // parcel returns the entry as something to attach at the destination.
 func (c *copier) parcel(ctx context.Context, from journal.Medium, h hang, e cosign.Entry) attach.Parcel {
-	subject := v1.Descriptor{Digest: h.subject}
-	if o := c.source.by[h.subject]; o != nil {
-		subject = o.desc
-	}
 	return attach.Parcel{
-		Subject: attach.Subject{Repo: c.result.Destination.Repo, Desc: subject},
+		Subject: c.at(h.subject),
 		Content: attach.Content{
 			Kind: h.kind, MediaType: string(e.Desc.MediaType), Annotations: e.Desc.Annotations, Body: body(ctx, e.Desc, from),
 		},
 	}
 }
 
-// repair returns a parcel that adds nothing, since whatever is there stands for
-// it: what is left of putting it is that the view is completed from the journal.
-func (c *copier) repair(p attach.Parcel) attach.Parcel {
-	gone := c.gone[p.Subject.Desc.Digest]
-	p.Content.Same = func(_ context.Context, _ attach.Reader, a attach.Attachment) bool {
-		d := a.Desc
-		d.Annotations = a.Annotations
-		return !gone.HoldEntry(a.Kind, cosign.Entry{Desc: d})
+// repair completes the views of the subjects from the journal of the destination.
+func (c *copier) repair(ctx context.Context, subjects map[v1.Hash]bool) error {
+	for s := range subjects {
+		done, err := c.dst.Repair(ctx, c.at(s), attach.RepairOptions{})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			c.problem(fmt.Sprintf("the views of %s", s), err)
+		}
+		c.result.Notes = append(c.result.Notes, done.Notes...)
 	}
-	return p
+	return ctx.Err()
+}
+
+// at returns a subject of the source as one of the destination.
+func (c *copier) at(digest v1.Hash) attach.Subject {
+	d := v1.Descriptor{Digest: digest}
+	if o := c.source.by[digest]; o != nil {
+		d = o.desc
+	}
+	return attach.Subject{Repo: c.result.Destination.Repo, Desc: d}
 }
 
 // put attaches the parcels at the destination.
 func (c *copier) put(ctx context.Context, parcels []attach.Parcel) error {
+	if len(parcels) == 0 {
+		return ctx.Err()
+	}
 	receipts, err := c.dst.Put(ctx, parcels...)
 	if ctx.Err() != nil {
 		return ctx.Err()

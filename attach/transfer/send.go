@@ -33,6 +33,7 @@ type copier struct {
 	empty     bool                        // it does, and does not list them
 	asked     bool                        // whether it does is known
 	gone      map[v1.Hash]*journal.Graves // what was removed there, by subject
+	expected  map[*object]bool            // what must be found at the destination by digest
 	listed    map[v1.Hash]map[v1.Hash]bool
 	merges    []merge
 	viewed    map[v1.Hash]bool // subjects a view of which this copy wrote as it is
@@ -47,11 +48,12 @@ type copier struct {
 func newCopier(src, dst Place, o Options) (*copier, error) {
 	c := &copier{
 		options: o, dst: dst,
-		listed: make(map[v1.Hash]map[v1.Hash]bool),
-		viewed: make(map[v1.Hash]bool),
-		gone:   make(map[v1.Hash]*journal.Graves),
-		blobs:  make(map[blobKey]*upload),
-		slots:  make(chan struct{}, requests),
+		listed:   make(map[v1.Hash]map[v1.Hash]bool),
+		viewed:   make(map[v1.Hash]bool),
+		gone:     make(map[v1.Hash]*journal.Graves),
+		expected: make(map[*object]bool),
+		blobs:    make(map[blobKey]*upload),
+		slots:    make(chan struct{}, requests),
 	}
 	c.srcImages, c.srcAttachments = src.Media()
 	images, attachments := dst.Media()

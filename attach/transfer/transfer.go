@@ -46,6 +46,7 @@ var ErrExists = errors.New("the tag names another image")
 // attachments.
 type Place interface {
 	attach.Store
+	attach.Keeper
 	// Media returns the medium of images and that of attachments, mostly one.
 	Media() (images, attachments journal.Medium)
 }

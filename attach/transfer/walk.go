@@ -30,6 +30,7 @@ type object struct {
 	desc    v1.Descriptor
 	raw     []byte // nil where it is read again when it is needed
 	from    journal.Medium
+	level   int  // how many manifests away from the image it was found
 	image   bool // the image itself, or one that its index lists
 	hangs   []hang
 	parts   parts
@@ -102,7 +103,7 @@ func (w *walker) walk(ctx context.Context, root attach.Manifest) (*tree, error) 
 	if len(w.kinds) > 0 {
 		w.listTags(ctx)
 	}
-	level, err := w.add(ctx, []found{{manifest: root, from: w.images, image: true}})
+	level, err := w.add(ctx, 0, []found{{manifest: root, from: w.images, image: true}})
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +116,7 @@ func (w *walker) walk(ctx context.Context, root attach.Manifest) (*tree, error) 
 		if err != nil {
 			return nil, err
 		}
-		if level, err = w.add(ctx, all); err != nil {
+		if level, err = w.add(ctx, n, all); err != nil {
 			return nil, err
 		}
 	}
@@ -123,7 +124,7 @@ func (w *walker) walk(ctx context.Context, root attach.Manifest) (*tree, error) 
 }
 
 // add notes manifests and returns those that are new.
-func (w *walker) add(ctx context.Context, all []found) ([]*object, error) {
+func (w *walker) add(ctx context.Context, level int, all []found) ([]*object, error) {
 	var fresh []*object
 	for _, f := range all {
 		o := w.tree.by[f.manifest.Desc.Digest]
@@ -131,7 +132,7 @@ func (w *walker) add(ctx context.Context, all []found) ([]*object, error) {
 			if len(w.tree.objects) == MaxObjects {
 				return nil, fmt.Errorf("more than %d manifests belong to it: %w", MaxObjects, attach.ErrLimit)
 			}
-			o = &object{desc: f.manifest.Desc, from: f.from, entries: make(map[v1.Hash][]cosign.Entry)}
+			o = &object{desc: f.manifest.Desc, from: f.from, level: level, entries: make(map[v1.Hash][]cosign.Entry)}
 			if o.parts, o.broken = partsOf(f.manifest.Raw); o.broken != nil && f.image {
 				return nil, fmt.Errorf("manifest %s: %w", o.desc.Digest, o.broken)
 			}
@@ -228,26 +229,29 @@ func (w *walker) listTags(ctx context.Context) {
 }
 
 // tagsOf returns the tags of what hangs from the subject. Where tags cannot be
-// listed, it returns those that can be guessed.
-func (w *walker) tagsOf(ctx context.Context, subject v1.Hash) []string {
+// listed, or the list shows nothing that hangs from an image, which a list of
+// yesterday may, it returns those that can be guessed: not all of them exist.
+func (w *walker) tagsOf(ctx context.Context, o *object) (tags []string, guessed bool) {
+	subject := o.desc.Digest
 	prefix := attach.FallbackTagOf(subject)
 	if w.tags != nil {
-		return w.tags[prefix]
-	}
-	if w.seek {
-		tags, err := w.attachments.Tags(ctx, prefix)
-		if err == nil {
-			return tags
+		tags = w.tags[prefix]
+	} else if w.seek {
+		var err error
+		if tags, err = w.attachments.Tags(ctx, prefix); err != nil {
+			w.problem("the tags of what hangs from "+subject.String(), err)
 		}
-		w.problem("the tags of what hangs from "+subject.String(), err)
 	}
-	guess := []string{prefix}
+	if len(tags) > 0 || !o.image && w.tags != nil {
+		return tags, false
+	}
+	tags = []string{prefix}
 	for _, k := range attach.Kinds() {
 		if t := attach.CosignTagOf(subject, k); t != "" {
-			guess = append(guess, t)
+			tags = append(tags, t)
 		}
 	}
-	return guess
+	return tags, true
 }
 
 // expand returns what the object lists and what hangs from it.
@@ -267,9 +271,10 @@ func (w *walker) expand(ctx context.Context, o *object) ([]found, error) {
 		return all, err
 	}
 	subject := o.desc.Digest
-	tags, list := w.tagsOf(ctx, subject), w.referring(ctx, subject)
+	tags, guessed := w.tagsOf(ctx, o)
+	list := w.referring(ctx, subject)
 	gone := w.graves(ctx, subject, tags, list)
-	tagged, err := each(tags, func(tag string) ([]found, error) { return w.tagged(ctx, subject, tag, gone), ctx.Err() })
+	tagged, err := each(tags, func(tag string) ([]found, error) { return w.tagged(ctx, subject, tag, guessed, gone), ctx.Err() })
 	if err != nil {
 		return nil, err
 	}

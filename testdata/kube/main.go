@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hallmark-oci/hallmark/testdata/lab"
@@ -30,7 +31,7 @@ func main() {
 	readme := flag.String("readme", "README.md", "where the configuration of the webhook is written down")
 	into := flag.String("record", "", "folder for AdmissionReviews; none are recorded without it")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Hour)
 	err := run(ctx, *hallmark, *cache, *readme, *into)
 	cancel()

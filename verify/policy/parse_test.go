@@ -68,7 +68,10 @@ func parse(text string) (*policy.Set, error) {
 // TestAccepted has scopes that both the parser and the schema take.
 func TestAccepted(t *testing.T) {
 	s := schema(t)
+	other := generated(t)
 	for _, text := range []string{
+		scope(`KEYS, "countersigned": {"keys": [{"data": "` + other + `"}]}`),
+		scope(`KEYS, "sbom": {}, "countersigned": {"threshold": 1, "keys": [{"data": "` + other + `"}]}`),
 		scope(`KEYS`),
 		scope(`KEYS, "mode": "warn", "threshold": 1`),
 		scope(`KEYS, "signature": {"annotations": {"env": "prod"}}`),
@@ -90,6 +93,16 @@ func TestAccepted(t *testing.T) {
 			t.Errorf("schema: %s\n%v", text, err)
 		}
 	}
+}
+
+// generated returns a new public key as it stands in a policy.
+func generated(t *testing.T) string {
+	t.Helper()
+	k, err := key.Generate(key.ECDSAP256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(k.PublicKey().PEM()), "\n", `\n`)
 }
 
 func asJSON(t *testing.T, text string) any {
@@ -123,6 +136,9 @@ func TestRefused(t *testing.T) {
 		scope(`KEYS, "signature": {"annotations": {"n": 1}}`):          "a number where text is wanted",
 		scope(`KEYS, "attestations": [{"maxAge": "1d"}]`):              "field type is missing",
 		scope(`KEYS, "static": "pass"`):                                "either static or keys",
+		scope(`"static": "pass", "countersigned": {KEYS}`):             "either static or countersigned",
+		scope(`KEYS, "countersigned": {}`):                             "field keys is missing",
+		scope(`KEYS, "countersigned": {"keys": []}`):                   "the list is empty",
 		scope(`"static": "yes"`):                                       "none of pass, fail",
 		scope(`KEYS, "message": "m"`):                                  "a message is for static scopes",
 		hallmark(`{"name": "s", "static": "pass"}`):                    "field images is missing",
@@ -145,6 +161,7 @@ func TestRefused(t *testing.T) {
 	}
 	free := map[string]string{
 		scope(`"sbom": {}`):                                                                                              "no accepted key",
+		scope(`KEYS, "countersigned": {KEYS}`):                                                                           "besides the one that signed",
 		scope(`KEYS, "threshold": 2`):                                                                                    "above the number of distinct keys",
 		scope(`KEYS, "signature": {"required": false}`):                                                                  "no rule",
 		scope(`KEYS, "attestations": [{"type": "nonsense"}]`):                                                            "is no URI",
@@ -255,7 +272,7 @@ func TestPackageExample(t *testing.T) {
 		}
 	}
 	text := strings.ReplaceAll(example.String(), "{file: release.pub}", fmt.Sprintf(`{data: "%s"}`, pem))
-	text = strings.NewReplacer("{file: lost.pub}", fmt.Sprintf(`{fingerprint: "sha256:%064d"}`, 1), "<hex>", strings.Repeat("a", 64)).Replace(text)
+	text = strings.NewReplacer("{file: auditor.pub}", fmt.Sprintf(`{data: "%s"}`, generated(t)), "{file: lost.pub}", fmt.Sprintf(`{fingerprint: "sha256:%064d"}`, 1), "<hex>", strings.Repeat("a", 64)).Replace(text)
 	set, err := parse(text)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)

@@ -16,6 +16,7 @@
 //	    signature: {annotations: {env: prod}}  # asked for unless required: false
 //	    sbom: {maxAge: 90d}                    # an SPDX or CycloneDX attestation
 //	    attestations: [{type: slsaprovenance1}]
+//	    countersigned: {keys: [{file: auditor.pub}]}   # each entry that counts, by any of these
 //	  - name: base images
 //	    images: ["registry.k8s.io/pause"]
 //	    static: pass

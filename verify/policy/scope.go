@@ -73,6 +73,7 @@ type scope struct {
 	signature                   *demand
 	sbom                        *demand
 	attestations                []demand
+	counter                     *verify.Counter
 }
 
 // A demand is what a scope asks of one kind of evidence.
@@ -100,13 +101,15 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 		"signature":    doc.Into(&s.signature, p.signature),
 		"sbom":         doc.Into(&s.sbom, p.sbom),
 		"attestations": doc.Into(&s.attestations, list(p.attestation)),
+
+		"countersigned": doc.Into(&s.counter, p.countersigned),
 	}, "name", "images")
 	if err != nil {
 		return nil, err
 	}
 	e := &entry{name: policy + "/" + s.name, images: s.images, repos: true, warn: s.mode == "warn"}
 	if s.static != "" {
-		for _, f := range []string{"keys", "threshold", "signature", "sbom", "attestations"} {
+		for _, f := range []string{"keys", "threshold", "signature", "sbom", "attestations", "countersigned"} {
 			if v.Has(f) {
 				return nil, v.Errorf("a scope has either static or %s", f)
 			}
@@ -150,13 +153,16 @@ func (s *scope) authority(p *parser) (authority, error) {
 	for _, r := range policy.Rules {
 		a.keys = append(a.keys, r.Keys...)
 	}
+	if s.counter != nil {
+		a.keys = append(a.keys, s.counter.Keys...)
+	}
 	return a, nil
 }
 
 func (s *scope) rule(name string, kind attach.Kind, d demand, types ...string) verify.Rule {
 	r := verify.Rule{
 		Name: name, Kind: kind, PredicateTypes: types, Keys: d.keys,
-		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations,
+		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations, Counter: s.counter,
 	}
 	switch {
 	case d.threshold > 0:
@@ -207,6 +213,15 @@ func (p *parser) attestation(v doc.Value) (demand, error) {
 		"threshold": doc.Into(&d.threshold, threshold),
 	}, "type")
 	return d, err
+}
+
+// countersigned reads who must have counter-signed each entry that counts.
+func (p *parser) countersigned(v doc.Value) (*verify.Counter, error) {
+	c := &verify.Counter{Threshold: 1}
+	return c, v.Fields(map[string]func(doc.Value) error{
+		"keys":      doc.Into(&c.Keys, list(p.key)),
+		"threshold": doc.Into(&c.Threshold, threshold),
+	}, "keys")
 }
 
 // key reads one of {data: PEM} and {file: path}.

@@ -150,6 +150,49 @@ func TestScopes(t *testing.T) {
 	}
 }
 
+// TestCountersigned: every rule of the scope asks for the counter-signature of
+// what it counts.
+func TestCountersigned(t *testing.T) {
+	f := newFixture(t)
+	judge := func(text string) string {
+		t.Helper()
+		v, err := f.policy(t, "2026-01-20T00:00:00Z", scope(text)).Verify(t.Context(), f.store, f.good, "r.example/app:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return say(v)
+	}
+	const one = `"keys": [{"data": K1}], "countersigned": {"keys": [{"data": K3}]}`
+	const both = `"keys": [{"data": K1}], "sbom": {"keys": [{"data": K2}]}, "countersigned": {"keys": [{"data": K3}]}`
+	counter := func(kind attach.Kind) {
+		t.Helper()
+		all, errs := attach.Collect(t.Context(), f.store, f.good, kind)
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		for _, a := range all {
+			s := attach.Subject{Repo: f.good.Repo, Desc: a.Immutable()[0].Manifest}
+			if _, err := sign.Image(t.Context(), f.store, []attach.Subject{s}, []sign.Signer{f.none}, sign.ImageOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := judge(one); got != "reject p/s/signature=no-countersignature" {
+		t.Error(got)
+	}
+	counter(attach.Signature)
+	if got := judge(one); got != "accept subject=accepted p/s/signature=accepted" {
+		t.Error(got)
+	}
+	if got := judge(both); got != "reject p/s/sbom=no-countersignature" {
+		t.Error(got)
+	}
+	counter(attach.Attestation)
+	if got := judge(both); got != "accept subject=accepted p/s/signature=accepted p/s/sbom=accepted" {
+		t.Error(got)
+	}
+}
+
 // TestUntil: a verdict that depends on an age ends with it.
 func TestUntil(t *testing.T) {
 	f := newFixture(t)

@@ -17,15 +17,15 @@ func newMigrateCmd(app *App) *cobra.Command {
 		Use:     "migrate [flags] IMAGE",
 		Short:   "Move attestations and SBOMs between cosign's tags and OCI 1.1 referrers",
 		GroupID: groupParts,
-		Long: `Move what is attached to an image to the other storage, without signing it again:
-attestations become Sigstore bundles among the referrers, or come out of them,
-and SBOMs become artifacts, or documents under cosign's tag. Content and
+		Long: `Move what is attached to an image to the other storage, without signing it
+again: attestations become Sigstore bundles among the referrers, or come out of
+them, and SBOMs become artifacts, or documents under cosign's tag. Content and
 signatures stay the same bytes, so that whoever accepted them still does.
 
-What cannot be moved stays, and migrate says why: a signature under cosign's tag
-has another format than one in a bundle, and a certificate or a log entry would be
-lost. Nothing is deleted, unless --delete-old is given: then what was moved goes
-from where it was, once the new is confirmed and other tools see it.`,
+What cannot be moved stays, and migrate says why: a signature under cosign's
+tag has another format than one in a bundle, and a certificate or a log entry
+would be lost. Nothing is deleted, unless --delete-old is given: then what was
+moved goes from where it was, once the new is confirmed and other tools see it.`,
 		Example: `  hallmark migrate registry.example/app:1.0 --to referrers
   hallmark migrate registry.example/app:1.0 --to tags --delete-old`,
 		Args: cobra.ExactArgs(1),

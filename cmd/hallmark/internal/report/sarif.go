@@ -158,6 +158,9 @@ func (r *sarifRun) add(img Checked, f Finding) {
 
 // sarifLevel translates severity: what is grave is an error, what is in doubt a warning.
 func sarifLevel(f Finding) string {
+	if f.Class != string(match.Affected) {
+		return "warning"
+	}
 	switch f.Severity {
 	case "critical", "high":
 		return "error"

@@ -43,6 +43,7 @@ func checks() Checks {
 func TestSARIF(t *testing.T) {
 	doc := checks()
 	doc.Images[0].Findings[0].Class = "affected"
+	doc.Images[0].Findings[1].Severity = "critical"
 	again := doc.Images[0]
 	again.Name, again.Digest = "evil\x1b[31m\nname", ""
 	again.Findings = slices.Clone(again.Findings)
@@ -89,6 +90,9 @@ func TestSARIF(t *testing.T) {
 			}
 			prints[p] = true
 		}
+	}
+	if run.Results[0].Level != "error" || run.Results[1].Level != "warning" {
+		t.Errorf("levels %s, %s: what is in doubt is a warning", run.Results[0].Level, run.Results[1].Level)
 	}
 	if len(run.Results) != 4 || !strings.Contains(run.Results[1].Message.Text, "may be affected") {
 		t.Errorf("%+v", run.Results)
