@@ -138,11 +138,12 @@ func rowsOf(file string) (map[string]string, error) {
 // preface stands above the table in the file.
 const preface = `# Benchmarks
 
-Written by ` + "`make bench`" + `: hallmark beside cosign 2.6.5 and 3.1.3, oras 1.3.6 and regctl 0.11.7, with the same
-registries, images and keys, in one run on one machine. Processor time and memory are what the operating system counted for the finished process (the
+Written by ` + "`make bench`" + `: hallmark beside cosign 2.6.5 and 3.1.3, oras 1.3.6 and regctl 0.11.7. The tools of one row
+had the same registries, images and keys, in one run on one machine; rows may be of different runs (` + "`-only`" + ` renews
+some). Processor time and memory are what the operating system counted for the finished process (the
 median of 15 runs for ` + "`version` and `verify`" + `, of 3 for the large attestation); requests were counted at the registry.
 Where many processes write at once each has a key, or a file, of its own; cosign 2 verifies what hallmark wrote, key by
-key. "-" is what a tool does not do. Compare the columns of one table; absolute times depend on the machine and its load.
+key. "-" is what a tool does not do. Compare the columns of one row; absolute times depend on the machine and its load.
 
 `
 
@@ -226,6 +227,7 @@ func (b *bench) rows(cache string) []row {
 		{name: "verify a 77 MB SBOM attestation: CPU, memory", measure: b.large},
 		{name: "size of the binary", measure: b.size, all: true},
 		{name: "requests to attach an SBOM or file: referrers API / tags / tags, uploads in two steps", measure: b.attachRequests, all: true},
+		{name: "requests to sign with a bundle among referrers", measure: b.bundleRequests},
 		{name: "requests to verify by tag: accepted / refused, one signature", measure: b.refusalRequests},
 		{name: fmt.Sprintf("list one image in a repository of %d tags: requests, time", b.crowd.tags), measure: b.listOne, all: true},
 		{name: fmt.Sprintf("verify all images of a repository of %d tags: time, memory", b.crowd.tags), measure: b.audit},

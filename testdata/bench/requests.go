@@ -250,3 +250,26 @@ func (b *bench) copyRequests(t tool) (string, error) {
 	}
 	return strings.Join(counts, " / "), nil
 }
+
+// bundleRequests counts the requests to sign with a bundle among the referrers,
+// where the registry serves them.
+func (b *bench) bundleRequests(t tool) (string, error) {
+	line := args(t.sign, "--key", "k0.key")
+	switch t.name {
+	case "hallmark":
+		line = append(line, "--storage", "referrers")
+	case "cosign2":
+		return "-", nil
+	}
+	r := lab.Memory(true)
+	defer r.Close()
+	img, err := r.Push("bundle/app", "v1")
+	if err != nil {
+		return "", err
+	}
+	r.Reset()
+	if _, err := t.cmd.Must(b.ctx, append(line, img)...); err != nil {
+		return "", err
+	}
+	return fmt.Sprint(r.Requests()), nil
+}
