@@ -14,8 +14,9 @@ const (
 	MaxView = 900
 	// MaxData is the largest content that rides in a descriptor's data field, in bytes.
 	MaxData = 4 << 10
-	// MaxReferrers is how many referrers and journal entries of one subject are looked at.
-	MaxReferrers = 10000
+	// MaxReferrers is how many referrers and journal entries of one subject are
+	// looked at: so many that ten thousand which somebody forged hide none.
+	MaxReferrers = 20000
 	// MaxPages is how many pages of a tag or referrers listing are read.
 	MaxPages = 200
 	// MaxTags is how many tags of one listing are looked at.

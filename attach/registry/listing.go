@@ -21,7 +21,7 @@ import (
 
 // maxPage is the size of the largest page of tags that is read. There are
 // registries that send all tags at once.
-const maxPage = 32 << 20
+const maxPage = 16 << 20
 
 // errUnsorted says that a registry does not list tags in the order that a seek
 // relies on.
@@ -84,6 +84,10 @@ func (m medium) tags(ctx context.Context, start, prefix string) ([]string, error
 			return nil, fmt.Errorf("tags of %s: more than %d pages: %w", m.repo, attach.MaxPages, attach.ErrUnfinished)
 		}
 		resp, tags, sent, err := m.tagPage(ctx, next)
+		if page > 0 && errors.Is(err, attach.ErrNotFound) {
+			// There was a page before it: this says nothing of the repository.
+			return nil, fmt.Errorf("tags of %s, page %d: %v: %w", m.repo, page+1, err, attach.ErrUnfinished)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -42,6 +42,9 @@ func setFaults(ts *testscript.TestScript, neg bool, args []string) {
 		fault, pattern, limited := strings.Cut(arg, "@")
 		title, value, _ := strings.Cut(fault, "=")
 		q, err := quirkOf(title, value)
+		if title == "forged" {
+			q, err = storetest.Forged(10_000, ts.Getenv("DIGEST"), value == "before"), nil
+		}
 		ts.Check(err)
 		if limited {
 			q = storetest.Only(pattern, q)
@@ -57,10 +60,14 @@ func setFaults(ts *testscript.TestScript, neg bool, args []string) {
 func quirkOf(title, value string) (storetest.Quirk, error) {
 	number := func() int { n, _ := strconv.Atoi(value); return n }
 	switch title {
+	case "drip":
+		return storetest.Drip(1, time.Duration(number())*time.Millisecond), nil
+	case "flood":
+		return storetest.Flood(), nil
+	case "lie":
+		return storetest.DigestLie(), nil
 	case "immutable":
 		return storetest.Immutable(number()), nil
-	case "images":
-		return storetest.ImagesOnly(), nil
 	case "nodelete":
 		return storetest.NoDelete(), nil
 	case "status":
