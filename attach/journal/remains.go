@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -16,19 +17,29 @@ import (
 // that is to stay is in the journal still: two who remove at the same time may
 // each have counted on a journal entry that the other deleted.
 func (r *remover) remains(ctx context.Context, as []attach.Attachment) (map[string]error, error) {
-	var refs []string
+	var refs, manifests []string
 	for _, u := range r.units {
 		for _, d := range r.tasks[u].doomed {
-			refs = append(refs, d.ref)
+			if u.kind == whole {
+				manifests = append(manifests, d.ref)
+			} else {
+				refs = append(refs, d.ref)
+			}
 		}
 	}
 	for _, a := range as {
-		refs = append(refs, manifestsOf(a)...)
+		manifests = append(manifests, manifestsOf(a)...)
 	}
-	left, err := r.delete(ctx, refs)
+	strange, err := r.strange(ctx, manifests)
 	if err != nil {
 		return nil, err
 	}
+	manifests = slices.DeleteFunc(manifests, func(ref string) bool { return strange[ref] != nil })
+	left, err := r.delete(ctx, append(refs, manifests...))
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(left, strange)
 	for range maxChecks {
 		again := false
 		if err := r.list(ctx); err != nil {
@@ -48,6 +59,41 @@ func (r *remover) remains(ctx context.Context, as []attach.Attachment) (map[stri
 		}
 	}
 	return left, nil
+}
+
+// strange returns, of the manifests that are attachments themselves, those that do
+// not refer to the subject, with what is to be said of that. An index under the
+// referrers tag, or a tag of the journal, is anybody's word: what it names may be
+// an image that somebody wants to see deleted.
+func (r *remover) strange(ctx context.Context, refs []string) (map[string]error, error) {
+	all := make(map[string]error)
+	for _, ref := range refs {
+		m, err := r.medium.Manifest(ctx, ref)
+		if err == nil {
+			err = refersTo(m.Raw, r.subject.Desc.Digest)
+		}
+		switch {
+		case err == nil, errors.Is(err, attach.ErrNotFound): // what is gone is deleted
+		case attach.Judged(err):
+			all[ref] = fmt.Errorf("it is listed and does not hang from the image: %w: %w", err, attach.ErrUndeletable)
+		default:
+			return nil, fmt.Errorf("see what %s is before it is deleted: %w", ref, err)
+		}
+	}
+	return all, nil
+}
+
+// refersTo returns an error that wraps [attach.ErrMalformed] unless the manifest, of
+// an image or an index, says that the digest is that of its subject.
+func refersTo(raw []byte, subject v1.Hash) error {
+	m, err := attach.Members(raw)
+	if err != nil {
+		return err
+	}
+	if d, err := attach.ParseDescriptor(m["subject"]); err != nil || d.Digest != subject {
+		return fmt.Errorf("its subject is not %s: %w", subject, attach.ErrMalformed)
+	}
+	return nil
 }
 
 // overtaken returns the journal entries that this remover wrote to spare what is
@@ -78,14 +124,14 @@ func manifestsOf(a attach.Attachment) []string {
 func (s *Store) delete(ctx context.Context, refs []string) (map[string]error, error) {
 	slices.Sort(refs)
 	refs = slices.Compact(refs)
+	left := make(map[string]error)
 	if len(refs) == 0 {
-		return nil, nil
+		return left, nil
 	}
 	err := s.medium.Delete(ctx, refs...)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%w: %w", ctx.Err(), attach.ErrUnconfirmed)
 	}
-	left := make(map[string]error)
 	list, ok := attach.Leftover(err)
 	for _, l := range list {
 		left[l.Ref] = l.Err

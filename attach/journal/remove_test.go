@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
 )
@@ -267,5 +270,45 @@ func TestTombstoneTags(t *testing.T) {
 	}
 	if len(tag) > 128 {
 		t.Errorf("the tag has %d characters", len(tag))
+	}
+}
+
+// TestRemoveStranger removes what a list or a tag that anybody can write says to be
+// an attachment, and that is another image: it leaves the list and is not deleted.
+func TestRemoveStranger(t *testing.T) {
+	for _, under := range []string{"index", "journal tag"} {
+		w, subject := newWorld(), subjectOf(0)
+		m := port{world: w}
+		image := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[]}`)
+		d := v1.Descriptor{MediaType: cosign.ManifestType, Size: int64(len(image)), Digest: attach.DigestOf(image)}
+		a := attach.Attachment{Kind: attach.Artifact, Desc: d}
+		put := func(ref, mediaType string, raw []byte) {
+			if err := m.PutManifest(t.Context(), ref, mediaType, raw); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put(d.Digest.String(), string(d.MediaType), image)
+		if under == "index" {
+			index := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[{"mediaType":%q,"size":%d,"digest":%q,"artifactType":"x/y"}]}`,
+				types.OCIImageIndex, d.MediaType, d.Size, d.Digest)
+			put(attach.FallbackTagOf(subject.Desc.Digest), string(types.OCIImageIndex), []byte(index))
+			all, errs := attach.Collect(t.Context(), quick(m), subject)
+			if len(all) != 1 || len(errs) > 0 {
+				t.Fatalf("%+v, %v", all, errs)
+			}
+			a = all[0]
+		} else {
+			put(tagOf(subject.Desc.Digest, single(whole, a.ID())), string(d.MediaType), image)
+		}
+		out, err := quick(m).Remove(t.Context(), subject, a)
+		if err != nil || len(out) != 1 || len(out[0].Left) == 0 || !errors.Is(out[0].Left[0], attach.ErrUndeletable) {
+			t.Errorf("%s: %+v, %v", under, out, err)
+		}
+		if _, err := m.Manifest(t.Context(), d.Digest.String()); err != nil {
+			t.Errorf("%s: the image was deleted: %v", under, err)
+		}
+		if list := w.listedIn(t, subject); len(list) != 0 {
+			t.Errorf("%s: it is listed still: %s", under, list)
+		}
 	}
 }
