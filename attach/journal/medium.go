@@ -121,7 +121,8 @@ type Medium interface {
 	// Delete removes what the references name: tags, or manifests by digest. What
 	// is gone already is no error. Where a tag is removed, its manifest may stay
 	// behind; it never goes while another tag names it, nor is a manifest deleted
-	// by digest that a tag names which is not among the references. An error that
+	// by digest that a tag names which is not among the references, nor one that an
+	// index lists which such a tag names. An error that
 	// wraps [attach.ErrUndeletable] says that the medium does not delete this, or
 	// nothing at all; one that wraps [attach.ErrDenied], that this account may not.
 	// Of several references each is tried, and what is left is told of by errors

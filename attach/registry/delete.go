@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -26,7 +27,7 @@ const (
 // Delete implements [journal.Medium]. A tag is deleted by tag where the registry
 // does that. Where it deletes by digest alone (distribution 2.8 answers 400 to a
 // tag, others 404 or 405), the manifest is deleted by its digest once all tags of
-// the repository were looked at and no other names it.
+// the repository were looked at and no other names it, nor an index that one names.
 func (m medium) Delete(ctx context.Context, refs ...string) error {
 	d := &deletion{medium: m, going: make(map[string]bool), digests: make(map[string]string)}
 	for _, ref := range refs {
@@ -120,7 +121,7 @@ func (d *deletion) byDigest(ctx context.Context) {
 		case err != nil:
 			d.note(ref, err)
 		case named[digest] != "":
-			d.note(ref, fmt.Errorf("the registry deletes by digest, and the tag %q names %s too: %w", named[digest], digest, attach.ErrUndeletable))
+			d.note(ref, fmt.Errorf("the registry deletes by digest, and the tag %q names %s too, or an index that lists it: %w", named[digest], digest, attach.ErrUndeletable))
 		default:
 			d.note(ref, d.one(ctx, digest))
 		}
@@ -161,8 +162,9 @@ func deleteError(e *statusError) error {
 	return e
 }
 
-// names returns, of the digests that are left, those that a tag names that is to
-// stay, with one such tag.
+// names returns what the tags name that are to stay, each digest with one such tag,
+// and what the indexes list that these tags name. Who has put a tag of the journal
+// on one image of an index has not deleted the image.
 func (d *deletion) names(ctx context.Context) (map[string]string, error) {
 	tags, err := d.Tags(ctx, "")
 	if err != nil {
@@ -180,13 +182,17 @@ func (d *deletion) names(ctx context.Context) (map[string]string, error) {
 			continue
 		}
 		g.Go(func() error {
-			digest, err := d.digestOf(ctx, tag)
+			digest, t, err := d.lookUp(ctx, tag)
+			var listed []string
+			if err == nil && t.IsIndex() && attach.NamesImage(tag) {
+				listed, err = d.listed(ctx, digest, 0)
+			}
 			if err != nil {
 				return fmt.Errorf("see what the tag %q names: %w", tag, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			if digest != "" {
+			for _, digest := range append(listed, digest) {
 				named[digest] = tag
 			}
 			return nil
@@ -195,29 +201,72 @@ func (d *deletion) names(ctx context.Context) (map[string]string, error) {
 	return named, g.Wait()
 }
 
+// maxNested is how deep indexes list each other that are looked into.
+const maxNested = 4
+
+// listed returns the digests of all that an index lists, and of what the indexes
+// list that are among them. One that is gone or broken lists nothing.
+func (c *client) listed(ctx context.Context, digest string, depth int) ([]string, error) {
+	m, _, err := c.manifest(ctx, digest)
+	var list []v1.Descriptor
+	if err == nil {
+		list, err = attach.ParseReferrers(m.Raw, attach.MaxTags)
+	}
+	var bad attach.Spoiled
+	switch {
+	case errors.Is(err, attach.ErrNotFound), errors.Is(err, attach.ErrDigest), errors.Is(err, attach.ErrMalformed) && !errors.As(err, &bad):
+		return nil, nil
+	case err != nil && !errors.As(err, &bad):
+		return nil, err
+	case depth == maxNested:
+		return nil, fmt.Errorf("indexes list each other over more than %d levels: %w", maxNested, attach.ErrLimit)
+	}
+	var all []string
+	for _, d := range list {
+		all = append(all, d.Digest.String())
+		if !d.MediaType.IsIndex() {
+			continue
+		}
+		more, err := c.listed(ctx, d.Digest.String(), depth+1)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	return all, nil
+}
+
 // digestOf returns the digest of what a tag names, "" when there is no such tag.
-// It is asked for with HEAD; where the answer does not say, the manifest is read.
 func (c *client) digestOf(ctx context.Context, tag string) (string, error) {
+	digest, _, err := c.lookUp(ctx, tag)
+	return digest, err
+}
+
+// lookUp returns the digest and the media type of what a tag names, "" when there is
+// no such tag. It is asked for with HEAD; where the answer does not say, the
+// manifest is read.
+func (c *client) lookUp(ctx context.Context, tag string) (string, types.MediaType, error) {
 	r := request{method: http.MethodHead, url: c.url("manifests/"+tag, nil), header: http.Header{"Accept": {acceptManifests()}}}
 	resp, err := c.do(ctx, r)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	resp.Body.Close()
 	switch {
 	case resp.StatusCode == http.StatusNotFound:
-		return "", nil
+		return "", "", nil
 	case resp.StatusCode != http.StatusOK:
-		return "", refusal(r, resp)
+		return "", "", refusal(r, resp)
 	}
-	if claim := resp.Header.Get("Docker-Content-Digest"); checkRef(claim) == nil && strings.Contains(claim, ":") {
-		return claim, nil
+	claim, t := resp.Header.Get("Docker-Content-Digest"), mediaType(resp.Header)
+	if checkRef(claim) == nil && strings.Contains(claim, ":") && isManifestType(t) {
+		return claim, t, nil
 	}
 	m, _, err := c.manifest(ctx, tag)
 	if errors.Is(err, attach.ErrNotFound) {
-		return "", nil
+		return "", "", nil
 	}
-	return m.Desc.Digest.String(), err
+	return m.Desc.Digest.String(), m.Desc.MediaType, err
 }
 
 // exists reports whether the repository has the manifest. It is asked for with

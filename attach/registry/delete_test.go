@@ -8,9 +8,12 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/journal"
 	"github.com/hallmark-oci/hallmark/attach/storetest"
 )
 
@@ -112,6 +115,42 @@ func TestDeleteByDigest(t *testing.T) {
 	for _, bad := range []string{"", "../x", "sha256:12", "a b"} {
 		if err := m.Delete(t.Context(), bad); !errors.Is(err, attach.ErrMalformed) {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// TestDeleteSparesChildren deletes a tag, of the form that those of the journal have,
+// which somebody put on one image of an index: where the registry deletes by digest
+// alone the image stays, as it does when it is named by its digest.
+func TestDeleteSparesChildren(t *testing.T) {
+	for _, quirks := range [][]storetest.Quirk{nil, {storetest.DeleteByDigest(405)}} {
+		s := start(t, quirks...)
+		index, err := random.Index(50, 1, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outer := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: index})
+		push(t, s, "v1", outer)
+		x, err := index.IndexManifest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		child := x.Manifests[0].Digest
+		img, err := index.Image(child)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tag := journal.SampleTag(child)
+		push(t, s, tag, img)
+		m := medium{open(t, s, Options{Push: true, Delete: true}).attachments}
+		for _, ref := range []string{tag, child.String()} {
+			err := m.Delete(t.Context(), ref)
+			if wants := quirks != nil || ref != tag; errors.Is(err, attach.ErrUndeletable) != wants {
+				t.Errorf("%d quirks, delete %s: %v", len(quirks), ref, err)
+			}
+		}
+		if _, err := m.Manifest(t.Context(), child.String()); err != nil {
+			t.Errorf("an image of an index was deleted: %v", err)
 		}
 	}
 }
