@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
@@ -13,7 +14,7 @@ const maxSweeps = 8
 
 // listOrphans prints the orphans of a repository.
 func listOrphans(ctx context.Context, t *target, out *render, arg string) error {
-	repo, err := t.openRepository(arg)
+	repo, err := t.orphanage(arg)
 	if err != nil {
 		return err
 	}
@@ -27,7 +28,7 @@ func sweepOrphans(ctx context.Context, t *target, out *render, arg string, dry b
 	if dry {
 		return listOrphans(ctx, t, out, arg)
 	}
-	repo, err := t.openRepository(arg)
+	repo, err := t.orphanage(arg)
 	if err != nil {
 		return err
 	}
@@ -54,6 +55,16 @@ func sweepOrphans(ctx context.Context, t *target, out *render, arg string, dry b
 		all, left = append(all, fresh...), append(left, more...)
 	}
 	return printOrphans(out, report.Orphans{Repository: arg, Swept: true}, all, left, errs)
+}
+
+// orphanage opens the repository whose orphans are looked for. Where attachments are
+// kept in a repository of their own it may hold those of other images as well, which
+// are no orphans for not being in this one.
+func (t *target) orphanage(arg string) (repository, error) {
+	if to := t.attachments(); to != "" && to != arg && !strings.HasPrefix(arg, layoutPrefix) {
+		return nil, usagef("the attachments of %s are kept in %s, which may hold those of other repositories too: nothing tells which of them are orphans", arg, to)
+	}
+	return t.openRepository(arg)
 }
 
 func collectOrphans(ctx context.Context, k attach.Keeper) (list []attach.Orphan, errs []error) {
