@@ -83,6 +83,21 @@ func TestRepair(t *testing.T) {
 	}
 }
 
+// TestRepairBesideEmptyList: the journal is one of tags, and the registry has
+// answered for referrers with an empty list ever since.
+func TestRepairBesideEmptyList(t *testing.T) {
+	w, subject := newWorld(), subjectOf(0)
+	a, b := signature(subject, 1), signature(subject, 2)
+	mustPut(t, quick(port{world: w}), a)
+	mustPut(t, quick(port{world: w}), b)
+	overwrite(t, w, nil, a)
+	w.native, w.hidden = true, true
+	if out := mustRepair(t, quick(port{world: w}), attach.RepairOptions{}); len(out.Missing)+len(out.Adopted) == 0 || len(out.Notes) > 0 {
+		t.Errorf("%+v", out)
+	}
+	expect(t, w, a, b)
+}
+
 // adopted journals what the view shows alone, and returns it.
 func adopted(t *testing.T, w *world, n int) []attach.Parcel {
 	t.Helper()
