@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -48,9 +49,11 @@ func unique(raw []byte) error {
 		case '"':
 			end := stringEnd(raw, i)
 			if rest := bytes.TrimLeft(raw[end:], " \t\r\n"); len(rest) > 0 && rest[0] == ':' {
-				var key string
-				if err := json.Unmarshal(raw[i:end], &key); err != nil {
-					return fmt.Errorf("member name %s: %w", raw[i:end], ErrMalformed)
+				key := string(raw[i+1 : end-1])
+				if strings.Contains(key, `\`) {
+					if err := json.Unmarshal(raw[i:end], &key); err != nil {
+						return fmt.Errorf("member name %s: %w", raw[i:end], ErrMalformed)
+					}
 				}
 				top := len(open) - 1
 				if open[top] == nil {
@@ -180,6 +183,11 @@ func ManifestType(raw []byte) (types.MediaType, error) {
 	if err != nil {
 		return "", err
 	}
+	return TypeOf(m)
+}
+
+// TypeOf is [ManifestType] of a manifest whose members were read.
+func TypeOf(m map[string]json.RawMessage) (types.MediaType, error) {
 	var mt string
 	if err := Member(m, "mediaType", &mt); err != nil {
 		return "", err

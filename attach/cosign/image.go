@@ -151,16 +151,16 @@ func parse(raw []byte) (Image, error) {
 	if len(raw) > attach.MaxManifest {
 		return img, fmt.Errorf("%d bytes, the limit is %d: %w", len(raw), attach.MaxManifest, attach.ErrLimit)
 	}
-	mt, err := attach.ManifestType(raw)
+	m, err := attach.Members(raw)
+	if err != nil {
+		return img, err
+	}
+	mt, err := attach.TypeOf(m)
 	if err != nil {
 		return img, err
 	}
 	if !mt.IsImage() {
 		return img, fmt.Errorf("media type %q is no image manifest: %w", mt, attach.ErrMalformed)
-	}
-	m, err := attach.Members(raw)
-	if err != nil {
-		return img, err
 	}
 	if err := attach.Member(m, "artifactType", &img.ArtifactType); err != nil {
 		return img, err

@@ -24,9 +24,6 @@ type fold struct {
 // old enough. What is folded is written and confirmed before anything is deleted,
 // and looked for afterwards: see [remover.remains].
 func (r *mender) compact(ctx context.Context) error {
-	if r.isNative() && len(r.names[r.subject.Desc.Digest]) == 0 && len(r.beside.names) > 0 {
-		r.setNative(false) // it lists no referrers, come what may
-	}
 	for _, u := range r.units {
 		if u.kind != attach.Signature && u.kind != attach.Attestation {
 			continue

@@ -26,6 +26,7 @@ type world struct {
 	blobs     map[v1.Hash][]byte
 	manifests map[v1.Hash]attach.Manifest
 	tags      map[string]v1.Hash
+	parsed    map[v1.Hash]cosign.Image // manifests that were parsed, zero where that failed
 	native    bool
 	hidden    bool // the referrers API answers, but with nothing
 	immutable bool
@@ -39,6 +40,7 @@ func newWorld() *world {
 		blobs:     make(map[v1.Hash][]byte),
 		manifests: make(map[v1.Hash]attach.Manifest),
 		tags:      make(map[string]v1.Hash),
+		parsed:    make(map[v1.Hash]cosign.Image),
 	}
 }
 
@@ -161,8 +163,12 @@ func (p port) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, b
 	defer p.mu.Unlock()
 	var list []v1.Descriptor
 	for h, m := range p.manifests {
-		img, err := cosign.Parse(m.Raw)
-		if err == nil && img.Subject != nil && img.Subject.Digest == digest && !p.hidden {
+		img, ok := p.parsed[h]
+		if !ok {
+			img, _ = cosign.Parse(m.Raw)
+			p.parsed[h] = img
+		}
+		if img.Subject != nil && img.Subject.Digest == digest && !p.hidden {
 			d := m.Desc
 			d.Digest, d.ArtifactType, d.Annotations = h, img.ArtifactType, img.Annotations
 			list = append(list, d)

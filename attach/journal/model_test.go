@@ -241,6 +241,7 @@ func TestModelCarelessLosesFromView(t *testing.T) {
 }
 
 func TestModelJournal(t *testing.T) {
+	t.Parallel()
 	for n := 2; n <= 4; n++ {
 		r := explore(n, false, modelJournal)
 		t.Logf("%d writers: %+v", n, r)

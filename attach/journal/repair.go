@@ -54,6 +54,12 @@ func (r *mender) mend(ctx context.Context) error {
 	if err := r.list(ctx); err != nil {
 		return err
 	}
+	if r.isNative() && len(r.names[r.subject.Desc.Digest]) == 0 && len(r.beside.names) > 0 {
+		r.setNative(false) // it lists no referrers, come what may: the journal is one of tags
+		if err := r.list(ctx); err != nil {
+			return err
+		}
+	}
 	r.showWhole()
 	for _, u := range r.units {
 		if err := r.look(ctx, u); err != nil {

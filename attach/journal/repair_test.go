@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -80,6 +81,21 @@ func TestRepair(t *testing.T) {
 			expect(t, w, append([]attach.Parcel{a, b, foreign, sbom, signature(subject, 11)}, adopted(t, w, 10)...)...)
 		})
 	}
+}
+
+// TestRepairBesideEmptyList: the journal is one of tags, and the registry has
+// answered for referrers with an empty list ever since.
+func TestRepairBesideEmptyList(t *testing.T) {
+	w, subject := newWorld(), subjectOf(0)
+	a, b := signature(subject, 1), signature(subject, 2)
+	mustPut(t, quick(port{world: w}), a)
+	mustPut(t, quick(port{world: w}), b)
+	overwrite(t, w, nil, a)
+	w.native, w.hidden = true, true
+	if out := mustRepair(t, quick(port{world: w}), attach.RepairOptions{}); len(out.Missing)+len(out.Adopted) == 0 || len(out.Notes) > 0 {
+		t.Errorf("%+v", out)
+	}
+	expect(t, w, a, b)
 }
 
 // adopted journals what the view shows alone, and returns it.
@@ -200,52 +216,60 @@ func TestAnotherDay(t *testing.T) {
 func TestCrashes(t *testing.T) {
 	for _, native := range []bool{false, true} {
 		for seed := range uint64(3) {
-			w, subject := newWorld(), subjectOf(0)
-			w.native = native
-			var wg sync.WaitGroup
-			var mu sync.Mutex
-			dead, ok := 0, 0
-			for i := range 100 {
-				rnd := rand.New(rand.NewPCG(seed, uint64(i)))
-				s := quick(port{world: w, gate: func(ctx context.Context, _ string) error {
-					if rnd.IntN(50) == 0 {
-						return errDied
-					}
-					return ctx.Err()
-				}})
-				s.sleep = func(ctx context.Context, d time.Duration) error { return Sleep(ctx, min(d/20, 5*time.Millisecond)) }
-				wg.Go(func() {
-					_, err := s.Put(t.Context(), signature(subject, i))
-					mu.Lock()
-					defer mu.Unlock()
-					switch {
-					case errors.Is(err, errDied):
-						dead++
-					case err != nil:
-						t.Errorf("writer %d: %v", i, err)
-					default:
-						ok++
-					}
-				})
-			}
-			wg.Wait()
-			lacked := 0
-			for id := range w.journaled(t, subject) {
-				lacked += bit(!w.viewed(t, subject, attach.Signature)[id])
-			}
-			mustRepair(t, quick(port{world: w}), attach.RepairOptions{})
-			view := w.viewed(t, subject, attach.Signature)
-			for id := range w.journaled(t, subject) {
-				if !view[id] {
-					t.Errorf("seed %d: the view lacks a journaled entry", seed)
-				}
-			}
-			if dead == 0 || len(view) < ok {
-				t.Errorf("seed %d: %d died, %d succeeded, the view shows %d", seed, dead, ok, len(view))
-			}
-			t.Logf("native %v, seed %d: %d died, %d succeeded, %d in the view, which lacked %d before", native, seed, dead, ok, len(view), lacked)
+			t.Run(fmt.Sprintf("native %v, seed %d", native, seed), func(t *testing.T) {
+				t.Parallel()
+				crash(t, native, seed)
+			})
 		}
 	}
+}
+
+// crash is one such crowd, and the repair after it.
+func crash(t *testing.T, native bool, seed uint64) {
+	w, subject := newWorld(), subjectOf(0)
+	w.native = native
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	dead, ok := 0, 0
+	for i := range 100 {
+		rnd := rand.New(rand.NewPCG(seed, uint64(i)))
+		s := quick(port{world: w, gate: func(ctx context.Context, _ string) error {
+			if rnd.IntN(50) == 0 {
+				return errDied
+			}
+			return ctx.Err()
+		}})
+		s.sleep = func(ctx context.Context, d time.Duration) error { return Sleep(ctx, min(d/20, 5*time.Millisecond)) }
+		wg.Go(func() {
+			_, err := s.Put(t.Context(), signature(subject, i))
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case errors.Is(err, errDied):
+				dead++
+			case err != nil:
+				t.Errorf("writer %d: %v", i, err)
+			default:
+				ok++
+			}
+		})
+	}
+	wg.Wait()
+	lacked := 0
+	for id := range w.journaled(t, subject) {
+		lacked += bit(!w.viewed(t, subject, attach.Signature)[id])
+	}
+	mustRepair(t, quick(port{world: w}), attach.RepairOptions{})
+	view := w.viewed(t, subject, attach.Signature)
+	for id := range w.journaled(t, subject) {
+		if !view[id] {
+			t.Errorf("seed %d: the view lacks a journaled entry", seed)
+		}
+	}
+	if dead == 0 || len(view) < ok {
+		t.Errorf("seed %d: %d died, %d succeeded, the view shows %d", seed, dead, ok, len(view))
+	}
+	t.Logf("native %v, seed %d: %d died, %d succeeded, %d in the view, which lacked %d before", native, seed, dead, ok, len(view), lacked)
 }
 
 // TestBesideForeign has writers beside tools that read the view, add to it and

@@ -131,6 +131,7 @@ func prepared(t *testing.T, native bool, groups ...[]int) *world {
 
 // TestScheduleRemover goes through every interleaving of a writer and a remover.
 func TestScheduleRemover(t *testing.T) {
+	t.Parallel()
 	x := explorer{met: make(map[[32]byte]bool)}
 	runs := 0
 	for more := true; more; more = x.more() {
@@ -150,6 +151,7 @@ func TestScheduleRemover(t *testing.T) {
 // TestScheduleRemoversRandom draws schedules for writers and removers, some of
 // which die, on media that delete and on one that does not.
 func TestScheduleRemoversRandom(t *testing.T) {
+	t.Parallel()
 	for _, numbers := range [][]int{{0, 50, 51}, {0, 0, 53}, {50, 51, 52}, {50, 50, 0}, {0, 50, 53, 0},
 		{compacting, 50}, {compacting, 53, 0}, {compacting, 50, 51}, {compacting, compacting, 0}, {repairing, 50, 0}, {compacting, 50, 53, 0}} {
 		for seed := range uint64(40) {

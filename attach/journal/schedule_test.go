@@ -189,27 +189,31 @@ func (x *explorer) more() bool {
 // TestScheduleTwoWriters goes through every interleaving of two writers.
 func TestScheduleTwoWriters(t *testing.T) {
 	for _, native := range []bool{false, true} {
-		x := explorer{met: make(map[[32]byte]bool)}
-		runs := 0
-		for more := true; more; more = x.more() {
-			w := newWorld()
-			w.native = native
-			outcomes := play(t, w, sign(2), func(ready []int, state string) (int, bool) {
-				return x.next(len(ready), state), false
-			})
-			judge(t, w, outcomes, x.path)
-			runs++
-		}
-		t.Logf("native %v: %d states, %d schedules", native, len(x.met), runs)
-		if runs < 100 {
-			t.Errorf("only %d schedules were walked", runs)
-		}
+		t.Run(fmt.Sprintf("native %v", native), func(t *testing.T) {
+			t.Parallel()
+			x := explorer{met: make(map[[32]byte]bool)}
+			runs := 0
+			for more := true; more; more = x.more() {
+				w := newWorld()
+				w.native = native
+				outcomes := play(t, w, sign(2), func(ready []int, state string) (int, bool) {
+					return x.next(len(ready), state), false
+				})
+				judge(t, w, outcomes, x.path)
+				runs++
+			}
+			t.Logf("%d states, %d schedules", len(x.met), runs)
+			if runs < 100 {
+				t.Errorf("only %d schedules were walked", runs)
+			}
+		})
 	}
 }
 
 // TestScheduleOneDies lets one of two writers die before each of its steps, and
 // goes through every interleaving.
 func TestScheduleOneDies(t *testing.T) {
+	t.Parallel()
 	runs := 0
 	for death := range 5 {
 		x := explorer{met: make(map[[32]byte]bool)}
@@ -232,6 +236,7 @@ func TestScheduleOneDies(t *testing.T) {
 
 // TestScheduleRandom draws schedules for three and four writers, some of which die.
 func TestScheduleRandom(t *testing.T) {
+	t.Parallel()
 	for n := 3; n <= 4; n++ {
 		for seed := range uint64(60) {
 			rnd := rand.New(rand.NewPCG(seed, uint64(n)))

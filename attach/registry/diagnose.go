@@ -101,11 +101,18 @@ func (a answer) String() string {
 	if a.err != nil {
 		return a.err.Error()
 	}
-	e := statusError{status: a.status}
-	if !a.ok() {
-		e.text = message(a.body[:min(len(a.body), maxMessage)])
+	if e := a.refusal(); e != nil {
+		return e.Error()
 	}
-	return e.Error()
+	return (&statusError{status: a.status}).Error()
+}
+
+// refusal returns what was said where the answer is one and no yes, else nil.
+func (a answer) refusal() *statusError {
+	if a.err != nil || a.ok() {
+		return nil
+	}
+	return &statusError{a.status, message(a.body[:min(len(a.body), maxMessage)])}
 }
 
 // ask sends a request and reads the whole answer.
@@ -127,7 +134,8 @@ func (p *probe) get(path string) answer {
 }
 
 // put puts a manifest under the tag, or by its digest where the tag is "", and
-// remembers that it is to be removed.
+// remembers that it is to be removed. What is refused for a moment is put again,
+// as [medium.PutManifest] does.
 func (p *probe) put(tag string, raw []byte) answer {
 	digest := attach.DigestOf(raw).String()
 	ref := tag
@@ -138,10 +146,17 @@ func (p *probe) put(tag string, raw []byte) answer {
 	if err != nil {
 		return answer{err: err}
 	}
-	a := p.ask(request{
+	r := request{
 		method: http.MethodPut, url: p.url("manifests/"+ref, nil), body: attach.Bytes(raw), write: true,
 		header: http.Header{"Content-Type": {string(m)}},
-	})
+	}
+	a := p.ask(r)
+	for try := 0; a.refusal() != nil && momentary(a.refusal()) && try < maxRetries; try++ {
+		if err := p.options.Sleep(p.ctx, firstRetry<<try); err != nil {
+			return answer{err: err}
+		}
+		a = p.ask(r)
+	}
 	if a.ok() || a.err != nil { // an answer that was lost may have been a yes
 		if tag != "" {
 			p.tags = append(p.tags, tag)
@@ -285,7 +300,7 @@ func (p *probe) image() error {
 		if a.err != nil {
 			return a.err
 		}
-		return fmt.Errorf("%w: %w", errProbe, &statusError{a.status, message(a.body)})
+		return fmt.Errorf("%w: %w", errProbe, a.refusal())
 	}
 	p.subject = attach.Manifest{Raw: raw, Desc: v1.Descriptor{
 		MediaType: types.OCIManifestSchema1, Size: int64(len(raw)), Digest: attach.DigestOf(raw),

@@ -153,18 +153,17 @@ func (p *probe) plan() {
 	}
 }
 
-// planForm chooses the form of the objects.
+// planForm chooses the form of the objects, and says whether the registry takes it.
 func (p *probe) planForm() attach.Answer {
 	cosignLayers := p.d.Of("cosign layers")
-	switch {
-	case cosignLayers == attach.Yes:
+	switch cosignLayers {
+	case attach.Yes:
 		p.d.Intend("form", "cosign", "image manifests with cosign's layer types, which every version of cosign reads")
-	case cosignLayers == attach.Unknown:
+	case attach.Unknown:
 		p.d.Intend("form", attach.Unknown, "it could not be found out whether cosign's layer types are taken")
-	case p.d.Of("artifact type, empty config") == attach.Yes || p.d.Of("custom config") == attach.Yes:
-		p.d.Intend("form", "image", "cosign's layer types are refused; plain images are taken")
 	default:
-		p.d.Intend("form", "image", "only the media types of images are taken: what is attached has to look like a runnable image, which cosign does not read")
+		p.d.Intend("form", "image", "cosign's layer types are refused and those of images taken: attach with --as image, which hallmark reads and cosign does not")
+		return p.d.Of("image")
 	}
 	return cosignLayers
 }

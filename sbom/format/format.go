@@ -34,7 +34,9 @@ const (
 // Info says what is known of a format and what can be done with it.
 type Info struct {
 	Format Format
-	Title  string
+	// Standard and Encoding are the words of its name for people, between which the
+	// version of a document stands.
+	Standard, Encoding string
 	// MediaType is the one that cosign gives the document in an image.
 	MediaType string
 	// Reads and Writes say whether [Decode] and [Encode] know the format. One
@@ -45,11 +47,11 @@ type Info struct {
 // Formats lists all formats.
 func Formats() []Info {
 	return []Info{
-		{SPDXJSON, "SPDX 2.3 JSON", "text/spdx+json", true, true},
-		{SPDXTagValue, "SPDX 2.3 tag-value", "text/spdx", true, false},
-		{CycloneDXJSON, "CycloneDX 1.6 JSON", "application/vnd.cyclonedx+json", true, true},
-		{CycloneDXXML, "CycloneDX XML", "application/vnd.cyclonedx+xml", true, false},
-		{SyftJSON, "Syft JSON", "application/vnd.syft+json", false, false},
+		{SPDXJSON, "SPDX", "JSON", "text/spdx+json", true, true},
+		{SPDXTagValue, "SPDX", "tag-value", "text/spdx", true, false},
+		{CycloneDXJSON, "CycloneDX", "JSON", "application/vnd.cyclonedx+json", true, true},
+		{CycloneDXXML, "CycloneDX", "XML", "application/vnd.cyclonedx+xml", true, false},
+		{SyftJSON, "Syft", "JSON", "application/vnd.syft+json", false, false},
 	}
 }
 
@@ -66,8 +68,12 @@ func (f Format) info() Info {
 // MediaType returns the media type of the format, "" for an unknown one.
 func (f Format) MediaType() string { return f.info().MediaType }
 
-// Title returns the name of the format for people, "" for an unknown one.
-func (f Format) Title() string { return f.info().Title }
+// Title returns the name of the format for people, "" for an unknown one. The
+// version is that of the document, "" where it does not matter.
+func (f Format) Title(version string) string {
+	i := f.info()
+	return strings.Join(strings.Fields(i.Standard+" "+version+" "+i.Encoding), " ")
+}
 
 // Parse returns the format that a name or media type stands for. The short
 // names spdx, spdxjson and cyclonedx, which cosign users know, stand for JSON.
@@ -116,7 +122,7 @@ func Decode(r io.Reader) (sbom.Document, Format, error) {
 		doc, err := cyclonedx.Decode(data)
 		return doc, f, err
 	}
-	return sbom.Document{}, f, fmt.Errorf("%s is not read, convert it to SPDX or CycloneDX first: %w", f.Title(), sbom.ErrInvalid)
+	return sbom.Document{}, f, fmt.Errorf("%s is not read, convert it to SPDX or CycloneDX first: %w", f.Title(""), sbom.ErrInvalid)
 }
 
 // Validate reports why a document cannot be taken in as an SBOM, and which

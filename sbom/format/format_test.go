@@ -28,7 +28,7 @@ func TestMediaTypes(t *testing.T) {
 		format.SyftJSON: ctypes.SyftMediaType,
 	}
 	for _, i := range format.Formats() {
-		if string(i.MediaType) != want[i.Format] || i.Format.MediaType() != want[i.Format] || i.Format.Title() == "" {
+		if string(i.MediaType) != want[i.Format] || i.Format.MediaType() != want[i.Format] || i.Format.Title("") == "" {
 			t.Errorf("%+v, want %s", i, want[i.Format])
 		}
 		for _, s := range []string{string(i.Format), i.MediaType, strings.ToUpper(string(i.Format))} {
@@ -40,6 +40,9 @@ func TestMediaTypes(t *testing.T) {
 	}
 	if len(want) > 0 || format.Format("x").MediaType() != "" {
 		t.Errorf("missing %v", want)
+	}
+	if got := format.CycloneDXJSON.Title("1.5") + ", " + format.CycloneDXXML.Title(""); got != "CycloneDX 1.5 JSON, CycloneDX XML" {
+		t.Error(got)
 	}
 	if _, err := format.Parse("spdx-yaml"); err == nil {
 		t.Error("an unknown format was accepted")

@@ -104,7 +104,9 @@ type SBOM struct {
 	// document by itself.
 	PredicateType string
 	Format        format.Format
-	Created       time.Time
+	// SpecVersion is the version of the format that the document says it has, "1.5".
+	SpecVersion string
+	Created     time.Time
 	// Signers are the accepted keys that signed it; none for an unsigned one.
 	Signers []key.Fingerprint
 	// Components is how many it lists.

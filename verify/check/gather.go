@@ -158,7 +158,8 @@ func read(r io.Reader) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.Format, d.Created, d.Components = f, doc.Inventory.Created, len(doc.Inventory.Components)
+	d.Format, d.SpecVersion = f, doc.SpecVersion
+	d.Created, d.Components = doc.Inventory.Created, len(doc.Inventory.Components)
 	d.inventory, d.subjects = doc.Inventory, doc.Subjects
 	return d, nil
 }

@@ -22,9 +22,9 @@ can do, and the plan by which hallmark would keep attachments there, with
 reasons. It also works on an OCI layout, oci:DIR. With --deep a manifest of
 4 MiB is written too.
 
-Exit code 0 means that attaching works and nothing gets lost, 1 that it does not
-work so, 2 that it could not be found out. Objects that the registry does not
-let be removed are named.`,
+Exit code 0 means that attaching works in the form of the plan and nothing gets
+lost, 1 that it does not work so, 2 that it could not be found out. Objects that
+the registry does not let be removed are named.`,
 		Example: `  hallmark doctor registry.example/team/app
   hallmark doctor oci:./layout -f json`,
 		Args: cobra.ExactArgs(1),

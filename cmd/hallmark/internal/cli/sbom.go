@@ -135,10 +135,10 @@ func validation(paths []string) (report.Validation, verify.Outcome) {
 	for _, path := range paths {
 		file := report.ValidatedFile{File: path, Valid: true}
 		outcome := verify.Accept
-		_, f, err := ingest(path)
+		sum, f, err := ingest(path)
 		switch {
 		case err == nil:
-			file.Format = f.Title()
+			file.Format = f.Title(sum.SpecVersion)
 		case errors.Is(err, sbom.ErrInvalid), errors.Is(err, sbom.ErrLimit):
 			outcome = verify.Reject
 		default:
@@ -180,7 +180,7 @@ func newSBOMShowCmd(app *App) *cobra.Command {
 				return err
 			}
 			info := report.NewInventoryInfo(doc.Inventory)
-			info.Format = f.Title()
+			info.Format = f.Title(doc.SpecVersion)
 			if len(doc.Subjects) > 0 {
 				info.Subject = doc.Subjects[0]
 			}

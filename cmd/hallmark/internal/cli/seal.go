@@ -183,7 +183,7 @@ func (j *sealJob) document(s attach.Subject, opts *seal.Options) error {
 		return err
 	}
 	if doc.format != format.SPDXJSON && doc.format != format.CycloneDXJSON {
-		return usagef("%s is %s: a statement needs a JSON document; see 'hallmark sbom convert'", j.sbom, doc.format.Title())
+		return usagef("%s is %s: a statement needs a JSON document; see 'hallmark sbom convert'", j.sbom, doc.format.Title(""))
 	}
 	opts.Document = &seal.Document{Body: doc.body, Format: doc.format}
 	return nil

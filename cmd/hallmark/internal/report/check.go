@@ -137,7 +137,7 @@ func NewChecked(r check.Result, level advisory.Level) Checked {
 		out.Digest = r.Subject.Desc.Digest.String()
 	}
 	for _, s := range r.SBOMs {
-		used := UsedSBOM{Digest: s.Digest, Format: s.Format.Title(), Components: s.Components, Signers: []string{}}
+		used := UsedSBOM{Digest: s.Digest, Format: s.Format.Title(s.SpecVersion), Components: s.Components, Signers: []string{}}
 		for _, id := range s.Signers {
 			used.Signers = append(used.Signers, "sha256:"+id.String())
 		}

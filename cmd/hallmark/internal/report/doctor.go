@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -54,7 +55,11 @@ func (d Diagnosis) text(p *printer) {
 	p.linef("")
 	switch attach.Answer(d.Works) {
 	case attach.Yes:
-		p.linef("attaching works, and nothing gets lost")
+		how := ""
+		if slices.ContainsFunc(d.Plan, func(t Trait) bool { return t.Name == "form" && t.Value == "image" }) {
+			how = " with --as image"
+		}
+		p.linef("attaching works" + how + ", and nothing gets lost")
 	case attach.No:
 		p.linef("attaching does not work here without loss")
 	default:
