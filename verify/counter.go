@@ -112,9 +112,9 @@ func (j *judge) countersigned(ctx context.Context, e *Evidence) error {
 	switch {
 	case open != nil:
 		e.Outcome, e.Reason, e.Detail = Undetermined, open.Reason, "look for counter-signatures: "+open.Detail
-	case len(j.open) > 0: // the entry may stand in a place that was not seen
-		e.Outcome, e.Reason = Undetermined, unobtainable(j.open[0])
-		e.Detail = "look for the places of the entry, of which one may be counter-signed: " + j.open[0].Error()
+	case j.open != nil: // the entry may stand in a place that was not seen
+		e.Outcome, e.Reason = Undetermined, unobtainable(j.open)
+		e.Detail = "look for the places of the entry, of which one may be counter-signed: " + j.open.Error()
 	case len(seen) == 0:
 		e.Outcome, e.Reason = Reject, NoCountersignature
 		e.Detail = "it stands under cosign's tag alone, and has no journal entry that could be counter-signed"

@@ -23,22 +23,23 @@ type judge struct {
 
 	evidence []Evidence
 	index    map[attach.ID]int
-	signers  ballot    // whose entries were accepted
-	open     []error   // places that could not be read
-	bad      []error   // places whose content arrived and is bad
-	until    time.Time // when time alone may change the judgement on an entry
+	signers  ballot         // whose entries were accepted
+	open     error          // the first place that could not be read
+	bad      map[Reason]int // how many places have content that arrived and is bad
+	until    time.Time      // when time alone may change the judgement on an entry
 }
 
 // check reads entries until the threshold is met, or all of them, and sums up.
 func (j *judge) check(ctx context.Context) (Check, error) {
-	j.index = make(map[attach.ID]int)
+	j.index, j.bad = make(map[attach.ID]int), make(map[Reason]int)
 	j.signers = make(ballot)
 	for f, early := range attach.Ahead(ctx, parallelBundles, j.found(ctx), j.early) {
 		switch err := f.err; {
 		case err != nil && attach.Judged(err):
-			j.bad = append(j.bad, err)
+			j.bad[badEntry(err)]++
+		case err != nil && j.open == nil:
+			j.open = err
 		case err != nil:
-			j.open = append(j.open, err)
 		default:
 			if err := j.add(ctx, f.a, early); err != nil {
 				return Check{}, err
@@ -183,8 +184,8 @@ func (j *judge) unfinished(ctx context.Context) (string, Reason) {
 	if err := context.Cause(ctx); err != nil {
 		return err.Error(), Deadline
 	}
-	if len(j.open) > 0 {
-		return j.open[0].Error(), unobtainable(j.open[0])
+	if j.open != nil {
+		return j.open.Error(), unobtainable(j.open)
 	}
 	i := slices.IndexFunc(j.evidence, func(e Evidence) bool { return e.Outcome == Undetermined })
 	if i >= 0 {
@@ -199,8 +200,10 @@ func (j *judge) whyNone() string {
 	for _, e := range j.evidence {
 		tally[e.Reason]++
 	}
-	for _, err := range j.bad {
-		tally[badEntry(err)]++
+	entries := len(j.evidence)
+	for r, n := range j.bad {
+		tally[r] += n
+		entries += n
 	}
 	reasons := make([]Reason, 0, len(tally))
 	for r := range tally {
@@ -212,7 +215,7 @@ func (j *judge) whyNone() string {
 		}
 		return strings.Compare(string(a), string(b))
 	})
-	s := fmt.Sprintf("none of %s counts:", count(len(j.evidence)+len(j.bad), "attached entry", "attached entries"))
+	s := fmt.Sprintf("none of %s counts:", count(entries, "attached entry", "attached entries"))
 	for i, r := range reasons {
 		if i > 0 {
 			s += ","

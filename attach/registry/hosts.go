@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strings"
@@ -169,21 +170,32 @@ type manifestCache struct {
 	size       int
 }
 
-// maxCached is how many bytes of manifests one generation holds.
-const maxCached = 4 << 20
+// maxCached is how many bytes of manifests one generation holds, or else one
+// manifest that is larger. With each go
+// cachedBeside bytes for what surrounds it, which is more than a small one has.
+const (
+	maxCached    = 2 << 20
+	cachedBeside = 512
+)
+
+// cost is how much of a generation a manifest takes.
+func cost(m attach.Manifest) int { return len(m.Raw) + cachedBeside }
 
 func (c *manifestCache) put(key string, m attach.Manifest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(m.Raw) > maxCached {
+	if len(m.Raw) > attach.MaxManifest {
 		return
 	}
-	if c.young == nil || c.size+len(m.Raw) > maxCached {
+	if c.young == nil || c.size+cost(m) > maxCached {
 		c.old, c.young, c.size = c.young, make(map[string]attach.Manifest), 0
 	}
 	if _, ok := c.young[key]; !ok {
+		if cap(m.Raw) > 2*len(m.Raw) {
+			m.Raw = bytes.Clone(m.Raw) // what it was read into is much larger
+		}
 		c.young[key] = m
-		c.size += len(m.Raw)
+		c.size += cost(m)
 	}
 }
 
@@ -200,7 +212,9 @@ func (c *manifestCache) get(key string) (attach.Manifest, bool) {
 func (c *manifestCache) drop(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.size -= len(c.young[key].Raw)
+	if m, ok := c.young[key]; ok {
+		c.size -= cost(m)
+	}
 	delete(c.young, key)
 	delete(c.old, key)
 }

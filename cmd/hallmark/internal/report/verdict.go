@@ -1,11 +1,12 @@
 package report
 
 import (
+	"bytes"
 	"cmp"
 	"io"
 	"slices"
-	"strings"
 
+	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/verify"
 )
 
@@ -140,25 +141,32 @@ func NewVerdict(name string, v verify.Verdict) Verdict {
 	return out
 }
 
+// evidence puts what counts first. Within one outcome the order of discovery,
+// which differs from registry to registry, gives way to that of the identities.
+// There may be many thousands of entries: each identity is computed once, and no
+// entry is moved.
 func evidence(c verify.Check) []Evidence {
-	var list []Evidence
-	for _, e := range sortedEvidence(c.Evidence) {
-		list = append(list, newEvidence(e))
+	if len(c.Evidence) == 0 {
+		return nil
 	}
-	return list
-}
-
-// sortedEvidence puts what counts first. Within one outcome the order of
-// discovery, which differs from registry to registry, gives way to that of the
-// identities.
-func sortedEvidence(list []verify.Evidence) []verify.Evidence {
-	return slices.SortedFunc(slices.Values(list), func(a, b verify.Evidence) int {
+	order := make([]int, len(c.Evidence))
+	ids := make([]attach.ID, len(c.Evidence))
+	for i, e := range c.Evidence {
+		order[i], ids[i] = i, e.Attachment.ID()
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		a, b := &c.Evidence[i], &c.Evidence[j]
 		return cmp.Or(
 			cmp.Compare(b.Outcome, a.Outcome),
 			cmp.Compare(kindRank(string(a.Attachment.Kind)), kindRank(string(b.Attachment.Kind))),
-			strings.Compare(a.Attachment.ID().String(), b.Attachment.ID().String()),
+			bytes.Compare(ids[i][:], ids[j][:]),
 		)
 	})
+	list := make([]Evidence, len(order))
+	for n, i := range order {
+		list[n] = newEvidence(c.Evidence[i])
+	}
+	return list
 }
 
 func newEvidence(e verify.Evidence) Evidence {
