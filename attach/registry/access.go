@@ -26,23 +26,20 @@ type grant struct {
 }
 
 // authorize returns the value of the Authorization header for the registry, ""
-// for none, and the scheme to use with it. The registry is pinged once. A token
+// for none, which it is while the registry has not asked for any. A token
 // is asked for once for reading and once for writing, one for writing does for
 // both. A value that was refused is obtained anew, once for all requests that it
 // was refused to. Fresh says that it was obtained while this call waited.
-func (c *client) authorize(ctx context.Context, write bool, refused string) (g grant, scheme string, err error) {
-	ping, err := c.pinged(ctx)
-	if err != nil {
-		return grant{}, "", fmt.Errorf("reach the registry %s: %w", c.host.name, authError(err))
+func (c *client) authorize(ctx context.Context, write bool, refused string) (g grant, err error) {
+	ping := c.host.asked()
+	if ping == nil {
+		return grant{}, nil
 	}
-	scheme = "https"
-	if ping.Insecure {
-		scheme = "http"
-	}
+	c.state.answers(ping.Scheme)
 	bearer := strings.EqualFold(ping.Scheme, "bearer")
 	kind := bearer && (write || c.push) // basic credentials have no scopes
 	if pass, ok := c.state.pass(kind, refused); ok {
-		return grant{pass: pass}, scheme, nil
+		return grant{pass: pass}, nil
 	}
 	g, err = c.state.login(kind).do(ctx, func() (grant, error) {
 		if pass, ok := c.state.pass(kind, refused); ok {
@@ -56,9 +53,9 @@ func (c *client) authorize(ctx context.Context, write bool, refused string) (g g
 		return grant{pass, true}, nil
 	})
 	if err != nil {
-		return grant{}, "", fmt.Errorf("log in to %s: %w", c.host.name, authError(err))
+		return grant{}, fmt.Errorf("log in to %s: %w", c.host.name, authError(err))
 	}
-	return g, scheme, nil
+	return g, nil
 }
 
 // login returns where those meet who want the same right.
@@ -67,6 +64,16 @@ func (r *repository) login(write bool) *flight[grant] {
 		return &r.logins[1]
 	}
 	return &r.logins[0]
+}
+
+// answers forgets what was obtained for another sort of challenge.
+func (r *repository) answers(scheme string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.scheme != scheme {
+		r.scheme = scheme
+		clear(r.passes)
+	}
 }
 
 // pass returns a value that was obtained before and that is not the refused one.
@@ -113,44 +120,12 @@ func (r *repository) sources() []string {
 	return slices.Clone(r.from)
 }
 
-// pinged asks the registry what it asks for, once.
-func (c *client) pinged(ctx context.Context) (*transport.Challenge, error) {
-	known := func() *transport.Challenge {
-		c.host.mu.Lock()
-		defer c.host.mu.Unlock()
-		return c.host.ping
-	}
-	if ping := known(); ping != nil {
-		return ping, nil
-	}
-	return c.host.pings.do(ctx, func() (*transport.Challenge, error) {
-		if ping := known(); ping != nil {
-			return ping, nil
-		}
-		ping, err := transport.Ping(ctx, c.repo.Registry, bearerFirst{c.hosts.plain})
-		if err != nil {
-			return nil, err
-		}
-		if ping.Insecure && c.repo.Scheme() == "https" {
-			return nil, fmt.Errorf("it leads from https to http: %w", attach.ErrDenied)
-		}
-		c.host.mu.Lock()
-		defer c.host.mu.Unlock()
-		c.host.ping = ping
-		return ping, nil
-	})
-}
-
 // login obtains a value of the Authorization header: from the credentials, or
 // from the token service that the registry names.
 func (c *client) login(ctx context.Context, ping *transport.Challenge, write bool) (string, error) {
-	auth, err := authn.Resolve(ctx, c.options.Keychain, c.repo)
+	auth, config, err := c.credentials(ctx)
 	if err != nil {
-		return "", fmt.Errorf("find credentials: %w", err)
-	}
-	config, err := authn.Authorization(ctx, auth)
-	if err != nil {
-		return "", fmt.Errorf("find credentials: %w", err)
+		return "", err
 	}
 	switch {
 	case config.RegistryToken != "":
@@ -244,28 +219,6 @@ func (c *client) checkRealm(realm string) error {
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
-}
-
-// bearerFirst puts the challenges of token services before others, so that they
-// are preferred: tokens are for one repository and let the anonymous read.
-type bearerFirst struct{ http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (b bearerFirst) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := b.RoundTripper.RoundTrip(r)
-	if err == nil {
-		slices.SortStableFunc(resp.Header.Values("WWW-Authenticate"), func(a, b string) int {
-			return rankOf(a) - rankOf(b)
-		})
-	}
-	return resp, err
-}
-
-func rankOf(challenge string) int {
-	if scheme, _, _ := strings.Cut(challenge, " "); strings.EqualFold(scheme, "bearer") {
-		return 0
-	}
-	return 1
 }
 
 // authError says what kind of failure a failed ping or login is.

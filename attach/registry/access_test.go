@@ -113,7 +113,7 @@ func TestTokenExpires(t *testing.T) {
 			if got, most := s.Count("/token"), (admitted+uses-1)/uses; got > most+1 {
 				t.Errorf("%T, %d uses: %d tokens for %d requests", kc, uses, got, admitted)
 			}
-			if n := s.Count("^GET /v2/$"); n != 1 {
+			if n := s.Count("^GET /v2/$"); n != 0 {
 				t.Errorf("the registry was pinged %d times", n)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
@@ -22,7 +23,7 @@ import (
 // What was learned saves requests and decides nothing. It is kept in memory
 // alone, for [learnedFor] at most; an answer always wins over it; and that a
 // subject has no referrers is asked anew for each subject. Nothing is kept on
-// disk: a file could save the ping and no more, and would be one more place from
+// disk: a file could save the first refusal and no more, and would be one more place from
 // which somebody could say where passwords are to be sent.
 type Hosts struct {
 	options Options
@@ -54,16 +55,18 @@ func NewHosts(o Options) *Hosts {
 
 // A host is what is known of one registry.
 type host struct {
-	name  string
-	slots chan struct{} // one for each request under way
-	pings flight[*transport.Challenge]
-	renew gate // held while an identity token is exchanged
-	large gate // held while a large answer is read
+	name    string
+	slots   chan struct{} // one for each request under way
+	opening flight[struct{}]
+	pings   flight[*transport.Challenge]
+	renew   gate // held while an identity token is exchanged
+	large   gate // held while a large answer is read
 
-	mu      sync.Mutex
-	ping    *transport.Challenge // what the registry asks for; nil before it was asked
-	resume  time.Time            // when the registry wants to be asked again
-	twoStep time.Time            // until when it is taken to take no blob in one request
+	mu        sync.Mutex
+	scheme    string               // "" before the registry was reached
+	challenge *transport.Challenge // what the registry asks for; nil while it asked for nothing and was not pinged
+	resume    time.Time            // when the registry wants to be asked again
+	twoStep   time.Time            // until when it is taken to take no blob in one request
 	// renewed are the identity tokens that a token service gave in exchange for
 	// those that the keychain has.
 	renewed map[string]string
@@ -74,11 +77,14 @@ type host struct {
 type repository struct {
 	logins [2]flight[grant] // for reading, for writing
 
-	mu      sync.Mutex
-	passes  map[bool]string // values of the Authorization header, by whether for writing
-	noSeek  time.Time       // until when a list of tags is taken to begin with the first one only
-	from    []string        // scopes of the repositories that blobs are mounted from
-	noMount time.Time       // until when it is taken to mount no blobs
+	mu       sync.Mutex
+	found    authn.Authenticator // credentials that were found and not used yet
+	scheme   string              // of the challenge that the values below are for
+	stranger bool                // there are no credentials
+	passes   map[bool]string     // values of the Authorization header, by whether for writing
+	noSeek   time.Time           // until when a list of tags is taken to begin with the first one only
+	from     []string            // scopes of the repositories that blobs are mounted from
+	noMount  time.Time           // until when it is taken to mount no blobs
 	// bare are subjects that were just found to have no list of referrers.
 	bare map[v1.Hash]bareness
 }

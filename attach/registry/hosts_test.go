@@ -43,8 +43,8 @@ func pushTo(t *testing.T, s *storetest.Server, repo, tag string, img v1.Image) {
 }
 
 // TestHostsShareAccess: stores of five repositories, each used by ten at once,
-// ping their registry once, and ask for one token for each repository; with an
-// identity token too, which holds for one use.
+// are told once that their registry wants tokens, and ask for one for each
+// repository; with an identity token too, which holds for one use.
 func TestHostsShareAccess(t *testing.T) {
 	const repos, users = 5, 10
 	for name, keys := range map[string]Options{
@@ -71,7 +71,7 @@ func TestHostsShareAccess(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if n := s.Count("^GET /v2/$"); n != 1 {
+			if n := s.Count("^GET /v2/$"); n != 0 {
 				t.Errorf("%d pings", n)
 			}
 			scopes := tokens.Scopes()
@@ -79,7 +79,7 @@ func TestHostsShareAccess(t *testing.T) {
 			if n := s.Count("/token"); n != repos || len(slices.Compact(scopes)) != repos {
 				t.Errorf("%d tokens, for %q", n, scopes)
 			}
-			if n := s.Count("/manifests/v1"); n != repos*users {
+			if n := s.Count("/manifests/v1"); n != repos*users+1 { // the first one was refused
 				t.Errorf("%d requests for manifests", n)
 			}
 		})

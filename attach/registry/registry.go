@@ -3,7 +3,7 @@
 // knows referrers or one that is older than the word.
 //
 // Package journal has the protocol; this package speaks HTTP. It asks for as
-// little as it can: one ping, a token where one is wanted, blobs in one request
+// little as it can: a token where one is wanted, and no ping before, blobs in one request
 // where the registry takes them so, the referrers API once. And it believes as
 // little as it can: every manifest's digest is recomputed, every answer is
 // bounded in size and time, listings that lead in circles end, and credentials

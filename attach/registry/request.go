@@ -164,17 +164,59 @@ func (c *client) send(ctx context.Context, guard *watchdog, r request, to *url.U
 		}
 		return resp, err
 	}
-	had, scheme, err := c.authorize(ctx, r.write, "")
+	resp, err := c.open(ctx, guard, r, &u)
 	if err != nil {
 		return nil, err
 	}
-	u.Scheme = scheme
-	resp, err := c.transmit(ctx, guard, r, &u, had.pass)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || had.fresh || had.pass == "" {
-		return resp, err
+	u.Scheme = c.host.schemeKnown()
+	var had grant
+	if resp == nil {
+		if had, err = c.authorize(ctx, r.write, ""); err != nil {
+			return nil, err
+		}
+		if resp, err = c.transmit(ctx, guard, r, &u, had.pass); err != nil {
+			return nil, err
+		}
+	}
+	if had.pass == "" {
+		return c.introduce(ctx, guard, r, &u, resp)
+	}
+	return c.renew(ctx, guard, r, &u, had, resp)
+}
+
+// introduce sends a request once more, whole, that was answered to a stranger,
+// where it may be answered otherwise to who has credentials.
+func (c *client) introduce(ctx context.Context, guard *watchdog, r request, u *url.URL, resp *http.Response) (*http.Response, error) {
+	demands, err := c.demands(ctx, r, u, resp)
+	if err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
+	if !demands {
+		return resp, nil
+	}
+	had, err := c.authorize(ctx, r.write, "")
+	if err == nil && had.pass == "" {
+		return resp, nil
+	}
+	drop(resp)
+	if err != nil {
+		return nil, err
+	}
+	if resp, err = c.transmit(ctx, guard, r, u, had.pass); err != nil {
+		return nil, err
+	}
+	return c.renew(ctx, guard, r, u, had, resp)
+}
+
+// renew sends a request once more with a new token where the registry refused
+// one that it took before.
+func (c *client) renew(ctx context.Context, guard *watchdog, r request, u *url.URL, had grant, resp *http.Response) (*http.Response, error) {
+	if resp.StatusCode != http.StatusUnauthorized || had.fresh {
+		return resp, nil
 	}
 	for range maxRenewals { // others may have used up what they got together with this request
-		renewed, _, err := c.authorize(ctx, r.write, had.pass)
+		renewed, err := c.authorize(ctx, r.write, had.pass)
 		if err == nil && renewed.pass == had.pass {
 			return resp, nil
 		}
@@ -183,7 +225,7 @@ func (c *client) send(ctx context.Context, guard *watchdog, r request, to *url.U
 			return nil, err
 		}
 		had = renewed
-		if resp, err = c.transmit(ctx, guard, r, &u, had.pass); err != nil || resp.StatusCode != http.StatusUnauthorized || renewed.fresh {
+		if resp, err = c.transmit(ctx, guard, r, u, had.pass); err != nil || resp.StatusCode != http.StatusUnauthorized || renewed.fresh {
 			return resp, err
 		}
 	}
@@ -195,6 +237,26 @@ const maxRenewals = 3
 
 // transmit sends the request one time to the address.
 func (c *client) transmit(ctx context.Context, guard *watchdog, r request, u *url.URL, pass string) (*http.Response, error) {
+	return c.pass(ctx, guard, r, u, pass, c.hosts.plain.RoundTrip)
+}
+
+// transmitFirst sends a request without a body one time, without credentials, and
+// tells by which scheme it was answered: https, or http where both will do.
+func (c *client) transmitFirst(ctx context.Context, guard *watchdog, r request, u *url.URL) (resp *http.Response, secure bool, err error) {
+	secure = true
+	trip := c.hosts.plain.RoundTrip
+	if c.repo.Scheme() == "http" {
+		trip = func(req *http.Request) (resp *http.Response, err error) {
+			resp, secure, err = c.tryBoth(req)
+			return resp, err
+		}
+	}
+	resp, err = c.pass(ctx, guard, r, u, "", trip)
+	return resp, secure, err
+}
+
+// pass makes the request and waits for its place before it is sent.
+func (c *client) pass(ctx context.Context, guard *watchdog, r request, u *url.URL, pass string, trip func(*http.Request) (*http.Response, error)) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, u.String(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, attach.ErrMalformed)
@@ -219,7 +281,7 @@ func (c *client) transmit(ctx context.Context, guard *watchdog, r request, u *ur
 		}
 		return nil, err
 	}
-	resp, err := c.hosts.plain.RoundTrip(req)
+	resp, err := trip(req)
 	if err != nil || r.follow {
 		leave()
 		return resp, err

@@ -62,14 +62,14 @@ func TestRequests(t *testing.T) {
 }
 
 // TestRequestsWhole counts what it costs to attach a manifest: the promise is on the
-// requests of the attaching, without the one that resolves the tag and the ping.
+// requests of the attaching, without the one that resolves the tag.
 func TestRequestsWhole(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		quirks []storetest.Quirk
 		most   int
 	}{
-		{"referrers", []storetest.Quirk{storetest.NativeReferrers()}, 5 + 1},
+		{"referrers", []storetest.Quirk{storetest.NativeReferrers()}, 5},
 		{"fallback", nil, 10},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -64,6 +64,20 @@ func Only(pattern string, q Quirk) Quirk {
 	}}
 }
 
+// ForStrangers limits a quirk to requests without credentials.
+func ForStrangers(q Quirk) Quirk {
+	return Quirk{Name: q.Name + " for strangers", wrap: func(s *Server, next http.Handler) http.Handler {
+		odd := q.wrap(s, next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") == "" {
+				odd.ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}}
+}
+
 // Status answers everything with the status and an error document.
 func Status(status int, code string) Quirk {
 	return quirk(fmt.Sprintf("%d %s", status, code), func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {

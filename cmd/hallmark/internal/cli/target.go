@@ -27,7 +27,7 @@ type target struct {
 	manifest   int64 // size of the largest manifest that is read, in bytes
 
 	mu      sync.Mutex
-	hosts   *registry.Hosts            // what the stores share: one ping for each registry, one token for each repository
+	hosts   *registry.Hosts            // what the stores share: one challenge for each registry, one token for each repository
 	stores  map[string]*registry.Store // by repository
 	layouts map[string]*layout.Store   // by directory
 }
