@@ -12,9 +12,8 @@ import (
 	"github.com/hallmark-oci/hallmark/attach"
 )
 
-// refName is the annotation of a descriptor in index.json that makes a tag of
-// it (image specification 1.1, annotations and image-layout).
-const refName = "org.opencontainers.image.ref.name"
+// refName is the annotation that makes a tag of a descriptor.
+const refName = attach.RefNameAnnotation
 
 // Limits on index.json, which is no registry's manifest and may be larger than one.
 const (

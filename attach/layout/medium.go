@@ -162,7 +162,7 @@ func (m *medium) putManifest(ctx context.Context, ref string, mt types.MediaType
 	}
 	d := v1.Descriptor{MediaType: mt, Size: body.Size, Digest: body.Digest}
 	if h.subject != nil {
-		d.ArtifactType, d.Annotations = h.artifactType(), h.annotations
+		d.ArtifactType, d.Annotations = h.artifactType(), attach.Unnaming(h.annotations)
 	}
 	if err := m.writeBlob(ctx, body); err != nil {
 		return err

@@ -6,14 +6,16 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/hallmark-oci/hallmark/attach"
 )
 
 // kindName is the annotation by which "cosign save" tells apart the image and
 // the attachments of a layout, which then holds one image and no tags.
-const kindName = "kind"
+const kindName = attach.SavedKindAnnotation
 
 const (
-	kindPrefix = "dev.cosignproject.cosign/"
+	kindPrefix = attach.SavedKindPrefix
 	kindImage  = kindPrefix + "image"
 	kindIndex  = kindPrefix + "imageIndex"
 )

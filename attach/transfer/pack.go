@@ -19,10 +19,6 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/journal"
 )
 
-// refName is the annotation that makes a tag of an entry of index.json (image
-// specification 1.1, image-layout).
-const refName = "org.opencontainers.image.ref.name"
-
 // ErrTagTaken says that two images of one archive would have one tag.
 var ErrTagTaken = errors.New("two images would have one tag")
 
@@ -138,9 +134,9 @@ func (p *Packer) enter(tag string, d v1.Descriptor) error {
 		}
 		return nil
 	}
-	e := v1.Descriptor{MediaType: d.MediaType, Size: d.Size, Digest: d.Digest, ArtifactType: d.ArtifactType, Annotations: d.Annotations}
+	e := v1.Descriptor{MediaType: d.MediaType, Size: d.Size, Digest: d.Digest, ArtifactType: d.ArtifactType, Annotations: attach.Unnaming(d.Annotations)}
 	if tag != "" {
-		e.Annotations = map[string]string{refName: tag}
+		e.Annotations = map[string]string{attach.RefNameAnnotation: tag}
 	}
 	p.entries[key] = e
 	return nil
@@ -194,7 +190,7 @@ func (p *Packer) index() ([]byte, error) {
 		list = append(list, e)
 	}
 	slices.SortFunc(list, func(a, b v1.Descriptor) int {
-		one, two := a.Annotations[refName], b.Annotations[refName]
+		one, two := a.Annotations[attach.RefNameAnnotation], b.Annotations[attach.RefNameAnnotation]
 		untagged := func(tag string) int {
 			if tag == "" {
 				return 1
@@ -227,9 +223,18 @@ func (p *Packer) writeBlob(ctx context.Context, t *tar.Writer, b packed) error {
 			return attach.Check(io.NopCloser(bytes.NewReader(raw)), b.desc)
 		}
 	}
-	r := &again{ctx: ctx, open: open}
-	defer r.close()
-	return member(t, "blobs/sha256/"+b.desc.Digest.Hex, b.desc.Size, r)
+	return writeChecked(ctx, t, "blobs/sha256/"+b.desc.Digest.Hex, b.desc, open)
+}
+
+// writeChecked writes a file of the archive. What comes of several connections is
+// checked together: each of them alone may be well, and the first part of another.
+func writeChecked(ctx context.Context, t *tar.Writer, name string, d v1.Descriptor, open func() (io.ReadCloser, error)) error {
+	rc, err := attach.Check(&again{ctx: ctx, open: open}, d)
+	if err != nil {
+		return err
+	}
+	defer rc.Close()
+	return member(t, name, d.Size, rc)
 }
 
 // maxAgain is how often a blob is opened anew.
@@ -254,7 +259,7 @@ func (a *again) Read(p []byte) (int, error) {
 			return n, err
 		}
 		a.tries++
-		a.close()
+		a.Close()
 		if n > 0 {
 			return n, nil
 		}
@@ -275,11 +280,13 @@ func (a *again) try(p []byte) (int, error) {
 	return a.rc.Read(p)
 }
 
-func (a *again) close() {
+// Close implements io.Closer.
+func (a *again) Close() error {
 	if a.rc != nil {
 		a.rc.Close()
 		a.rc = nil
 	}
+	return nil
 }
 
 // member writes one file of the archive, with nothing in its header that another
