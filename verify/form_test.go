@@ -64,3 +64,30 @@ func TestFalseLayers(t *testing.T) {
 		}
 	}
 }
+
+// TestFalseSizes has an entry stand in other places with a size that is not that of
+// its content, before and behind the good one: that changes nothing.
+func TestFalseSizes(t *testing.T) {
+	k := newKey(t, key.Ed25519)
+	for at := range 3 {
+		s := newShelf()
+		sub := s.image(t, "app")
+		good := s.put(t, signature(t, k, sub.Desc.Digest.String(), nil))
+		s.entries = nil
+		for i := range 3 {
+			a := good
+			if i != at {
+				a.Desc.Size += int64(i) + 1
+				a.Desc.Data = nil
+			}
+			s.entries = append(s.entries, a)
+		}
+		v, err := verify.New(verify.Trust{Keys: []*key.Public{k.PublicKey()}}, verify.Policy{Rules: []verify.Rule{signatureRule(1)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if verdict, err := v.Verify(t.Context(), s, sub); err != nil || verdict.Outcome != verify.Accept {
+			t.Errorf("at %d: %s, %+v, %v", at, verdict.Outcome, verdict.Checks, err)
+		}
+	}
+}

@@ -81,7 +81,9 @@ func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) er
 		// readable here; one that was judged stays judged.
 		// What a list says that a manifest is, and that it is not, hides nothing.
 		// Nor does what a layer in image form claims to hold.
-		same := j.evidence[i].Attachment.Type == a.Type && sameLayer(j.evidence[i].Attachment, a)
+		// Nor does a size that is not that of the content.
+		was := j.evidence[i].Attachment
+		same := was.Type == a.Type && was.Desc.Size == a.Desc.Size && sameLayer(was, a)
 		if j.evidence[i].Outcome == Accept || j.evidence[i].Outcome == Reject && same {
 			j.evidence[i].Attachment.Places = append(j.evidence[i].Attachment.Places, a.Places...)
 			return nil

@@ -145,13 +145,14 @@ func inner(annotations map[string]string) (v1.Descriptor, bool) {
 
 // Inner returns what the entry holds: of an entry in strict image form the
 // descriptor of the file in it, with the annotations that it has in cosign's form,
-// and true; else that of the layer.
+// and true; else that of the layer. A layer that is much larger than the file is not
+// in strict image form: all of it would have to be read to see that it is bad.
 func (e Entry) Inner() (v1.Descriptor, bool) {
 	if e.Desc.MediaType != types.OCILayer {
 		return e.Desc, false
 	}
 	d, ok := inner(e.Desc.Annotations)
-	if !ok {
+	if !ok || e.Desc.Size > d.Size+d.Size/64+maxPadding {
 		return e.Desc, false
 	}
 	d.Annotations = maps.Clone(e.Desc.Annotations)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"os/exec"
 	"strings"
 	"testing"
@@ -295,4 +296,26 @@ func FuzzOpenStrict(f *testing.F) {
 			t.Errorf("%q, %v", got, err)
 		}
 	})
+}
+
+// TestStrictLayerSize takes a layer that is much larger than what it claims to hold
+// for no such layer, and one that could not be compressed for one.
+func TestStrictLayerSize(t *testing.T) {
+	noise := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	c, err := Strict(attach.Content{Kind: attach.SBOM, MediaType: SPDXJSON, Body: attach.Bytes(noise)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := NewEntry(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := e.Inner(); !ok {
+		t.Error("what Strict made is not read")
+	}
+	e.Desc.Size = 100 << 30
+	if d, ok := e.Inner(); ok {
+		t.Errorf("a layer of 100 GB holds a file of %d bytes", d.Size)
+	}
 }

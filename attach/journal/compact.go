@@ -156,9 +156,9 @@ func (r *mender) bare(ctx context.Context, all []record) ([]record, error) {
 			continue
 		}
 		g.Go(func() error {
-			list, _, err := r.askReferrers(gctx, rec.place.Manifest.Digest)
-			holds[i] = len(list) > 0
-			return err
+			list, native, err := r.medium.Referrers(gctx, rec.place.Manifest.Digest)
+			holds[i] = len(list) > 0 || !native || err != nil // what cannot be told may hang
+			return gctx.Err()
 		})
 	}
 	if err := g.Wait(); err != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -34,5 +36,16 @@ func expunge(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if n == 0 {
 		ts.Fatalf("%s has no tag that ends in %s", args[0], args[1])
+	}
+}
+
+// entryIDs sets $ENTRY_1 and so on to the identities in a document that 'list -f json'
+// printed: entries FILE
+func entryIDs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: entries FILE")
+	}
+	for i, m := range regexp.MustCompile(`"id": *"([0-9a-f]{16})`).FindAllStringSubmatch(ts.ReadFile(args[0]), -1) {
+		ts.Setenv(fmt.Sprint("ENTRY_", i+1), m[1])
 	}
 }

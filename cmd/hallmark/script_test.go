@@ -67,6 +67,7 @@ func TestScript(t *testing.T) {
 			"chart":     pushChart,
 			"copy":      copyImage,
 			"elsewhere": elsewhere,
+			"entries":   entryIDs,
 			"exits":     exits,
 			"faulty":    setFaults,
 			"image":     pushImage,

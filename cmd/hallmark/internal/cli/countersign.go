@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
 	"github.com/hallmark-oci/hallmark/sign"
 	"github.com/hallmark-oci/hallmark/sign/bundle"
 	"github.com/hallmark-oci/hallmark/sign/key"
@@ -141,16 +143,51 @@ func (s *stored) entriesOf(ctx context.Context, img image) ([]signTarget, error)
 			}
 			s.app.notef("%s %s was made by another tool: it is in the journal now", a.Kind, short(a.ID().String()))
 		}
-		places := a.Immutable()
-		if len(places) == 0 {
-			return nil, fmt.Errorf("%s %s of %s has no journal entry that could be signed: %w", a.Kind, a.ID(), img.subject, attach.ErrUnconfirmed)
+		holder, err := holderOf(ctx, img, a, chosen)
+		if err != nil {
+			return nil, err
 		}
 		targets = append(targets, signTarget{
-			subject: attach.Subject{Repo: img.subject.Repo, Desc: places[0].Manifest},
+			subject: attach.Subject{Repo: img.subject.Repo, Desc: holder},
 			of:      fmt.Sprintf("the stored %s %s, entry %s", a.Kind, a.Desc.Digest, short(a.ID().String())),
 		})
 	}
 	return targets, nil
+}
+
+// holderOf returns the manifest to be signed for an entry: one that holds it for ever
+// and holds nothing but what was chosen. Who signs a manifest vouches for all in it,
+// and who attached the entry chose what stands beside it there.
+func holderOf(ctx context.Context, img image, a attach.Attachment, chosen []attach.Attachment) (v1.Descriptor, error) {
+	var beside []string
+	for _, p := range a.Immutable() {
+		if p.Manifest.Digest == a.Desc.Digest {
+			return p.Manifest, nil
+		}
+		m, err := img.Manifest(ctx, img.subject, p.Manifest.Digest)
+		if err != nil {
+			return v1.Descriptor{}, fmt.Errorf("see what %s holds beside the entry: %w", p.Manifest.Digest, err)
+		}
+		held, err := cosign.Parse(m.Raw)
+		if err != nil {
+			return v1.Descriptor{}, fmt.Errorf("see what %s holds beside the entry: %w", p.Manifest.Digest, err)
+		}
+		beside = nil
+		for _, e := range held.Entries {
+			id := e.Attachment(a.Kind, attach.Place{}).ID()
+			if e.Err != nil || !slices.ContainsFunc(chosen, func(c attach.Attachment) bool { return c.ID() == id }) {
+				beside = append(beside, short(id.String()))
+			}
+		}
+		if len(beside) == 0 {
+			return m.Desc, nil
+		}
+	}
+	if len(beside) == 0 {
+		return v1.Descriptor{}, fmt.Errorf("%s %s of %s has no journal entry that could be signed: %w", a.Kind, a.ID(), img.subject, attach.ErrUnconfirmed)
+	}
+	return v1.Descriptor{}, usagef("the journal entry of %s %s holds others too, which a signature over it would vouch for: look at them, and choose them as well with --entry: %s",
+		a.Kind, short(a.ID().String()), strings.Join(beside, ", "))
 }
 
 // bundled returns what a Sigstore bundle among the referrers says that it is: a

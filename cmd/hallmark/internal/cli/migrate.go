@@ -55,6 +55,7 @@ type migrateJob struct {
 func (j *migrateJob) run(ctx context.Context, arg string) error {
 	ctx, cancel := j.app.context(ctx)
 	defer cancel()
+	j.target.deletes = j.deleteOld
 	img, err := j.target.open(ctx, arg)
 	if err != nil {
 		return err
