@@ -74,30 +74,42 @@ func (c *client) open(ctx context.Context, guard *watchdog, r request, u *url.UR
 		return nil, nil
 	}
 	var resp *http.Response
-	_, err := c.host.opening.do(ctx, func() (none struct{}, err error) {
-		if c.host.schemeKnown() != "" {
-			return none, nil
-		}
-		if r.method != http.MethodGet && r.method != http.MethodHead {
-			_, err = c.ping(ctx)
+	err := guard.rest(func() error { // who waits for another does not wait for the server
+		_, err := c.host.opening.do(ctx, func() (none struct{}, err error) {
+			err = guard.work(func() error {
+				resp, err = c.scout(ctx, guard, r, u)
+				return err
+			})
 			return none, err
-		}
-		to := *u
-		to.Scheme = c.repo.Scheme()
-		var secure bool
-		if resp, secure, err = c.transmitFirst(ctx, guard, r, &to); err != nil {
-			return none, err
-		}
-		c.host.speaks(secure)
-		if resp.StatusCode == http.StatusUnauthorized { // so that those who wait need not hear it too
-			if challenge, err := c.challengeIn(ctx, resp); err == nil && challenge.Scheme != "" {
-				c.host.learn(challenge)
-			}
-		}
-		return none, nil
+		})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reach the registry %s: %w", c.host.name, authError(err))
+	}
+	return resp, nil
+}
+
+// scout finds the scheme of the registry with the request, or with a ping.
+func (c *client) scout(ctx context.Context, guard *watchdog, r request, u *url.URL) (*http.Response, error) {
+	if c.host.schemeKnown() != "" {
+		return nil, nil
+	}
+	if r.method != http.MethodGet && r.method != http.MethodHead {
+		_, err := c.ping(ctx)
+		return nil, err
+	}
+	to := *u
+	to.Scheme = c.repo.Scheme()
+	resp, secure, err := c.transmitFirst(ctx, guard, r, &to)
+	if err != nil {
+		return nil, err
+	}
+	c.host.speaks(secure)
+	if resp.StatusCode == http.StatusUnauthorized { // so that those who wait need not hear it too
+		if challenge, err := c.challengeIn(ctx, resp); err == nil && challenge.Scheme != "" {
+			c.host.learn(challenge)
+		}
 	}
 	return resp, nil
 }

@@ -184,57 +184,6 @@ func (c *client) send(ctx context.Context, guard *watchdog, r request, to *url.U
 	return c.renew(ctx, guard, r, &u, had, resp)
 }
 
-// introduce sends a request once more, whole, that was answered to a stranger,
-// where it may be answered otherwise to who has credentials.
-func (c *client) introduce(ctx context.Context, guard *watchdog, r request, u *url.URL, resp *http.Response) (*http.Response, error) {
-	demands, err := c.demands(ctx, r, u, resp)
-	if err != nil {
-		resp.Body.Close()
-		return nil, err
-	}
-	if !demands {
-		return resp, nil
-	}
-	had, err := c.authorize(ctx, r.write, "")
-	if err == nil && had.pass == "" {
-		return resp, nil
-	}
-	drop(resp)
-	if err != nil {
-		return nil, err
-	}
-	if resp, err = c.transmit(ctx, guard, r, u, had.pass); err != nil {
-		return nil, err
-	}
-	return c.renew(ctx, guard, r, u, had, resp)
-}
-
-// renew sends a request once more with a new token where the registry refused
-// one that it took before.
-func (c *client) renew(ctx context.Context, guard *watchdog, r request, u *url.URL, had grant, resp *http.Response) (*http.Response, error) {
-	if resp.StatusCode != http.StatusUnauthorized || had.fresh {
-		return resp, nil
-	}
-	for range maxRenewals { // others may have used up what they got together with this request
-		renewed, err := c.authorize(ctx, r.write, had.pass)
-		if err == nil && renewed.pass == had.pass {
-			return resp, nil
-		}
-		resp.Body.Close()
-		if err != nil {
-			return nil, err
-		}
-		had = renewed
-		if resp, err = c.transmit(ctx, guard, r, u, had.pass); err != nil || resp.StatusCode != http.StatusUnauthorized || renewed.fresh {
-			return resp, err
-		}
-	}
-	return resp, nil
-}
-
-// maxRenewals is how often a token is asked for anew for one request.
-const maxRenewals = 3
-
 // transmit sends the request one time to the address.
 func (c *client) transmit(ctx context.Context, guard *watchdog, r request, u *url.URL, pass string) (*http.Response, error) {
 	return c.pass(ctx, guard, r, u, pass, c.hosts.plain.RoundTrip)

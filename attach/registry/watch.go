@@ -70,6 +70,15 @@ func (w *watchdog) rest(f func() error) error {
 	return err
 }
 
+// work calls f, which waits for the server, in the midst of what rest does.
+func (w *watchdog) work(f func() error) error {
+	w.moved.Store(0)
+	w.timer.Reset(w.patience)
+	w.resting.Store(false)
+	defer w.resting.Store(true)
+	return f()
+}
+
 // stop ends the watch and the request.
 func (w *watchdog) stop() {
 	w.timer.Stop()

@@ -184,6 +184,9 @@ func (c *copier) putManifest(ctx context.Context, o *object, to Carrier, ref str
 	if err != nil {
 		return fmt.Errorf("put the manifest %s into %s: %w", o.desc.Digest, c.result.Destination.Repo, err)
 	}
+	if to == c.attachments && ref != "" {
+		c.take(ref, o)
+	}
 	return nil
 }
 

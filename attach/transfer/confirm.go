@@ -173,6 +173,8 @@ func (c *copier) arrived(ctx context.Context) (*tree, error) {
 	}
 	w := newWalker(c.result.Destination.Repo, c.images, c.attachments, c.options.kinds())
 	w.known = c.source
+	w.taken = c.tookIt
+	w.allTags = c.knownTags()
 	w.noAPI, w.noLists = !c.native, c.native && !c.empty
 	w.refers = func(subject v1.Hash) bool { return refers[subject] }
 	w.wants = func(subject v1.Hash, tag string, digest v1.Hash) bool {
@@ -191,6 +193,43 @@ func (c *copier) arrived(ctx context.Context) (*tree, error) {
 		return nil, fmt.Errorf("read %s back: %w", c.result.Destination.Repo, err)
 	}
 	return t, nil
+}
+
+// tookIt returns the object that the destination took, or was asked for, under the
+// tag or by the digest. To find it named in a list of the destination's confirms it,
+// as it does when something is attached: a registry that takes a manifest by its
+// digest has compared that, its answer to one under a tag tells the digest, and the
+// tag of a journal entry says what is in it. Images, views and what other tools
+// tagged are read back whole: the first are what it is all about, and the others may
+// be written by anybody in between.
+func (c *copier) tookIt(tag string, digest v1.Hash) *object {
+	ref := tag
+	if ref == "" {
+		ref = digest.String()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken[ref]
+}
+
+// knownTags returns the tags of attachments at the destination, nil where they are
+// to be listed. After a view was written the journal has to be listed, so that what
+// others attached meanwhile is found. Where the journal is one of referrers, it is
+// their list that tells; each tag is read then, so it need not be listed too.
+func (c *copier) knownTags() []string {
+	if !c.native || c.empty || c.saved || c.tags == nil || len(c.merges) > 0 {
+		return nil
+	}
+	all := make([]string, 0, len(c.tags)+len(c.taken))
+	for t := range c.tags {
+		all = append(all, t)
+	}
+	for ref := range c.taken {
+		if strings.HasPrefix(ref, "sha256-") && !c.tags[ref] {
+			all = append(all, ref)
+		}
+	}
+	return all
 }
 
 // wanted returns the names of all that hangs at the source and was not removed at
@@ -233,6 +272,7 @@ func (c *copier) save(ctx context.Context, want map[string]*object, there *tree)
 			continue
 		}
 		saved++
+		c.saved = true
 		if err := c.putManifest(ctx, o, c.attachments, o.record); err != nil {
 			c.problem(fmt.Sprintf("the journal entry %s", o.record), err)
 		}

@@ -21,7 +21,13 @@ func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string, guesse
 		(role == journal.Entry || role == journal.Foreign) && !w.wanted(subject, tag, v1.Hash{}):
 		return nil
 	}
-	m, err := w.read(ctx, w.attachments, tag)
+	var m attach.Manifest
+	var err error
+	if role == journal.Entry && !guessed {
+		m, err = w.named(ctx, tag, v1.Hash{})
+	} else {
+		m, err = w.read(ctx, w.attachments, tag)
+	}
 	switch {
 	case errors.Is(err, attach.ErrNotFound) && guessed:
 		return nil
@@ -80,7 +86,7 @@ func (w *walker) listed(ctx context.Context, subject v1.Hash, list []v1.Descript
 		if ctx.Err() != nil || tombstone || !vague && !w.chosen(kind) || !w.wanted(subject, "", d.Digest) {
 			return nil, nil
 		}
-		m, err := w.read(ctx, w.attachments, d.Digest.String())
+		m, err := w.named(ctx, "", d.Digest)
 		if err != nil {
 			w.problem(fmt.Sprintf("the referrer %s of %s", d.Digest, subject), err)
 			return nil, nil

@@ -145,6 +145,14 @@ func (c *copier) there(o *object, err error) (string, error) {
 	return There, nil
 }
 
+// take notes that the destination has the object under the tag or by the digest: it
+// took it just now, or was just asked for it.
+func (c *copier) take(ref string, o *object) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.taken[ref] = o
+}
+
 // expect notes that the object is to be found at the destination by its digest.
 func (c *copier) expect(o *object) {
 	c.mu.Lock()
@@ -163,6 +171,7 @@ func (c *copier) has(ctx context.Context, o *object, h hang, tag string) (bool, 
 	case err != nil:
 		return false, err
 	case m.Desc.Digest == o.desc.Digest:
+		c.take(tag, o)
 		return true, nil
 	case h.role == journal.Entry:
 		if r, err := journal.ReadRecord(m, tag, h.subject); err == nil && r.Tag == tag {

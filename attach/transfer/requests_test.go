@@ -23,11 +23,11 @@ func TestRequests(t *testing.T) {
 		same   bool
 		most   int
 	}{
-		{"same registry", []storetest.Quirk{storetest.Mounts()}, true, 30},
-		{"same registry, copied again", []storetest.Quirk{storetest.Mounts()}, true, 21},
-		{"other registry", nil, false, 35},
-		{"same registry with referrers", []storetest.Quirk{storetest.Mounts(), storetest.NativeReferrers()}, true, 36},
-		{"other registry with referrers", []storetest.Quirk{storetest.NativeReferrers()}, false, 40},
+		{"same registry", []storetest.Quirk{storetest.Mounts()}, true, 27},
+		{"same registry, copied again", []storetest.Quirk{storetest.Mounts()}, true, 18},
+		{"other registry", nil, false, 31},
+		{"same registry with referrers", []storetest.Quirk{storetest.Mounts(), storetest.NativeReferrers()}, true, 31},
+		{"other registry with referrers", []storetest.Quirk{storetest.NativeReferrers()}, false, 35},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -35,6 +35,8 @@ type copier struct {
 	gone      map[v1.Hash]*journal.Graves // what was removed there, by subject
 	expected  map[*object]bool            // what must be found at the destination by digest
 	listed    map[v1.Hash]map[v1.Hash]bool
+	taken     map[string]*object // what was put or found to be there by this copy, by tag or digest
+	saved     bool               // something was put under tags since it is not listed as a referrer
 	merges    []merge
 	viewed    map[v1.Hash]bool // subjects a view of which this copy wrote as it is
 	slots     chan struct{}
@@ -52,6 +54,7 @@ func newCopier(src, dst Place, o Options) (*copier, error) {
 		viewed:   make(map[v1.Hash]bool),
 		gone:     make(map[v1.Hash]*journal.Graves),
 		expected: make(map[*object]bool),
+		taken:    make(map[string]*object),
 		blobs:    make(map[blobKey]*upload),
 		slots:    make(chan struct{}, requests),
 	}

@@ -66,6 +66,12 @@ type walker struct {
 	refers func(subject v1.Hash) bool
 	// known is where the manifests of images are taken from, when it is set.
 	known *tree
+	// taken returns the object that this copy put, or found to be the same, under
+	// the tag or by the digest; nil means none. Where a list that is read names it
+	// too, it is not read itself.
+	taken func(tag string, digest v1.Hash) *object
+	// allTags are the tags to look at, where they need not be listed.
+	allTags []string
 	// noLists leaves alone the lists that stand for the referrers API.
 	noLists bool
 
@@ -213,6 +219,11 @@ func (w *walker) problem(what string, err error) {
 // listTags lists the tags of all that hangs from anything, at once: what hangs
 // from an image has more hanging from it, and is not known yet.
 func (w *walker) listTags(ctx context.Context) {
+	if w.allTags != nil {
+		w.taken = byDigestAlone(w.taken) // no list names the tags
+		w.sortTags(w.allTags)
+		return
+	}
 	all, err := w.attachments.Tags(ctx, "sha256-")
 	switch {
 	case errors.Is(err, attach.ErrUnfinished), errors.Is(err, attach.ErrLimit):
@@ -220,11 +231,16 @@ func (w *walker) listTags(ctx context.Context) {
 	case err != nil:
 		w.problem("the tags", err)
 	default:
-		w.tags = make(map[string][]string)
-		for _, t := range all {
-			key := t[:min(len(t), len("sha256-")+64)]
-			w.tags[key] = append(w.tags[key], t)
-		}
+		w.sortTags(all)
+	}
+}
+
+// sortTags sorts the tags by what they begin with.
+func (w *walker) sortTags(all []string) {
+	w.tags = make(map[string][]string)
+	for _, t := range all {
+		key := t[:min(len(t), len("sha256-")+64)]
+		w.tags[key] = append(w.tags[key], t)
 	}
 }
 
@@ -340,6 +356,30 @@ func (w *walker) chosen(k attach.Kind) bool { return slices.Contains(w.kinds, k)
 
 func (w *walker) wanted(subject v1.Hash, tag string, digest v1.Hash) bool {
 	return w.wants == nil || w.wants(subject, tag, digest)
+}
+
+// named returns a manifest that a list names, by the tag or by digest where that is
+// "". One that this copy put there is not read back a second time.
+func (w *walker) named(ctx context.Context, tag string, digest v1.Hash) (attach.Manifest, error) {
+	if w.taken != nil {
+		if o := w.taken(tag, digest); o != nil && o.raw != nil {
+			return attach.Manifest{Desc: o.desc, Raw: o.raw}, nil
+		}
+	}
+	if tag == "" {
+		tag = digest.String()
+	}
+	return w.read(ctx, w.attachments, tag)
+}
+
+// byDigestAlone returns f for what lists name by digest.
+func byDigestAlone(f func(string, v1.Hash) *object) func(string, v1.Hash) *object {
+	return func(tag string, digest v1.Hash) *object {
+		if f == nil || tag != "" {
+			return nil
+		}
+		return f(tag, digest)
+	}
 }
 
 // read reads a manifest by tag or digest.
