@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -48,8 +49,15 @@ type verb struct {
 	// then is a command line that works afterwards, on a registry without quirks,
 	// where the command said that it worked.
 	then string
-	// takes says that the command may take away what was attached.
+	// refuses is a command line that ends with exit code 1 then.
+	refuses string
+	// prints is what the command prints where it works.
+	prints string
+	// takes says that the command may take away the signature of the second key.
 	takes bool
+	// mends says that another tool wrote over cosign's tag before, and that the tag
+	// shows everything again where the command said that it worked.
+	mends bool
 }
 
 // among reports whether the words name the verb.
@@ -71,8 +79,9 @@ type world struct {
 
 // A seed makes the image of a cell.
 type seed struct {
-	puts []put
-	ids  []attach.ID // what is attached
+	puts   []put
+	ids    []attach.ID // what is attached
+	second attach.ID   // of which this is the signature of the second key
 }
 
 type put struct {
@@ -116,6 +125,8 @@ func TestMatrix(t *testing.T) {
 				t.Errorf("%s, %s: %s\n%s", v, c.Name(), got.fault, got.printed)
 			case got.code != want.code || !strings.Contains(got.printed, want.says):
 				t.Errorf("%s, %s: exit code %d, want %d and %q:\n%s", v, c.Name(), got.code, want.code, want.says, got.printed)
+			case want.code == 0 && want.says == "" && !strings.Contains(got.printed, v.prints):
+				t.Errorf("%s, %s: %q is not printed:\n%s", v, c.Name(), v.prints, got.printed)
 			}
 		}
 	}
@@ -141,6 +152,9 @@ func (w *world) measure(ctx context.Context, c storetest.Case, v verb) cell {
 		return cell{fault: err.Error()}
 	}
 	out, err := os.MkdirTemp(w.dir, "cell-")
+	if err == nil && v.mends {
+		err = spoil(s)
+	}
 	if err != nil {
 		return cell{fault: err.Error()}
 	}
@@ -152,20 +166,34 @@ func (w *world) measure(ctx context.Context, c storetest.Case, v verb) cell {
 	got.code, got.printed = runLine(ctx, nil, args...)
 	s.Set(c.Base()...)
 	now, err := attached(ctx, s)
-	missing := slices.DeleteFunc(slices.Clone(before.ids), func(id attach.ID) bool { return slices.Contains(now, id) })
+	missing := slices.DeleteFunc(slices.Clone(before.ids), func(id attach.ID) bool {
+		return slices.Contains(now, id) || v.takes && id == before.second
+	})
 	switch {
 	case err != nil:
 		got.fault = fmt.Sprintf("what is there cannot be listed afterwards: %v", err)
-	case len(missing) > 0 && !v.takes:
+	case len(missing) > 0:
 		got.fault = fmt.Sprintf("gone: %v", missing)
 	case got.code == 0 && v.adds && len(now) <= len(before.ids):
 		got.fault = fmt.Sprintf("exit code 0, and nothing was attached: %d entries", len(now))
-	case got.code == 0 && v.then != "":
-		if code, printed := runLine(ctx, nil, strings.Fields(fill.Replace(v.then))...); code != 0 {
-			got.fault = fmt.Sprintf("afterwards %q: exit code %d\n%s", v.then, code, printed)
-		}
+	case got.code == 0 && v.mends && !whole(s):
+		got.fault = "exit code 0, and cosign's tag lacks a signature"
+	case got.code == 0:
+		got.fault = cmp.Or(ends(ctx, 0, fill.Replace(v.then)), ends(ctx, 1, fill.Replace(v.refuses)))
 	}
 	return got
+}
+
+// ends runs a command line, if there is one, and tells what is wrong unless it ends
+// with that code.
+func ends(ctx context.Context, code int, line string) string {
+	if line == "" {
+		return ""
+	}
+	if got, printed := runLine(ctx, nil, strings.Fields(line)...); got != code {
+		return fmt.Sprintf("afterwards %q: exit code %d\n%s", line, got, printed)
+	}
+	return ""
 }
 
 // attached lists what is attached to the image, as a client without credentials

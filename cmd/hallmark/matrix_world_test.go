@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
 	"github.com/hallmark-oci/hallmark/attach/storetest"
 )
 
@@ -67,13 +69,24 @@ func newWorld(t *testing.T) *world {
 			t.Fatal(err)
 		}
 		must(rec, "seal", "--key", filepath.Join(w.dir, "a.key"), ref.String())
+		first, err := attached(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
 		must(rec, "sign", "--key", filepath.Join(w.dir, "b.key"), ref.String())
+		gone := len(rec.puts)
+		must(rec, "push", s.Host+"/app:gone", filepath.Join(w.dir, "spdx.json"))
+		kept := rec.puts[:gone:gone] // so that its signature is an orphan
+		rec.puts = nil
+		must(rec, "sign", "--key", filepath.Join(w.dir, "a.key"), s.Host+"/app:gone")
+		rec.puts = append(kept, rec.puts...)
 		must(rec, "push", s.Host+"/app:files", filepath.Join(w.dir, "custom.json"))
 		ids, err := attached(t.Context(), s)
 		if err != nil || len(ids) != 4 {
 			t.Fatalf("the seed has %d entries, want two signatures, an SBOM and an attestation: %v", len(ids), err)
 		}
-		w.seeds[native] = seed{puts: rec.puts, ids: ids}
+		second := slices.DeleteFunc(slices.Clone(ids), func(id attach.ID) bool { return slices.Contains(first, id) })
+		w.seeds[native] = seed{puts: rec.puts, ids: ids, second: second[0]}
 		s.Close()
 	}
 	return w
@@ -94,6 +107,52 @@ func replay(s *storetest.Server, puts []put) error {
 	}
 	s.Forget()
 	return nil
+}
+
+// signatures returns what is under cosign's tag for signatures of the image.
+func signatures(s *storetest.Server) (tag string, img cosign.Image, err error) {
+	get := func(ref string) ([]byte, error) {
+		rec := httptest.NewRecorder()
+		s.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/v2/app/manifests/"+ref, nil))
+		if rec.Code != http.StatusOK {
+			return nil, fmt.Errorf("GET %s: %d", ref, rec.Code)
+		}
+		return rec.Body.Bytes(), nil
+	}
+	image, err := get("v1")
+	if err != nil {
+		return "", img, err
+	}
+	tag = attach.CosignTagOf(attach.DigestOf(image), attach.Signature)
+	raw, err := get(tag)
+	if err == nil {
+		img, err = cosign.Parse(raw)
+	}
+	return tag, img, err
+}
+
+// whole reports whether cosign's tag shows both signatures of the image.
+func whole(s *storetest.Server) bool {
+	_, img, err := signatures(s)
+	return err == nil && len(img.Entries) == 2
+}
+
+// spoil writes the tag for signatures as a tool does that read it before the
+// second signature was there.
+func spoil(s *storetest.Server) error {
+	tag, img, err := signatures(s)
+	if err != nil {
+		return err
+	}
+	img.Entries = img.Entries[:1]
+	raw, config, err := img.Encode()
+	if err != nil {
+		return err
+	}
+	return replay(s, []put{
+		{http.MethodPost, "/v2/app/blobs/uploads/?digest=" + attach.DigestOf(config).String(), "", config},
+		{http.MethodPut, "/v2/app/manifests/" + tag, string(cosign.ManifestType), raw},
+	})
 }
 
 // A recorder is a transport that keeps what was put: manifests, and blobs as if

@@ -131,6 +131,8 @@ func cases() []testCase {
 		testCase{"what cosign 2 saved is unpacked", saved},
 		testCase{"an attestation that hallmark moved to the referrers cosign 3 accepts", migratedToReferrers},
 		testCase{"an attestation by cosign 3 that hallmark moved to the tags cosign 2 accepts", migratedToTags},
+		testCase{"what hallmark cleans by key cosign 2 accepts no more", cleaned},
+		testCase{"what a foreign cosign wrote over hallmark repairs for cosign 2", repaired},
 		testCase{"the image form stands beside what cosign reads", imageForm},
 	)
 }

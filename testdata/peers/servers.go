@@ -15,9 +15,10 @@ import (
 // A server is a registry to be started.
 type server struct {
 	name string
-	// keeps says that tags may not be written again, and nothing be deleted.
-	keeps bool
-	start func(ctx context.Context, cache string) (*lab.Registry, error)
+	// keeps says that tags may not be written again, stays that nothing can be
+	// deleted.
+	keeps, stays bool
+	start        func(ctx context.Context, cache string) (*lab.Registry, error)
 }
 
 // servers returns all registries, in the order of the columns.
@@ -26,11 +27,11 @@ func servers() []server {
 		{name: "go-containerregistry", start: func(context.Context, string) (*lab.Registry, error) { return lab.Memory(false), nil }},
 		{name: "go-containerregistry, referrers", start: func(context.Context, string) (*lab.Registry, error) { return lab.Memory(true), nil }},
 		{name: "ocimem", start: memory(false)},
-		{name: "ocimem, immutable tags", start: memory(true), keeps: true},
+		{name: "ocimem, immutable tags", start: memory(true), keeps: true, stays: true},
 		{name: "distribution 3.1", start: distribution(true)},
-		{name: "distribution 3.1, no delete", start: distribution(false)},
+		{name: "distribution 3.1, no delete", start: distribution(false), stays: true},
 		{name: "distribution 2.8", start: debian(true)},
-		{name: "distribution 2.8, no delete", start: debian(false)},
+		{name: "distribution 2.8, no delete", start: debian(false), stays: true},
 		{name: "olareg", start: native},
 	}
 }
