@@ -169,6 +169,9 @@ func (s *Store) Sweep(ctx context.Context, orphans ...attach.Orphan) ([]attach.L
 			}
 			why, looked[o.Subject] = err, err
 		}
+		if why == nil && o.What == attach.OrphanIndex {
+			why = s.isList(ctx, o)
+		}
 		switch {
 		case why != nil:
 			left = append(left, attach.Left{Ref: o.Ref, Err: why})
@@ -190,4 +193,27 @@ func (s *Store) Sweep(ctx context.Context, orphans ...attach.Orphan) ([]attach.L
 		}
 	}
 	return left, nil
+}
+
+// isList checks that what stands under a referrers tag is a list of referrers. Any
+// tag may have that form, and what it names may be an image.
+func (s *Store) isList(ctx context.Context, o attach.Orphan) error {
+	m, err := s.medium.Manifest(ctx, o.Ref)
+	if errors.Is(err, attach.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("whether it is a list of referrers: %w", err)
+	}
+	list, err := attach.ParseReferrers(m.Raw, attach.MaxReferrers)
+	var bad attach.Spoiled
+	if err != nil && !errors.As(err, &bad) {
+		return fmt.Errorf("it is no list of referrers: %w", err)
+	}
+	for _, d := range list {
+		if d.Platform != nil {
+			return fmt.Errorf("it lists the platforms of an image: %w", attach.ErrMalformed)
+		}
+	}
+	return nil
 }

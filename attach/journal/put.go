@@ -43,6 +43,8 @@ type unit struct {
 	gone    graveyard                  // what was removed
 	regroup bool                       // the view is to tell of groups that it does not
 	refused error                      // why entries of this Put that were removed earlier cannot be put again
+	lost    int                        // how often in a row a write of the view was answered "not found"
+	lostAt  v1.Hash                    // while the view was this
 	frozen  string                     // why the view is left as it is, "" while it may be written
 	hidden  bool                       // the medium keeps whole manifests and does not list them
 	raws    map[attach.ID][]byte       // the whole manifests that are put

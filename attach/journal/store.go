@@ -31,6 +31,10 @@ const (
 	longestQueue = 3
 )
 
+// maxLost is how many writes of a view that nobody else changes may be answered
+// "not found" before it is left alone.
+const maxLost = 6
+
 // requests is how many requests of one Put are under way at once.
 const requests = 8
 

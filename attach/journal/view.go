@@ -184,12 +184,19 @@ func (w *writer) write(ctx context.Context, u *unit) error {
 		return nil
 	case errors.Is(err, attach.ErrNotFound):
 		// Of two that write one tag at a time there are registries that answer
-		// so to one. The next look decides what is to be done.
+		// so to one. The next look decides what is to be done. A registry that
+		// goes on so although nobody writes does not take the tag.
+		if u.lostAt != u.view.desc.Digest {
+			u.lostAt, u.lost = u.view.desc.Digest, 0
+		}
+		if u.lost++; u.lost >= maxLost {
+			u.frozen = fmt.Sprintf("the registry does not take the tag %s (%v)", u.tag, err)
+		}
 		return nil
 	case err != nil:
 		return fmt.Errorf("show it under the tag %s: %w: %w", u.tag, err, attach.ErrUnconfirmed)
 	}
-	u.wrote = true
+	u.wrote, u.lost = true, 0
 	return nil
 }
 

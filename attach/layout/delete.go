@@ -96,7 +96,8 @@ func (x *index) names(h v1.Hash) bool {
 }
 
 // descendants returns what is listed by the indexes that index.json names, and
-// by those that they list. An index that is absent or broken lists nothing.
+// by those that they list. An index that is absent or broken lists nothing; of one
+// that is over a limit it is not known what it lists, so that nothing may go.
 func (m *medium) descendants(ctx context.Context, x *index) (map[v1.Hash]bool, error) {
 	listed := make(map[v1.Hash]bool)
 	todo := make([]v1.Descriptor, 0, len(x.entries))
@@ -113,7 +114,7 @@ func (m *medium) descendants(ctx context.Context, x *index) (map[v1.Hash]bool, e
 			return nil, err
 		}
 		_, h, err := m.manifest(d)
-		if errors.Is(err, attach.ErrNotFound) || attach.Judged(err) {
+		if errors.Is(err, attach.ErrNotFound) || attach.Judged(err) && !errors.Is(err, attach.ErrLimit) {
 			continue
 		}
 		if err != nil {
@@ -126,7 +127,7 @@ func (m *medium) descendants(ctx context.Context, x *index) (map[v1.Hash]bool, e
 				todo = append(todo, child)
 			}
 		})
-		if err != nil && !attach.Judged(err) {
+		if err != nil && (!attach.Judged(err) || errors.Is(err, attach.ErrLimit)) {
 			return nil, err
 		}
 	}

@@ -253,15 +253,16 @@ func (c *client) token(ctx context.Context, ping *transport.Challenge, auth auth
 	return "Bearer " + token.Token, token.RefreshToken, nil
 }
 
-// checkRealm refuses a token service that would get credentials over plain HTTP:
-// on another host than the registry's it has to be reached over https, unless it
-// is on this machine or plain HTTP was asked for.
+// checkRealm refuses a token service that would get credentials over plain HTTP: it
+// has to be reached over https, unless it is on this machine, plain HTTP was asked
+// for, or it is the registry's own and the registry itself speaks plain HTTP.
 func (c *client) checkRealm(realm string) error {
 	u, err := url.Parse(realm)
 	if err != nil {
 		return fmt.Errorf("the token service has the address %q, which is none", realm)
 	}
-	if u.Scheme == "https" || c.home(u) || u.Scheme == "http" && (c.options.Insecure || isLoopback(u.Hostname())) {
+	own := c.home(u) && c.host.schemeKnown() == "http"
+	if u.Scheme == "https" || u.Scheme == "http" && (own || c.options.Insecure || isLoopback(u.Hostname())) {
 		return nil
 	}
 	return fmt.Errorf("the registry %s sends for a token to %s by %s: %w", c.host.name, u.Host, u.Scheme, attach.ErrDenied)

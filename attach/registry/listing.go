@@ -181,6 +181,10 @@ func (c *client) nextPage(from *url.URL, h http.Header) (*url.URL, error) {
 	return nil, nil
 }
 
+// maxListed is how many bytes of one subject's list of referrers are read, over all
+// its pages. Twenty thousand entries with the annotations in use need less.
+const maxListed = 16 << 20
+
 // Referrers implements [journal.Medium]. A 200 with an OCI index is a list; 400,
 // 404, 405 and 501 say that the registry has no referrers API; 401, 429 and 5xx,
 // and connections that break, leave the question open and fail. All else is
@@ -193,10 +197,11 @@ func (m medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor,
 	var list []v1.Descriptor
 	var spoiled attach.Spoiled
 	next := m.url("referrers/"+digest.String(), nil)
+	read := 0
 	for page := 0; next != nil; page++ {
-		if page == attach.MaxPages || len(list)+len(spoiled) > attach.MaxReferrers {
-			return list, true, fmt.Errorf("referrers of %s: more than %d pages or %d entries: %w",
-				digest, attach.MaxPages, attach.MaxReferrers, attach.ErrUnfinished)
+		if page == attach.MaxPages || len(list)+len(spoiled) > attach.MaxReferrers || read > maxListed {
+			return list, true, fmt.Errorf("referrers of %s: more than %d pages, %d entries or %d bytes: %w",
+				digest, attach.MaxPages, attach.MaxReferrers, maxListed, attach.ErrUnfinished)
 		}
 		resp, raw, err := m.bytes(ctx, request{
 			method: http.MethodGet, url: next, header: http.Header{"Accept": {string(types.OCIImageIndex)}},
@@ -211,6 +216,7 @@ func (m medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor,
 		if err != nil {
 			return nil, false, fmt.Errorf("list referrers: %w", err)
 		}
+		read += len(raw)
 		more, err := attach.ParseReferrers(raw, attach.MaxReferrers)
 		var bad attach.Spoiled
 		switch {

@@ -39,7 +39,7 @@ func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string, guesse
 	case role == journal.List:
 		return w.fallback(ctx, subject, tag, m, gone)
 	}
-	return []found{{manifest: m, from: w.attachments, hang: &hang{subject: subject, kind: kind, role: role, tag: tag}}}
+	return []found{w.found(m, w.attachments, false, &hang{subject: subject, kind: kind, role: role, tag: tag})}
 }
 
 // fallback returns what the list of referrers under a tag names.
@@ -51,6 +51,7 @@ func (w *walker) fallback(ctx context.Context, subject v1.Hash, tag string, m at
 	w.mu.Lock()
 	w.tree.lists[subject] = m
 	w.mu.Unlock()
+	w.hold(len(m.Raw))
 	return w.listed(ctx, subject, list, gone)
 }
 
@@ -92,7 +93,7 @@ func (w *walker) listed(ctx context.Context, subject v1.Hash, list []v1.Descript
 			return nil, nil
 		}
 		if h := w.referrer(subject, d, m, gone); h != nil && w.chosen(h.kind) {
-			return []found{{manifest: m, from: w.attachments, hang: h}}, nil
+			return []found{w.found(m, w.attachments, false, h)}, nil
 		}
 		return nil, nil
 	})

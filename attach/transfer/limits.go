@@ -10,6 +10,10 @@ const (
 	// maxKept is how many bytes of manifests are kept between reading and
 	// writing them. The others are read twice.
 	maxKept = 16 << 20
+	// maxHeld is how many bytes, about, are held of what manifests say, beside
+	// those that are kept: descriptors, entries, lists of referrers, and what went
+	// wrong. An image with more is refused with [attach.ErrLimit].
+	maxHeld = 48 << 20
 	// requests is how many requests, and blobs, are under way at once.
 	requests = 8
 )

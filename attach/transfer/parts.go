@@ -34,7 +34,7 @@ func partsOf(raw []byte) (parts, error) {
 			if !d.MediaType.IsDistributable() && len(d.URLs) > 0 {
 				return
 			}
-			*list = append(*list, d)
+			*list = append(*list, plain(d))
 		}
 	}
 	if config, ok := m["config"]; ok {
@@ -46,4 +46,14 @@ func partsOf(raw []byte) (parts, error) {
 		}
 	}
 	return p, bad
+}
+
+// plain returns what a transfer needs of a descriptor. Content that rides in it is
+// left out where it is large: it is there as a blob.
+func plain(d v1.Descriptor) v1.Descriptor {
+	out := v1.Descriptor{MediaType: d.MediaType, Size: d.Size, Digest: d.Digest}
+	if len(d.Data) <= attach.MaxData {
+		out.Data = d.Data
+	}
+	return out
 }

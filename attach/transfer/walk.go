@@ -79,11 +79,13 @@ type walker struct {
 
 	mu     sync.Mutex
 	tree   *tree
-	tags   map[string][]string // by what they begin with; nil where they cannot be listed at once
-	seek   bool                // list the tags of each subject
-	noAPI  bool                // no referrers API is there
-	kept   int
-	failed map[string]bool // what was said already
+	tags   map[string][]string     // by what they begin with; nil where they cannot be listed at once
+	seek   bool                    // list the tags of each subject
+	noAPI  bool                    // no referrers API is there
+	kept   int                     // bytes of manifests that were read
+	held   int                     // about how many bytes are held beside them
+	stop   context.CancelCauseFunc // ends the walk that holds too much
+	failed map[string]bool         // what was said already
 }
 
 func newWalker(repo string, images, attachments journal.Medium, kinds []attach.Kind) *walker {
@@ -92,24 +94,20 @@ func newWalker(repo string, images, attachments journal.Medium, kinds []attach.K
 		tree:   &tree{by: make(map[v1.Hash]*object), lists: make(map[v1.Hash]attach.Manifest), graves: make(map[v1.Hash]*journal.Graves)},
 		slots:  make(chan struct{}, requests),
 		failed: make(map[string]bool),
+		stop:   func(error) {},
 	}
-}
-
-// A found is a manifest with what it is to the object that led to it.
-type found struct {
-	manifest attach.Manifest
-	from     journal.Medium
-	image    bool
-	hang     *hang
 }
 
 // walk returns everything from the root on. An error says that the image itself
 // could not be read.
 func (w *walker) walk(ctx context.Context, root attach.Manifest) (*tree, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	w.stop = stop
 	if len(w.kinds) > 0 {
 		w.listTags(ctx)
 	}
-	level, err := w.add(ctx, 0, []found{{manifest: root, from: w.images, image: true}})
+	level, err := w.add(ctx, 0, []found{w.found(root, w.images, true, nil)})
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +117,9 @@ func (w *walker) walk(ctx context.Context, root attach.Manifest) (*tree, error) 
 			return nil, fmt.Errorf("manifests refer to each other over more than %d levels: %w", maxLevels, attach.ErrLimit)
 		}
 		all, err := each(level, func(o *object) ([]found, error) { return w.expand(ctx, o) })
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, cause
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -133,17 +134,17 @@ func (w *walker) walk(ctx context.Context, root attach.Manifest) (*tree, error) 
 func (w *walker) add(ctx context.Context, level int, all []found) ([]*object, error) {
 	var fresh []*object
 	for _, f := range all {
-		o := w.tree.by[f.manifest.Desc.Digest]
+		o := w.tree.by[f.desc.Digest]
 		if o == nil {
 			if len(w.tree.objects) == MaxObjects {
 				return nil, fmt.Errorf("more than %d manifests belong to it: %w", MaxObjects, attach.ErrLimit)
 			}
-			o = &object{desc: f.manifest.Desc, from: f.from, level: level, entries: make(map[v1.Hash][]cosign.Entry)}
-			if o.parts, o.broken = partsOf(f.manifest.Raw); o.broken != nil && f.image {
-				return nil, fmt.Errorf("manifest %s: %w", o.desc.Digest, o.broken)
+			o = &object{
+				desc: f.desc, raw: f.raw, from: f.from, level: level,
+				parts: f.parts, broken: f.broken, entries: make(map[v1.Hash][]cosign.Entry),
 			}
-			if w.kept += len(f.manifest.Raw); w.kept <= maxKept {
-				o.raw = f.manifest.Raw
+			if o.broken != nil && f.image {
+				return nil, fmt.Errorf("manifest %s: %w", o.desc.Digest, o.broken)
 			}
 			w.tree.by[o.desc.Digest] = o
 			w.tree.objects = append(w.tree.objects, o)
@@ -161,19 +162,9 @@ func (w *walker) add(ctx context.Context, level int, all []found) ([]*object, er
 func (w *walker) open(o *object, f found) {
 	h := *f.hang
 	o.hangs = append(o.hangs, h)
-	var entries []cosign.Entry
-	var err error
-	switch h.role {
-	case journal.View:
-		var img cosign.Image
-		img, err = cosign.Parse(f.manifest.Raw)
-		entries = img.Entries
-	case journal.Entry:
-		var r journal.Record
-		r, err = journal.ReadRecord(f.manifest, h.tag, h.subject)
-		entries, o.record = r.Entries, r.Tag
-		gone := w.tree.graves[h.subject]
-		entries = slices.DeleteFunc(entries, func(e cosign.Entry) bool { return e.Err == nil && gone.HoldEntry(r.Kind, e) })
+	entries, err := f.entries, f.bad
+	if f.record != "" {
+		o.record = f.record
 	}
 	o.tellConfig(entries)
 	what := fmt.Sprintf("the %s %s of %s", h.kind, o.desc.Digest, h.subject)
@@ -210,9 +201,12 @@ func (w *walker) problem(what string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := Problem{What: what + " in " + w.repo, Err: err}
-	if !w.failed[p.String()] {
-		w.failed[p.String()] = true
+	if text := p.String(); !w.failed[text] {
+		w.failed[text] = true
 		w.tree.problems = append(w.tree.problems, p)
+		if w.held += 2*len(text) + weightOf; w.held > maxHeld {
+			w.stop(fmt.Errorf("what cannot be read of it takes more than %d bytes to tell: %w", maxHeld, attach.ErrLimit))
+		}
 	}
 }
 
@@ -281,7 +275,7 @@ func (w *walker) expand(ctx context.Context, o *object) ([]found, error) {
 			w.problem(fmt.Sprintf("the manifest %s of the index %s", d.Digest, o.desc.Digest), err)
 			return nil, nil
 		}
-		return []found{{manifest: m, from: o.from, image: o.image}}, nil
+		return []found{w.found(m, o.from, o.image, nil)}, nil
 	})
 	if err != nil || len(w.kinds) == 0 {
 		return all, err

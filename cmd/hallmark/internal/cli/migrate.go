@@ -24,7 +24,8 @@ signatures stay the same bytes, so that whoever accepted them still does.
 
 What cannot be moved stays, and migrate says why: a signature under cosign's tag
 has another format than one in a bundle, and a certificate or a log entry would
-be lost. Nothing is deleted, unless --delete-old is given: then what was moved
+be lost. What is no good entry stays too, is named, and ends in exit code 2.
+Nothing is deleted, unless --delete-old is given: then what was moved
 goes from where it was, once the new is confirmed and other tools see it.`,
 		Example: `  hallmark migrate registry.example/app:1.0 --to referrers
   hallmark migrate registry.example/app:1.0 --to tags --delete-old`,
@@ -66,24 +67,26 @@ func (j *migrateJob) run(ctx context.Context, arg string) error {
 	}
 	to := attach.Storage(j.to)
 	warnOfBundles(j.app, to)
-	moved, err := migrate.Image(ctx, store, img.subject, migrate.Options{To: to, DeleteOld: j.deleteOld})
+	moved, bad, err := migrate.Image(ctx, store, img.subject, migrate.Options{To: to, DeleteOld: j.deleteOld})
 	if err != nil {
 		return fmt.Errorf("migrate %s: %w", arg, err)
 	}
-	doc := report.Migrated{
-		Image: arg, Subject: img.subject.Repo, Digest: img.subject.Desc.Digest.String(), To: j.to,
-		Entries: []report.MigratedOnce{},
-	}
+	doc := report.NewMigrated(arg, img.subject, j.to, bad)
 	shown := false
 	for _, m := range moved {
 		doc.Entries = append(doc.Entries, report.NewMigratedOnce(m.From, m.Receipt, m.Stays, m.Removal))
 		shown = shown || m.Removal != nil && m.Removal.Shown != ""
+		doc.Complete = doc.Complete && !m.Bad
 	}
 	if err := j.out.print(doc); err != nil {
 		return err
 	}
 	if shown {
 		j.app.notef("error: not everything that was moved is gone from where it was")
+		return codeError(exitUndetermined)
+	}
+	if !doc.Complete {
+		j.app.notef("error: what is bad was left as it is, nothing stands for it in the other storage; the rest was moved")
 		return codeError(exitUndetermined)
 	}
 	return nil

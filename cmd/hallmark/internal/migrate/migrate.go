@@ -43,6 +43,8 @@ type Moved struct {
 	// Stays says why it stays as it is, alone or, with DeleteOld, beside what it
 	// became; "" where it does not.
 	Stays string
+	// Bad says that it stays because what it holds is not what it is said to be.
+	Bad bool
 	// Removal is that of the attachment itself; nil where it was not removed.
 	Removal *attach.Removal
 }
@@ -61,28 +63,30 @@ func (e errStays) Error() string { return e.why }
 
 // Image moves what is attached to the subject and has another form in the storage,
 // one after the other, and returns what became of each. What is in the storage
-// already is not among them. Moving again adds nothing. The error tells what could
-// not be read or written; what was moved before it stands.
-func Image(ctx context.Context, store Store, s attach.Subject, o Options) ([]Moved, error) {
+// already is not among them. Moving again adds nothing. Bad are entries that were
+// listed and are none that can be read: they stay where they are, and what they
+// hold, if anything, is not in the other storage. The error tells what could not be
+// read or written; what was moved before it stands.
+func Image(ctx context.Context, store Store, s attach.Subject, o Options) (out []Moved, bad []error, err error) {
 	all, errs := attach.Collect(ctx, store, s)
 	for _, err := range errs {
 		if !attach.Judged(err) {
-			return nil, fmt.Errorf("list what is attached: %w", err)
+			return nil, nil, fmt.Errorf("list what is attached: %w", err)
 		}
+		bad = append(bad, err)
 	}
 	m := mover{store: store, subject: s, options: o}
-	var out []Moved
 	for _, a := range all {
 		if (a.Kind != attach.Artifact) != (o.To == attach.InReferrers) {
 			continue // it is there already
 		}
 		moved, err := m.move(ctx, a)
 		if err != nil {
-			return out, fmt.Errorf("move the %s %s: %w", a.Kind, a.Desc.Digest, err)
+			return out, bad, fmt.Errorf("move the %s %s: %w", a.Kind, a.Desc.Digest, err)
 		}
 		out = append(out, moved)
 	}
-	return out, nil
+	return out, bad, nil
 }
 
 type mover struct {
@@ -101,7 +105,7 @@ func (m *mover) move(ctx context.Context, a attach.Attachment) (Moved, error) {
 		out.Stays = stays.why
 		return out, nil
 	case err != nil && (attach.Judged(err) || errors.Is(err, bundle.ErrMalformed) || errors.Is(err, dsse.ErrMalformed) || errors.Is(err, payload.ErrMalformed)):
-		out.Stays = err.Error()
+		out.Stays, out.Bad = err.Error(), !errors.Is(err, attach.ErrForm) // which is the registry's to refuse
 		return out, nil
 	case err != nil:
 		return out, err

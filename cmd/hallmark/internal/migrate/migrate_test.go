@@ -50,8 +50,8 @@ func put(t *testing.T, s attach.Store, subject attach.Subject, c attach.Content)
 // one migrates and returns the only answer.
 func one(t *testing.T, s *layout.Store, subject attach.Subject, o migrate.Options) migrate.Moved {
 	t.Helper()
-	moved, err := migrate.Image(t.Context(), s, subject, o)
-	if err != nil || len(moved) != 1 {
+	moved, bad, err := migrate.Image(t.Context(), s, subject, o)
+	if err != nil || len(moved) != 1 || len(bad) != 0 {
 		t.Fatalf("%+v, %v", moved, err)
 	}
 	return moved[0]

@@ -75,16 +75,22 @@ func (x InIndex) text(p *printer) {
 // NewListing returns the listing with its entries sorted by kind, type and
 // identity. The errors are the places that could not be read.
 func NewListing(image, digest string, entries []Entry, errs []error) Listing {
-	l := Listing{Image: image, Digest: digest, Entries: entries, Complete: len(errs) == 0}
+	l := Listing{Image: image, Digest: digest, Entries: entries, Complete: len(errs) == 0, Errors: errorTexts(errs)}
 	if l.Entries == nil {
 		l.Entries = []Entry{}
 	}
 	sortEntries(l.Entries)
-	for _, err := range errs {
-		l.Errors = append(l.Errors, Clean(err.Error()))
-	}
-	slices.Sort(l.Errors)
 	return l
+}
+
+// errorTexts returns what the errors say, sorted.
+func errorTexts(errs []error) []string {
+	var texts []string
+	for _, err := range errs {
+		texts = append(texts, Clean(err.Error()))
+	}
+	slices.Sort(texts)
+	return texts
 }
 
 // NewSigned returns the attachments of an attachment, sorted.

@@ -11,6 +11,10 @@ type Migrated struct {
 	Digest  string         `json:"digest"`
 	To      string         `json:"to"`
 	Entries []MigratedOnce `json:"entries"`
+	// Complete is false when an entry stays because it is bad or cannot be read as
+	// one; Errors name those that are not among the entries.
+	Complete bool     `json:"complete"`
+	Errors   []string `json:"errors,omitempty"`
 }
 
 // MigratedOnce tells what became of one attachment.
@@ -24,6 +28,15 @@ type MigratedOnce struct {
 	// shown all the same.
 	Removed    bool   `json:"removed"`
 	StillShown string `json:"stillShown,omitempty"`
+}
+
+// NewMigrated returns the answer with no entry yet. bad are the entries that are none
+// that can be read.
+func NewMigrated(image string, s attach.Subject, to string, bad []error) Migrated {
+	return Migrated{
+		Image: image, Subject: s.Repo, Digest: s.Desc.Digest.String(), To: to,
+		Entries: []MigratedOnce{}, Complete: len(bad) == 0, Errors: errorTexts(bad),
+	}
 }
 
 // NewMigratedOnce translates what became of an attachment.
@@ -44,7 +57,7 @@ func (Migrated) kind() string { return "migrated" }
 func (m Migrated) text(p *printer) {
 	p.linef("%s", m.Image)
 	p.linef("  digest %s", m.Digest)
-	if len(m.Entries) == 0 {
+	if len(m.Entries) == 0 && len(m.Errors) == 0 {
 		p.linef("  nothing is attached that could be moved to %s", m.To)
 	}
 	for _, e := range m.Entries {
@@ -60,5 +73,8 @@ func (m Migrated) text(p *printer) {
 		case e.Removed:
 			p.linef("    removed")
 		}
+	}
+	for _, e := range m.Errors {
+		p.linef("  bad, stays: %s", e)
 	}
 }

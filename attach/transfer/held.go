@@ -1,0 +1,81 @@
+package transfer
+
+import (
+	"fmt"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
+	"github.com/hallmark-oci/hallmark/attach/journal"
+)
+
+// A found is a manifest with what it is to the object that led to it. It is parsed
+// as soon as it was read: many are read at once, and few are kept as they are.
+type found struct {
+	desc    v1.Descriptor
+	raw     []byte // nil where it is not kept
+	from    journal.Medium
+	image   bool
+	parts   parts
+	broken  error
+	hang    *hang
+	entries []cosign.Entry // that it holds, as what it hangs as
+	record  string
+	bad     error // why it does not hold what it should
+}
+
+// weightOf is about how many bytes a descriptor takes, beside its annotations.
+const weightOf = 256
+
+// found parses a manifest that was read.
+func (w *walker) found(m attach.Manifest, from journal.Medium, image bool, h *hang) found {
+	f := found{desc: m.Desc, from: from, image: image, hang: h}
+	f.parts, f.broken = partsOf(m.Raw)
+	weight := weightOf * (1 + len(f.parts.blobs) + len(f.parts.manifests))
+	if h != nil {
+		f.entries, f.record, f.bad = w.entriesOf(m, *h)
+		for _, e := range f.entries {
+			weight += weightOf + e.Size()
+		}
+		for k, v := range h.listed.Annotations {
+			weight += len(k) + len(v)
+		}
+	}
+	w.mu.Lock()
+	if w.kept += len(m.Raw); w.kept <= maxKept {
+		f.raw = m.Raw
+	}
+	w.mu.Unlock()
+	w.hold(weight)
+	return f
+}
+
+// hold notes that so many bytes more are held, and ends the walk when those are
+// too many.
+func (w *walker) hold(weight int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.held += weight; w.held > maxHeld {
+		w.stop(fmt.Errorf("what its manifests say takes more than %d bytes: %w", maxHeld, attach.ErrLimit))
+	}
+}
+
+// entriesOf returns the entries that a manifest holds as what it hangs as, and the
+// tag that it has as a journal entry where there are no referrers.
+func (w *walker) entriesOf(m attach.Manifest, h hang) (entries []cosign.Entry, record string, err error) {
+	switch h.role {
+	case journal.View:
+		img, err := cosign.Parse(m.Raw)
+		return img.Entries, "", err
+	case journal.Entry:
+		r, err := journal.ReadRecord(m, h.tag, h.subject)
+		w.mu.Lock()
+		gone := w.tree.graves[h.subject]
+		w.mu.Unlock()
+		entries := slices.DeleteFunc(r.Entries, func(e cosign.Entry) bool { return e.Err == nil && gone.HoldEntry(r.Kind, e) })
+		return entries, r.Tag, err
+	}
+	return nil, "", nil
+}
