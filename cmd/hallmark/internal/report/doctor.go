@@ -59,7 +59,7 @@ func (d Diagnosis) text(p *printer) {
 		if slices.ContainsFunc(d.Plan, func(t Trait) bool { return t.Name == "form" && t.Value == "image" }) {
 			how = " with --as image"
 		}
-		p.linef("attaching works" + how + ", and nothing gets lost")
+		p.linef("attaching works%s, and nothing gets lost", how)
 	case attach.No:
 		p.linef("attaching does not work here without loss")
 	default:
