@@ -345,3 +345,66 @@ func write(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// TestRealmOfItsOwn: a registry that is reached over https cannot have credentials
+// sent to it over plain HTTP; one that speaks plain HTTP itself can.
+func TestRealmOfItsOwn(t *testing.T) {
+	store, err := New("registry.example/team/app", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := store.subjects
+	for scheme, denied := range map[string]bool{"": true, "https": true, "http": false} {
+		c.host.scheme = scheme
+		if err := c.checkRealm("http://registry.example/token"); errors.Is(err, attach.ErrDenied) != denied {
+			t.Errorf("reached by %q: %v", scheme, err)
+		}
+		if err := c.checkRealm("https://auth.example/token"); err != nil {
+			t.Errorf("reached by %q: %v", scheme, err)
+		}
+	}
+}
+
+// TestTagNotTaken: a registry that answers "not found" to whoever writes the view,
+// and goes on so, does not keep a writer for long.
+func TestTagNotTaken(t *testing.T) {
+	s := start(t)
+	push(t, s, "v1", newImage(t))
+	s.Set(storetest.Only(`^PUT .*\.sig$`, storetest.Status(404, "NOT_FOUND")))
+	s.Forget()
+	store := open(t, s, Options{Push: true})
+	subject, err := store.Resolve(t.Context(), "v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	receipts, err := store.Put(t.Context(), attach.Parcel{Subject: subject, Content: storetest.NewSignature(subject, "one")})
+	if err != nil || receipts[0].Viewed || receipts[0].Note == "" {
+		t.Errorf("%+v, %v", receipts, err)
+	}
+	if n := s.Count(`^PUT .*\.sig$`); n > 24 { // each write is tried four times
+		t.Errorf("%d tries", n)
+	}
+}
+
+// TestOrphanImage: an image under a tag that has the form of a referrers tag is
+// not swept for a list of referrers.
+func TestOrphanImage(t *testing.T) {
+	s := start(t)
+	tag := "sha256-" + strings.Repeat("a", 64)
+	push(t, s, tag, newImage(t))
+	store := open(t, s, Options{Push: true})
+	var orphans []attach.Orphan
+	for o, err := range store.Orphans(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		orphans = append(orphans, o)
+	}
+	left, err := store.Sweep(t.Context(), orphans...)
+	if err != nil || len(left) != len(orphans) || len(orphans) == 0 {
+		t.Errorf("orphans %v, left %v, %v", orphans, left, err)
+	}
+	if _, err := store.Resolve(t.Context(), tag); err != nil {
+		t.Error(err)
+	}
+}

@@ -177,10 +177,10 @@ func layersOf(t *testing.T, m attach.Manifest) []v1.Descriptor {
 func TestRest(t *testing.T) {
 	s := start(t)
 	push(t, s, "v1", newImage(t))
-	s.Set(storetest.Delay(150 * time.Millisecond))
-	hosts := NewHosts(Options{Sleep: hurry, Parallel: 1, Patience: 400 * time.Millisecond})
+	s.Set(storetest.Delay(400 * time.Millisecond))
+	hosts := NewHosts(Options{Sleep: hurry, Parallel: 1, Patience: 3 * time.Second})
 	var wg sync.WaitGroup
-	for range 8 { // the last one waits for more than a second
+	for range 10 { // the last one waits for longer than the patience
 		wg.Go(func() {
 			if _, err := shared(t, s, hosts, "team/app").Resolve(t.Context(), "v1"); err != nil {
 				t.Error(err)
