@@ -105,7 +105,7 @@ func exceptions() []exception {
 			"The entry is in the journal; that cosign's tag shows it cannot be seen for minutes, and the command says so."},
 		{`tag reads stale for .*`, "clean, repair", 2, "did not come to rest",
 			"What was written cannot be seen for minutes, and the command says so."},
-		{`(tag reads stale for .*|tag lists stale for .*)`, "copy", 2, "not everything arrived",
+		{`(tag reads stale for .*|tag lists stale for .*|first 1 reads of a tag are stale)`, "copy", 2, "not everything arrived",
 			"copy reads back what it wrote. Here it does not see it, and says so; a second run completes the copy."},
 		{`tag reads stale for .*`, "seal", 2, "does not verify from the store",
 			"seal reads back what it wrote. Here it sees what was there before, and says so; a second run finds all of it."},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // nobody is a user who owns nothing.
@@ -45,6 +46,15 @@ func asNobody(t *testing.T, dir string) func(args ...string) (int, string) {
 		cmd.Dir, cmd.SysProcAttr = dir, attr
 		cmd.Env = []string{"HOME=" + dir, "HALLMARK_PASSWORD=" + scriptPassword, "PATH=" + os.Getenv("PATH")}
 		out, err := cmd.CombinedOutput()
+		for try := 0; errors.Is(err, syscall.ETXTBSY) && try < 100; try++ {
+			// A process that was forked while the program was copied has not yet
+			// closed the file that it inherited.
+			time.Sleep(10 * time.Millisecond)
+			again := exec.CommandContext(t.Context(), program, args...)
+			again.Dir, again.SysProcAttr, again.Env = cmd.Dir, cmd.SysProcAttr, cmd.Env
+			cmd = again
+			out, err = cmd.CombinedOutput()
+		}
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {
 			t.Fatal(err)
