@@ -277,7 +277,7 @@ func TestPackIsReproducible(t *testing.T) {
 func TestPackRefuses(t *testing.T) {
 	dir := write(t, map[string]string{"a": "1", "b": "2", "links/": ""})
 	if err := os.Symlink("../a", filepath.Join(dir, "links", "l")); err != nil {
-		t.Skip("no symbolic links here:", err)
+		t.Fatal("this test needs symbolic links:", err)
 	}
 	at := func(n string) string { return filepath.Join(dir, n) }
 	for name, tt := range map[string]struct {

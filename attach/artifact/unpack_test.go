@@ -197,7 +197,7 @@ func TestUnpackFollowsNoLinkOut(t *testing.T) {
 				target = filepath.Join(target, "f")
 			}
 			if err := os.Symlink(target, filepath.Join(parent, "out", link)); err != nil {
-				t.Skip("no symbolic links here:", err)
+				t.Fatal("this test needs symbolic links:", err)
 			}
 			var s store
 			digest := s.image(t, archived(t, reg("d/f"), reg("d/g")))
