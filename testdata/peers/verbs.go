@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
 )
 
 // A verb is a row of the table: commands on an image of its own, and what must
