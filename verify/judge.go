@@ -23,10 +23,11 @@ type judge struct {
 
 	evidence []Evidence
 	index    map[attach.ID]int
-	signers  ballot         // whose entries were accepted
-	open     error          // the first place that could not be read
-	bad      map[Reason]int // how many places have content that arrived and is bad
-	until    time.Time      // when time alone may change the judgement on an entry
+	signers  ballot              // whose entries were accepted
+	open     error               // the first place that could not be read
+	bad      map[Reason]int      // how many places have content that arrived and is bad
+	hidden   []attach.Attachment // what a tombstone hides, not yet judged
+	until    time.Time           // when time alone may change the judgement on an entry
 }
 
 // check reads entries until the threshold is met, or all of them, and sums up.
@@ -54,6 +55,9 @@ func (j *judge) check(ctx context.Context) (Check, error) {
 			return Check{}, err
 		}
 	}
+	if err := j.unearth(ctx); err != nil {
+		return Check{}, err
+	}
 	return j.sum(ctx), nil
 }
 
@@ -66,7 +70,7 @@ type found struct {
 // found lists what may be evidence.
 func (j *judge) found(ctx context.Context) iter.Seq[found] {
 	return func(yield func(found) bool) {
-		for a, err := range j.List(ctx, j.subject, j.rule.Kind, attach.Artifact) {
+		for a, err := range j.List(ctx, j.subject, j.rule.Kind, attach.Artifact, attach.Hidden) {
 			if !yield(found{a, err}) {
 				return
 			}
@@ -89,6 +93,10 @@ func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) er
 			return nil
 		}
 	}
+	if a.Removed != "" {
+		j.hidden = append(j.hidden, a)
+		return nil
+	}
 	e, ours, err := j.entry(ctx, a, early)
 	if err != nil || !ours {
 		return err
@@ -103,6 +111,33 @@ func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) er
 	}
 	j.index[a.ID()] = len(j.evidence)
 	j.evidence = append(j.evidence, e)
+	return nil
+}
+
+// unearth judges what tombstones hide, where what they do not hide is not enough. A
+// tombstone is nobody's word: what would count but for one is evidence, rejected by
+// name, so that nobody takes a removed signature for one that never was. What would
+// not count is left where it is.
+func (j *judge) unearth(ctx context.Context) error {
+	take := j.rule.Take
+	j.rule.Take = nil // nothing that is hidden is handed out
+	defer func() { j.rule.Take = take }()
+	for _, a := range j.hidden {
+		if _, seen := j.index[a.ID()]; seen || j.signers.most() >= j.rule.Threshold {
+			continue
+		}
+		e, ours, err := j.entry(ctx, a, nil)
+		if err != nil {
+			return err
+		}
+		if !ours || e.Outcome != Accept {
+			continue
+		}
+		e.Outcome, e.Reason = Reject, Removed
+		e.Detail = "it would count, but it was removed: the tombstone " + a.Removed + " hides it, which anyone who may write to the repository can put there"
+		j.index[a.ID()] = len(j.evidence)
+		j.evidence = append(j.evidence, e)
+	}
 	return nil
 }
 
@@ -178,7 +213,7 @@ func (j *judge) sum(ctx context.Context) Check {
 // telling reports whether the evidence was rejected for a reason that says more
 // than that nothing counts: but for it the entry would have been accepted.
 func telling(e Evidence) bool {
-	return e.Reason == Revoked || e.Reason == NoCountersignature || aged(e)
+	return e.Reason == Revoked || e.Reason == Removed || e.Reason == NoCountersignature || aged(e)
 }
 
 // unfinished tells what kept the judge from an answer, "" when nothing did.

@@ -50,6 +50,7 @@ const (
 	NoTime               Reason = "no-time"               // an age is asked for, and the statement tells no time
 	FromFuture           Reason = "from-future"           // the statement claims to be made at a time yet to come
 	Revoked              Reason = "revoked"               // a key, an image or a document that counts nowhere any more
+	Removed              Reason = "removed"               // it would count, but a tombstone hides it
 	NoCountersignature   Reason = "no-countersignature"   // it would count, but the keys that are to counter-sign it did not
 )
 
