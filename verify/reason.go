@@ -71,6 +71,7 @@ const (
 	Unreachable   Reason = "unreachable"    // the registry did not answer, or broke off
 	AccessDenied  Reason = "access-denied"  // the registry refused the credentials
 	Deadline      Reason = "deadline"       // time ran out
+	CounterLimit  Reason = "counter-limit"  // more places may be counter-signed than are asked
 	ContentAbsent Reason = "content-absent" // listed, but the store says it is not there
 	Overloaded    Reason = "overloaded"     // too much is under way already
 	Internal      Reason = "internal-error" // the verifier itself failed
