@@ -22,7 +22,7 @@ func newCopyCmd(app *App) *cobra.Command {
 		Use:     "copy [flags] SRC DST",
 		Aliases: []string{"cp"},
 		Short:   "Copy an image with everything that hangs from it",
-		GroupID: groupParts,
+		GroupID: groupMove,
 		Long: `Copy an image, all images of an index, and everything that hangs from each of
 them: what is under cosign's tags, the journal, referrers and what refers to
 those, signatures over SBOM objects. Between registries and OCI layouts in every
