@@ -24,10 +24,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -150,22 +150,23 @@ func identity(mediaType string, digest v1.Hash, annotations map[string]string) I
 	if IsManifest(types.MediaType(mediaType)) {
 		annotations = nil
 	}
-	h := sha256.New()
-	part := func(s string) { fmt.Fprintf(h, "%d:%s,", len(s), s) }
-	part(mediaType)
-	part(digest.String())
 	keys := make([]string, 0, len(annotations))
 	for k := range annotations {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
+	text := make([]byte, 0, 1024)
+	part := func(s string) {
+		text = strconv.AppendInt(text, int64(len(s)), 10)
+		text = append(append(append(text, ':'), s...), ',')
+	}
+	part(mediaType)
+	part(digest.String())
 	for _, k := range keys {
 		part(k)
 		part(annotations[k])
 	}
-	var id ID
-	h.Sum(id[:0])
-	return id
+	return sha256.Sum256(text)
 }
 
 // Found reports whether the attachment was found by the scheme, and where.
