@@ -174,6 +174,7 @@ func (c *copier) arrived(ctx context.Context) (*tree, error) {
 	w := newWalker(c.result.Destination.Repo, c.images, c.attachments, c.options.kinds())
 	w.known = c.source
 	w.taken = c.tookIt
+	w.answers, c.answer = c.answer, nil
 	w.allTags = c.knownTags()
 	w.noAPI, w.noLists = !c.native, c.native && !c.empty
 	w.refers = func(subject v1.Hash) bool { return refers[subject] }

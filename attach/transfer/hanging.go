@@ -45,7 +45,37 @@ func (c *copier) sendAttachments(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.settleGuess(ctx); err != nil {
+		return err
+	}
 	return c.sendLists(ctx)
+}
+
+// settleGuess asks whether the destination lists referrers, after some were sent to
+// it. Where it does not, journal entries are put once more, under their tags.
+func (c *copier) settleGuess(ctx context.Context) error {
+	if !c.guessed {
+		return nil
+	}
+	root := c.source.root.desc.Digest
+	list, native, err := c.attachments.Referrers(ctx, root)
+	if unanswered(err) {
+		return fmt.Errorf("ask %s for referrers: %w", c.result.Destination.Repo, err)
+	}
+	c.guessed, c.asked, c.native = false, true, native
+	if native {
+		c.answer = map[v1.Hash][]v1.Descriptor{root: list}
+		return nil
+	}
+	for _, o := range c.source.objects {
+		if o.record == "" || o.broken != nil || !slices.ContainsFunc(o.hangs, func(h hang) bool { return h.tag == "" }) {
+			continue
+		}
+		if err := c.putManifest(ctx, o, c.attachments, o.record); err != nil {
+			c.problem("the journal entry "+o.record, err)
+		}
+	}
+	return context.Cause(ctx)
 }
 
 // sendFixed stores an object that never changes: a journal entry, a referrer, or
@@ -111,7 +141,7 @@ func (c *copier) sendHang(ctx context.Context, o *object, h hang) (state string,
 		}
 		return c.sent(o, c.sendWhole(ctx, o, o.desc.Digest.String()))
 	}
-	if c.tags == nil || c.tags[tag] {
+	if c.tags == nil || c.tags[tag] || h.role == journal.Foreign && !c.void { // a list of yesterday must not make us write over another's
 		if there, err := c.has(ctx, o, h, tag); err != nil || there {
 			return c.there(nil, err)
 		}
@@ -211,7 +241,7 @@ func (c *copier) sendView(ctx context.Context, o *object) error {
 }
 
 func (c *copier) sendViewOf(ctx context.Context, o *object, h hang) (state string, err error) {
-	if c.tags == nil || c.tags[h.tag] {
+	if !c.void { // a tag that is not listed may be there all the same, and must not be written over
 		m, err := c.attachments.Manifest(ctx, h.tag)
 		switch {
 		case err == nil && m.Desc.Digest == o.desc.Digest:

@@ -27,11 +27,14 @@ type copier struct {
 	source    *tree
 	complete  bool                        // the tag names the image already
 	fresh     bool                        // the destination has no such tag
+	void      bool                        // it has no tags at all: nothing there can be written over
 	unsent    *object                     // the image, where its tag is all that names it
 	tags      map[string]bool             // the tags of attachments at the destination; nil when not known
 	native    bool                        // the destination serves referrers
 	empty     bool                        // it does, and does not list them
 	asked     bool                        // whether it does is known
+	guessed   bool                        // it is taken to, until it was asked
+	answer    map[v1.Hash][]v1.Descriptor // what it then listed, for the first look at what arrived
 	gone      map[v1.Hash]*journal.Graves // what was removed there, by subject
 	expected  map[*object]bool            // what must be found at the destination by digest
 	listed    map[v1.Hash]map[v1.Hash]bool
@@ -107,21 +110,20 @@ func (c *copier) before(ctx context.Context) error {
 	for _, o := range c.source.objects {
 		hanging = hanging || len(o.hangs) > 0
 	}
-	if !hanging || c.skipAll {
+	if !hanging || c.skipAll || c.tags != nil {
 		return nil
 	}
-	prefix := "sha256-"
-	if c.fresh { // there may be no such repository: that is told sooner without a seek, which a short prefix is not worth
-		prefix = "s"
-	}
-	tags, err := c.attachments.Tags(ctx, prefix)
-	if err == nil {
-		c.tags = make(map[string]bool, len(tags))
-		for _, t := range tags {
-			c.tags[t] = true
-		}
+	if tags, err := c.attachments.Tags(ctx, "sha256-"); err == nil {
+		c.noteTags(tags)
 	}
 	return context.Cause(ctx)
+}
+
+func (c *copier) noteTags(tags []string) {
+	c.tags = make(map[string]bool, len(tags))
+	for _, t := range tags {
+		c.tags[t] = true
+	}
 }
 
 // referrers looks which of what is to be sent the destination lists as referrers,
@@ -129,7 +131,15 @@ func (c *copier) before(ctx context.Context) error {
 // now: there are registries that say of an unknown repository that they know no
 // referrers. Where the image was not there before, nothing can have been removed
 // from what hangs from it.
+//
+// Where the destination has nothing, what was a referrer is sent as one, and it is
+// asked afterwards ([copier.settleGuess]): one answer tells then whether referrers are
+// listed and whether these arrived.
 func (c *copier) referrers(ctx context.Context) error {
+	if c.void && c.source.native {
+		c.native, c.guessed = true, true
+		return nil
+	}
 	subjects := []v1.Hash{c.source.root.desc.Digest}
 	for _, o := range c.source.objects {
 		for _, h := range o.hangs {
@@ -159,9 +169,8 @@ func (c *copier) askReferrers(ctx context.Context, subject v1.Hash) error {
 	if c.native || !c.asked {
 		var native bool
 		var err error
-		var bad attach.Spoiled
 		list, native, err = c.attachments.Referrers(ctx, subject)
-		if err != nil && !errors.Is(err, journal.ErrOddReferrers) && !errors.As(err, &bad) && !errors.Is(err, attach.ErrUnfinished) {
+		if unanswered(err) {
 			return fmt.Errorf("ask %s for referrers: %w", c.result.Destination.Repo, err)
 		}
 		c.native = native || c.native
@@ -182,6 +191,13 @@ func (c *copier) askReferrers(ctx context.Context, subject v1.Hash) error {
 		}
 	}
 	return nil
+}
+
+// unanswered reports whether the error leaves open which referrers there are, as
+// lists do not that are odd, too long, or bad in part.
+func unanswered(err error) bool {
+	var bad attach.Spoiled
+	return err != nil && !errors.Is(err, journal.ErrOddReferrers) && !errors.As(err, &bad) && !errors.Is(err, attach.ErrUnfinished)
 }
 
 // listUnder returns what the list of referrers under a tag names.
