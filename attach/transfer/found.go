@@ -93,6 +93,17 @@ func (w *walker) referring(ctx context.Context, o *object) []v1.Descriptor {
 	return list
 }
 
+// passing reports whether the object is nothing but a view of signatures or
+// attestations.
+func (o *object) passing() bool {
+	for _, h := range o.hangs {
+		if h.role != journal.View || h.kind != attach.Signature && h.kind != attach.Attestation {
+			return false
+		}
+	}
+	return !o.image && len(o.hangs) > 0
+}
+
 // listed reads the manifests of a list of referrers. A journal entry whose digest is
 // that of what a view shows, written as a journal entry, need not be read.
 func (w *walker) listed(ctx context.Context, on v1.Descriptor, list []v1.Descriptor, gone *journal.Graves, shown journal.Shown) []found {

@@ -51,33 +51,6 @@ func (c *copier) sendAttachments(ctx context.Context) error {
 	return c.sendLists(ctx)
 }
 
-// settleGuess asks whether the destination lists referrers, after some were sent to
-// it. Where it does not, journal entries are put once more, under their tags.
-func (c *copier) settleGuess(ctx context.Context) error {
-	if !c.guessed {
-		return nil
-	}
-	root := c.source.root.desc.Digest
-	list, native, err := c.attachments.Referrers(ctx, root)
-	if unanswered(err) {
-		return fmt.Errorf("ask %s for referrers: %w", c.result.Destination.Repo, err)
-	}
-	c.guessed, c.asked, c.native = false, true, native
-	if native {
-		c.answer = map[v1.Hash][]v1.Descriptor{root: list}
-		return nil
-	}
-	for _, o := range c.source.objects {
-		if o.record == "" || o.broken != nil || !slices.ContainsFunc(o.hangs, func(h hang) bool { return h.tag == "" }) {
-			continue
-		}
-		if err := c.putManifest(ctx, o, c.attachments, o.record); err != nil {
-			c.problem("the journal entry "+o.record, err)
-		}
-	}
-	return context.Cause(ctx)
-}
-
 // sendFixed stores an object that never changes: a journal entry, a referrer, or
 // a manifest that one of them lists. An error is the end of the context; what
 // cannot be stored is a problem.

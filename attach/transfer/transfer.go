@@ -241,10 +241,10 @@ func (c *copier) name(ctx context.Context, tag string) error {
 			return err
 		}
 	}
-	if err := c.putManifest(ctx, c.source.root, c.images, tag); err != nil || c.unsent == nil {
+	if err := c.putManifest(ctx, c.source.root, c.images, tag); err != nil {
 		return err
 	}
-	return c.readBackOne(ctx, c.unsent)
+	return c.readBackTag(ctx, tag)
 }
 
 // finish returns the result, sorted.

@@ -44,17 +44,6 @@ func (o *object) view() bool {
 	return slices.ContainsFunc(o.hangs, func(h hang) bool { return h.role == journal.View })
 }
 
-// passing reports whether the object is nothing but a view of signatures or
-// attestations.
-func (o *object) passing() bool {
-	for _, h := range o.hangs {
-		if h.role != journal.View || h.kind != attach.Signature && h.kind != attach.Attestation {
-			return false
-		}
-	}
-	return !o.image && len(o.hangs) > 0
-}
-
 // A tree is what a walk found.
 type tree struct {
 	root     *object
