@@ -57,6 +57,13 @@ const (
 	Artifact    Kind = "artifact"    // anything else that refers to the subject
 )
 
+// Hidden, among the kinds that [Reader.List] is asked for, has it yield also the
+// entries of the other kinds that a tombstone hides, with [Attachment.Removed] set.
+// A tombstone is nobody's word: whoever can write to the repository can put one
+// there. Who answers a question, rather than shows what is there, must be able to
+// say that one changed the answer.
+const Hidden Kind = "hidden"
+
 // Kinds returns all kinds, in the order in which lists show them.
 func Kinds() []Kind { return []Kind{Signature, Attestation, SBOM, Artifact} }
 
@@ -120,6 +127,9 @@ type Attachment struct {
 	Annotations map[string]string
 	// Places are all the places where the entry was found.
 	Places []Place
+	// Removed names the tombstone that hides the entry: a tag or a digest. It is
+	// empty for all that a list shows without being asked for [Hidden].
+	Removed string
 }
 
 // An ID is the identity of an attachment: SHA-256 over media type, content
@@ -331,6 +341,9 @@ func Collect(ctx context.Context, r Reader, s Subject, kinds ...Kind) ([]Attachm
 			if !slices.Contains(placeKeys(all[i].Places), placeKey(p)) {
 				all[i].Places = append(all[i].Places, p)
 			}
+		}
+		if a.Removed == "" {
+			all[i].Removed = "" // it is shown somewhere
 		}
 		if all[i].Desc.Data == nil {
 			all[i].Desc.Data = a.Desc.Data
