@@ -6,7 +6,7 @@ CACHE       ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hallmark
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check race fuzz bench cover lint fmt golden interop sandbox rootfs kube size clean
+.PHONY: help build demo test check race fuzz bench cover lint fmt golden interop sandbox keyless rootfs kube size clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ bin/sandbox: FORCE
 
 sandbox: build bin/sandbox ## start a Sigstore instance on loopback and print how to sign and verify with it
 	bin/sandbox -hallmark bin/hallmark
+
+keyless: build bin/sandbox ## sign and verify without keys against that instance, with the real cosign 2 and 3
+	$(GO) test -C testdata/peers/sandbox ./...
+	$(GO) run ./testdata/keyless -hallmark bin/hallmark -sandbox bin/sandbox -cache $(CACHE)
 
 registries: build bin/peers ## run every command against nine real registries on loopback, cosign 2 checking
 	bin/peers -hallmark bin/hallmark -cache $(CACHE)
