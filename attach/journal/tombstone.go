@@ -90,6 +90,14 @@ func (g graveyard) holds(k attach.Kind, id attach.ID) bool {
 	return len(g) > 0 && g[single(k, id)] != nil
 }
 
+// of returns what a tombstone of the name is known by, "" when it has none.
+func (g graveyard) of(name string) string {
+	if refs := g[name]; len(refs) > 0 {
+		return refs[0]
+	}
+	return ""
+}
+
 // add adds what another graveyard tells.
 func (g graveyard) add(other graveyard) {
 	for name, refs := range other {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -204,7 +205,31 @@ func (w *writer) write(ctx context.Context, u *unit) error {
 		return fmt.Errorf("show it under the tag %s: %w: %w", u.tag, err, attach.ErrUnconfirmed)
 	}
 	u.wrote, u.lost = true, 0
+	u.noteDropped()
 	return nil
+}
+
+// noteDropped notes what the view that was written does not show any more. Whoever
+// may write to the repository may have put the tombstone, so the user is told.
+func (u *unit) noteDropped() {
+	for id := range u.view.ids {
+		if !u.gone.holds(u.kind, id) {
+			continue
+		}
+		if u.dropped == nil {
+			u.dropped = make(map[attach.ID]string)
+		}
+		u.dropped[id] = u.gone.of(single(u.kind, id))
+	}
+}
+
+// droppedNote tells of that, "" when there is nothing to tell.
+func (u *unit) droppedNote() string {
+	if len(u.dropped) == 0 {
+		return ""
+	}
+	stones := slices.Sorted(maps.Values(u.dropped))
+	return fmt.Sprintf("the tag %s no longer shows %d that tombstones mark as removed (%s): if nobody removed them, sign or attach them again", u.tag, len(stones), stones[0])
 }
 
 // placeInView returns where an entry of the view stands.
@@ -248,6 +273,9 @@ func (w *writer) receipt(u *unit, it *item) attach.Receipt {
 		r.Note = fmt.Sprintf("the tags of %s cannot be listed (%v): whether %s shows the entries of all others is not known", w.repo, w.blind, u.tag)
 	case u.kind == attach.SBOM && shown > 1:
 		r.Note = fmt.Sprintf("the tag %s holds %d SBOMs: hallmark reads them all, 'cosign download sbom' reads an object of one; cosign reads each as an attestation", u.tag, shown)
+	}
+	if note := u.droppedNote(); note != "" && u.items[0] == it {
+		r.Note = strings.TrimPrefix(r.Note+"; "+note, "; ")
 	}
 	return r
 }

@@ -12,6 +12,12 @@ import (
 // moves what it holds.
 func (s *Store) Media() (images, attachments journal.Medium) { return s.medium, s.medium }
 
+// FirstTags returns all tags.
+func (m *medium) FirstTags(ctx context.Context) (tags []string, whole bool, err error) {
+	tags, err = m.Tags(ctx, "")
+	return tags, err == nil, err
+}
+
 // Same reports whether the other medium is the same directory. Two archives are
 // never taken for one.
 func (m *medium) Same(other journal.Medium) bool {

@@ -2,8 +2,11 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -16,6 +19,24 @@ import (
 // unless [Options.AttachmentRepo] named another, for who moves what they hold.
 func (s *Store) Media() (images, attachments journal.Medium) {
 	return medium{s.subjects}, medium{s.attachments}
+}
+
+// FirstTags returns the first page of tags, and whether it is all there is: the
+// registry says that it knows no such repository, or the page is not full and leads
+// to no other. A 404 that says something else may come from a registry that lists no
+// tags at all.
+func (m medium) FirstTags(ctx context.Context) (tags []string, whole bool, err error) {
+	u := m.url("tags/list", url.Values{"n": {strconv.Itoa(m.options.PageSize)}})
+	resp, tags, sent, err := m.tagPage(ctx, u)
+	var se *statusError
+	if errors.As(err, &se) && se.status == http.StatusNotFound {
+		return nil, strings.Contains(se.text, "NAME_UNKNOWN"), nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	next, err := m.nextPage(u, resp.Header)
+	return tags, err == nil && next == nil && sent < m.options.PageSize, err
 }
 
 // IsTag reports whether the text can be a tag in a registry (distribution

@@ -59,6 +59,10 @@ type Carrier interface {
 	CopyBlob(ctx context.Context, b attach.Body, from journal.Medium) (mounted bool, err error)
 	// PutChild stores a manifest that is kept by its digest alone.
 	PutChild(ctx context.Context, mediaType string, raw []byte) error
+	// FirstTags returns what one request tells of the tags, and whether they are all
+	// that there are. None and whole is said only of a repository that does not
+	// exist, or that lists no tag.
+	FirstTags(ctx context.Context) (tags []string, whole bool, err error)
 	// Same reports whether the other medium is the same repository or layout.
 	Same(other journal.Medium) bool
 }
@@ -174,6 +178,7 @@ func (c *copier) look(ctx context.Context, subject attach.Subject, tag string) e
 	if err != nil {
 		return fmt.Errorf("read %s: %w", subject, err)
 	}
+	c.glance(ctx)
 	if err := c.clobbers(ctx, tag, root.Desc.Digest); err != nil {
 		return err
 	}
@@ -188,9 +193,25 @@ func (c *copier) look(ctx context.Context, subject attach.Subject, tag string) e
 	return nil
 }
 
+// glance learns what one request tells of the tags at the destination. Where that is
+// not all, or is refused, they are asked for again when they are needed.
+func (c *copier) glance(ctx context.Context) {
+	if len(c.options.kinds()) == 0 || c.skipAll {
+		return
+	}
+	if tags, whole, err := c.attachments.FirstTags(ctx); err == nil && whole {
+		c.noteTags(tags)
+		c.void = len(tags) == 0
+	}
+}
+
 // clobbers looks what the tag names at the destination.
 func (c *copier) clobbers(ctx context.Context, tag string, digest v1.Hash) error {
 	if tag == "" || !c.options.image() {
+		return nil
+	}
+	if c.void && !c.options.NoClobber && c.images.Same(c.attachments) {
+		c.fresh = true
 		return nil
 	}
 	m, err := c.images.Manifest(ctx, tag)
@@ -220,10 +241,10 @@ func (c *copier) name(ctx context.Context, tag string) error {
 			return err
 		}
 	}
-	if err := c.putManifest(ctx, c.source.root, c.images, tag); err != nil || c.unsent == nil {
+	if err := c.putManifest(ctx, c.source.root, c.images, tag); err != nil {
 		return err
 	}
-	return c.readBackOne(ctx, c.unsent)
+	return c.readBackTag(ctx, tag)
 }
 
 // finish returns the result, sorted.
