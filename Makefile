@@ -6,7 +6,7 @@ CACHE       ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hallmark
 BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check race fuzz bench cover lint fmt golden interop rootfs kube size clean
+.PHONY: help build demo test check race fuzz bench cover lint fmt golden interop sandbox keyless rootfs kube size clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,7 @@ check: ## format, tidy, layers, house rules, vet, staticcheck; quickest first
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted:"; echo "$$out"; exit 1; }
 	$(GO) mod tidy -diff
 	cd testdata/peers && $(GO) mod tidy -diff
+	cd testdata/peers/sandbox && $(GO) mod tidy -diff
 	$(GO) test -run 'TestLayers|TestTopLevel|TestHouse' ./cmd/hallmark
 	$(MAKE) --no-print-directory lint
 
@@ -35,6 +36,7 @@ lint: ## vet and staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) vet -C testdata/peers .
+	$(GO) vet -C testdata/peers/sandbox ./...
 
 fmt: ## format all Go files
 	gofmt -w $$(git ls-files '*.go')
@@ -63,6 +65,16 @@ bin/peers: FORCE
 
 .PHONY: FORCE
 FORCE:
+
+bin/sandbox: FORCE
+	$(GO) build -C testdata/peers/sandbox -o $(CURDIR)/bin/sandbox .
+
+sandbox: build bin/sandbox ## start a Sigstore instance on loopback and print how to sign and verify with it
+	bin/sandbox -hallmark bin/hallmark
+
+keyless: build bin/sandbox ## sign and verify without keys against that instance, with the real cosign 2 and 3
+	$(GO) test -C testdata/peers/sandbox ./...
+	$(GO) run ./testdata/keyless -hallmark bin/hallmark -sandbox bin/sandbox -cache $(CACHE)
 
 registries: build bin/peers ## run every command against nine real registries on loopback, cosign 2 checking
 	bin/peers -hallmark bin/hallmark -cache $(CACHE)

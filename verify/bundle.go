@@ -61,7 +61,7 @@ type fetched struct {
 // bundle, or a large one. A task that finds it large after all returns nil.
 func (j *judge) early(f found) func(context.Context) *fetched {
 	a := f.a
-	if f.err != nil || a.Kind != attach.Artifact || !strings.HasPrefix(a.Type, bundle.MediaTypePrefix) || a.Desc.Size > maxEarly {
+	if f.err != nil || a.Removed != "" || a.Kind != attach.Artifact || !strings.HasPrefix(a.Type, bundle.MediaTypePrefix) || a.Desc.Size > maxEarly {
 		return nil
 	}
 	return func(ctx context.Context) *fetched {

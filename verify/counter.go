@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -84,12 +85,20 @@ func (j *judge) counter(ctx context.Context) error {
 func (j *judge) countersigned(ctx context.Context, e *Evidence) error {
 	by := make(map[key.Fingerprint]bool)
 	var open *Check
-	seen := make(map[v1.Hash]bool)
-	for _, p := range e.Attachment.Immutable() {
+	seen, over := make(map[v1.Hash]bool), false
+	places := e.Attachment.Immutable()
+	// Those that hold the entry alone are the smallest, and most often the ones that
+	// somebody counter-signed.
+	slices.SortStableFunc(places, func(a, b attach.Place) int { return cmp.Compare(a.Manifest.Size, b.Manifest.Size) })
+	for _, p := range places {
 		if seen[p.Manifest.Digest] || j.revoked.digests[p.Manifest.Digest] {
 			continue
 		}
+		if over = len(seen) == maxHolders || j.asked == maxAsked; over {
+			break
+		}
 		seen[p.Manifest.Digest] = true
+		j.asked++
 		check, err := j.signaturesOf(ctx, p.Manifest)
 		if err != nil {
 			return err
@@ -110,6 +119,9 @@ func (j *judge) countersigned(ctx context.Context, e *Evidence) error {
 		}
 	}
 	switch {
+	case over:
+		e.Outcome, e.Reason = Undetermined, CounterLimit
+		e.Detail = fmt.Sprintf("it would count, but none of %d places that were asked is counter-signed by enough keys, and there are more than the limit: %d for one entry, %d for one rule; 'hallmark repair --compact' folds journal entries", len(seen), maxHolders, maxAsked)
 	case open != nil:
 		e.Outcome, e.Reason, e.Detail = Undetermined, open.Reason, "look for counter-signatures: "+open.Detail
 	case j.open != nil: // the entry may stand in a place that was not seen

@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
@@ -318,5 +320,69 @@ func TestCounterRevoked(t *testing.T) {
 		if err != nil || verdict.Outcome != verify.Reject {
 			t.Errorf("%s: %s, %v", name, verdict.Outcome, err)
 		}
+	}
+}
+
+// crowded is a reader that finds each entry of one image in many places beside those
+// where it stands.
+type crowded struct {
+	attach.Reader
+	subject v1.Hash
+	places  int
+	size    int64 // of their manifests
+	asked   *int
+}
+
+func (r crowded) List(ctx context.Context, s attach.Subject, kinds ...attach.Kind) iter.Seq2[attach.Attachment, error] {
+	if s.Desc.Digest != r.subject {
+		*r.asked++
+		return r.Reader.List(ctx, s, kinds...)
+	}
+	return func(yield func(attach.Attachment, error) bool) {
+		for a, err := range r.Reader.List(ctx, s, kinds...) {
+			for i := range r.places {
+				more := a
+				more.Places = []attach.Place{{Scheme: attach.Journal, Manifest: v1.Descriptor{
+					MediaType: types.OCIManifestSchema1, Size: r.size, Digest: attach.DigestOf(fmt.Append(nil, i)),
+				}}}
+				if !yield(more, nil) {
+					return
+				}
+			}
+			if !yield(a, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestCounterLimit: whoever stores a good entry again and again, to hide the place
+// that was counter-signed, costs a bounded number of questions and gets no answer
+// that is not true.
+func TestCounterLimit(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		places int
+		size   int64
+		want   verify.Outcome
+		reason verify.Reason
+	}{
+		{"a few, smaller", 40, 10, verify.Accept, verify.Accepted},
+		{"many, larger", 10_000, 1 << 20, verify.Accept, verify.Accepted},
+		{"many, smaller", 10_000, 10, verify.Undetermined, verify.CounterLimit},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newChain(t)
+			c.sign(c.place(c.sign(c.image.Desc, false, c.a), attach.Journal), false, c.counter)
+			asked := 0
+			r := crowded{Reader: c, subject: c.image.Desc.Digest, places: test.places, size: test.size, asked: &asked}
+			check := c.judge(r, public(c.a), public(c.counter), 1)
+			if check.Outcome != test.want || check.Reason != test.reason {
+				t.Errorf("%s (%s): %s", check.Outcome, check.Reason, check.Detail)
+			}
+			if asked > 64 {
+				t.Errorf("asked %d times", asked)
+			}
+		})
 	}
 }

@@ -23,16 +23,19 @@ type judge struct {
 
 	evidence []Evidence
 	index    map[attach.ID]int
-	signers  ballot         // whose entries were accepted
-	open     error          // the first place that could not be read
-	bad      map[Reason]int // how many places have content that arrived and is bad
-	until    time.Time      // when time alone may change the judgement on an entry
+	signers  ballot                        // whose entries were accepted
+	open     error                         // the first place that could not be read
+	bad      map[Reason]int                // how many places have content that arrived and is bad
+	layers   map[attach.ID]map[string]bool // the layers in which each entry was found
+	hidden   []attach.Attachment           // what a tombstone hides, not yet judged
+	asked    int                           // manifests that were asked for counter-signatures
+	until    time.Time                     // when time alone may change the judgement on an entry
 }
 
 // check reads entries until the threshold is met, or all of them, and sums up.
 func (j *judge) check(ctx context.Context) (Check, error) {
 	j.index, j.bad = make(map[attach.ID]int), make(map[Reason]int)
-	j.signers = make(ballot)
+	j.signers, j.layers = make(ballot), make(map[attach.ID]map[string]bool)
 	for f, early := range attach.Ahead(ctx, parallelBundles, j.found(ctx), j.early) {
 		switch err := f.err; {
 		case err != nil && attach.Judged(err):
@@ -54,6 +57,9 @@ func (j *judge) check(ctx context.Context) (Check, error) {
 			return Check{}, err
 		}
 	}
+	if err := j.unearth(ctx); err != nil {
+		return Check{}, err
+	}
 	return j.sum(ctx), nil
 }
 
@@ -66,7 +72,7 @@ type found struct {
 // found lists what may be evidence.
 func (j *judge) found(ctx context.Context) iter.Seq[found] {
 	return func(yield func(found) bool) {
-		for a, err := range j.List(ctx, j.subject, j.rule.Kind, attach.Artifact) {
+		for a, err := range j.List(ctx, j.subject, j.rule.Kind, attach.Artifact, attach.Hidden) {
 			if !yield(found{a, err}) {
 				return
 			}
@@ -83,11 +89,15 @@ func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) er
 		// Nor does what a layer in image form claims to hold.
 		// Nor does a size that is not that of the content.
 		was := j.evidence[i].Attachment
-		same := was.Type == a.Type && was.Desc.Size == a.Desc.Size && sameLayer(was, a)
+		same := was.Type == a.Type && was.Desc.Size == a.Desc.Size && j.sameLayer(a)
 		if j.evidence[i].Outcome == Accept || j.evidence[i].Outcome == Reject && same {
 			j.evidence[i].Attachment.Places = append(j.evidence[i].Attachment.Places, a.Places...)
 			return nil
 		}
+	}
+	if a.Removed != "" {
+		j.hidden = append(j.hidden, a)
+		return nil
 	}
 	e, ours, err := j.entry(ctx, a, early)
 	if err != nil || !ours {
@@ -101,27 +111,58 @@ func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) er
 		j.evidence[i] = e
 		return nil
 	}
+	j.sameLayer(a) // so that it is known
 	j.index[a.ID()] = len(j.evidence)
 	j.evidence = append(j.evidence, e)
 	return nil
 }
 
-// sameLayer reports whether the attachment is kept in a way in which what was judged
-// was found before: as a layer of its own, or inside of the same layer in image form.
-func sameLayer(judged, a attach.Attachment) bool {
-	layers := func(a attach.Attachment) []string {
-		var digests []string
-		for _, p := range a.Places {
-			if p.Layer != nil {
-				digests = append(digests, p.Layer.Digest.String())
-			} else {
-				digests = append(digests, "")
-			}
+// unearth judges what tombstones hide, where what they do not hide is not enough. A
+// tombstone is nobody's word: what would count but for one is evidence, rejected by
+// name, so that nobody takes a removed signature for one that never was. What would
+// not count is left where it is.
+func (j *judge) unearth(ctx context.Context) error {
+	take := j.rule.Take
+	j.rule.Take = nil // nothing that is hidden is handed out
+	defer func() { j.rule.Take = take }()
+	for _, a := range j.hidden {
+		if _, seen := j.index[a.ID()]; seen || j.signers.most() >= j.rule.Threshold {
+			continue
 		}
-		return digests
+		e, ours, err := j.entry(ctx, a, nil)
+		if err != nil {
+			return err
+		}
+		if !ours || e.Outcome != Accept {
+			continue
+		}
+		e.Outcome, e.Reason = Reject, Removed
+		e.Detail = "it would count, but it was removed: the tombstone " + a.Removed + " hides it, which anyone who may write to the repository can put there"
+		j.index[a.ID()] = len(j.evidence)
+		j.evidence = append(j.evidence, e)
 	}
-	was := layers(judged)
-	return len(was) == 0 || !slices.ContainsFunc(layers(a), func(d string) bool { return !slices.Contains(was, d) })
+	return nil
+}
+
+// sameLayer reports whether the attachment is kept in ways in which what was judged
+// was found before: as a layer of its own, or inside of a layer in image form that is
+// known. It knows them from then on.
+func (j *judge) sameLayer(a attach.Attachment) bool {
+	known, seen := j.layers[a.ID()]
+	if !seen {
+		known = make(map[string]bool)
+		j.layers[a.ID()] = known
+	}
+	same := true
+	for _, p := range a.Places {
+		layer := ""
+		if p.Layer != nil {
+			layer = p.Layer.Digest.String()
+		}
+		same = same && known[layer]
+		known[layer] = true
+	}
+	return same || !seen
 }
 
 // entry judges one entry. ours is false for artifacts that have nothing to do
@@ -178,7 +219,7 @@ func (j *judge) sum(ctx context.Context) Check {
 // telling reports whether the evidence was rejected for a reason that says more
 // than that nothing counts: but for it the entry would have been accepted.
 func telling(e Evidence) bool {
-	return e.Reason == Revoked || e.Reason == NoCountersignature || aged(e)
+	return e.Reason == Revoked || e.Reason == Removed || e.Reason == NoCountersignature || aged(e)
 }
 
 // unfinished tells what kept the judge from an answer, "" when nothing did.

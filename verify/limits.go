@@ -12,6 +12,11 @@ const (
 	MaxEnvelope = 512 << 20
 	// MaxBundle is the size of the largest Sigstore bundle, in bytes.
 	MaxBundle = MaxEnvelope
+	// maxHolders is how many manifests that hold one entry are asked for
+	// counter-signatures, and maxAsked how many are for one rule. Whoever can write
+	// to the repository can store a good entry again and again.
+	maxHolders = 64
+	maxAsked   = 4096
 	// maxSkew is how far the clock of a signer may be ahead of ours.
 	maxSkew = 5 * time.Minute
 	// maxTime is the size of the longest time stamp, in bytes.

@@ -50,6 +50,7 @@ const (
 	NoTime               Reason = "no-time"               // an age is asked for, and the statement tells no time
 	FromFuture           Reason = "from-future"           // the statement claims to be made at a time yet to come
 	Revoked              Reason = "revoked"               // a key, an image or a document that counts nowhere any more
+	Removed              Reason = "removed"               // it would count, but a tombstone hides it
 	NoCountersignature   Reason = "no-countersignature"   // it would count, but the keys that are to counter-sign it did not
 )
 
@@ -70,6 +71,7 @@ const (
 	Unreachable   Reason = "unreachable"    // the registry did not answer, or broke off
 	AccessDenied  Reason = "access-denied"  // the registry refused the credentials
 	Deadline      Reason = "deadline"       // time ran out
+	CounterLimit  Reason = "counter-limit"  // more places may be counter-signed than are asked
 	ContentAbsent Reason = "content-absent" // listed, but the store says it is not there
 	Overloaded    Reason = "overloaded"     // too much is under way already
 	Internal      Reason = "internal-error" // the verifier itself failed

@@ -32,6 +32,13 @@ type Revocations struct {
 // Digests are those of images, which are then rejected, an index also for what
 // it lists itself; and of attached entries and attested documents (the bytes of
 // the predicate), which then count as if they were not there.
+//
+// The digest of an entry is that of its layer, or of its manifest where it is a
+// referrer of its own. For a signature of cosign's that is the payload: it goes with
+// every signature over these bytes, whoever made it. An envelope can be written anew
+// with the same signatures in it, and a bundle wrapped again, under another digest:
+// to revoke what an attestation says, name the document, and to revoke all that was
+// signed, the key.
 func Revoke(keys []key.Fingerprint, digests []v1.Hash) Revocations {
 	r := Revocations{keys: make(map[key.Fingerprint]bool, len(keys)), digests: make(map[v1.Hash]bool, len(digests))}
 	for _, k := range keys {

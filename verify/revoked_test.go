@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/cosign"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
@@ -148,5 +149,39 @@ func TestRevokedDigest(t *testing.T) {
 	bundled(t, s, envelope(t, k, payload.MediaType, body))
 	if v, _ := revoking(t, s, sub, attestationRule(payload.SPDX), verify.Revoke(nil, []v1.Hash{document}), k); v.Outcome != verify.Accept {
 		t.Errorf("a document that is not revoked: %v", v)
+	}
+}
+
+// TestRevokedEntry: to revoke a stored entry by its digest revokes these bytes. All
+// signatures over one payload go with it; an envelope that is written anew, with the
+// same signature in it, does not, and is reached by its document alone.
+func TestRevokedEntry(t *testing.T) {
+	k, other := newKey(t, key.ECDSAP256), newKey(t, key.ECDSAP256)
+	s := newShelf()
+	sub := s.image(t, "app")
+	first := s.put(t, signature(t, k, sub.Desc.Digest.String(), nil))
+	s.put(t, signature(t, other, sub.Desc.Digest.String(), nil))
+	entry := verify.Revoke(nil, []v1.Hash{first.Desc.Digest})
+	if v, checks := revoking(t, s, sub, signatureRule(1), entry, k, other); v.Outcome != verify.Reject || checks["signature"].Reason != verify.Revoked {
+		t.Errorf("two signatures over one payload: %v", v)
+	}
+	s.put(t, signature(t, other, sub.Desc.Digest.String(), map[string]string{"a": "b"}))
+	if v, _ := revoking(t, s, sub, signatureRule(1), entry, k, other); v.Outcome != verify.Accept {
+		t.Errorf("another payload: %v", v)
+	}
+
+	raw := envelope(t, k, payload.MediaType, statement(sub.Desc.Digest, payload.SPDX))
+	stored := s.put(t, cosign.NewAttestation(attach.Bytes(raw), payload.SPDX))
+	entry = verify.Revoke(nil, []v1.Hash{stored.Desc.Digest})
+	if v, _ := revoking(t, s, sub, attestationRule(payload.SPDX), entry, k); v.Outcome != verify.Reject {
+		t.Errorf("the envelope: %v", v)
+	}
+	s.put(t, cosign.NewAttestation(attach.Bytes(append([]byte(" "), raw...)), payload.SPDX))
+	if v, _ := revoking(t, s, sub, attestationRule(payload.SPDX), entry, k); v.Outcome != verify.Accept {
+		t.Errorf("the envelope written anew: %v", v)
+	}
+	document := verify.Revoke(nil, []v1.Hash{attach.DigestOf([]byte(`{"a":1}`))})
+	if v, _ := revoking(t, s, sub, attestationRule(payload.SPDX), document, k); v.Outcome != verify.Reject {
+		t.Errorf("the document in both: %v", v)
 	}
 }

@@ -12,7 +12,9 @@
 // changed the answer; it is never a yes and never a no. Content that arrived
 // and is bad (malformed, oversized, wrongly digested, signed by a stranger)
 // rejects the one entry that it is and nothing else: whoever can attach
-// something to an image can neither make it pass nor make it fail.
+// something to an image can neither make it pass nor make it fail. The exception is
+// a tombstone, the mark of what was removed: it hides an entry from every reader,
+// and the verdict names it.
 //
 // # What counts as evidence
 //

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type lister struct {
 	kinds   []attach.Kind
 	yield   func(attach.Attachment, error) bool
 	gone    graveyard // what was removed, as far as it was listed
+	hidden  bool      // yield that too
 }
 
 // List implements [attach.Reader]. It reads the views first: one request for
@@ -45,6 +47,7 @@ func (s *Store) List(ctx context.Context, subject attach.Subject, kinds ...attac
 	}
 	return func(yield func(attach.Attachment, error) bool) {
 		l := &lister{Store: s, ctx: ctx, subject: subject, kinds: kinds, yield: yield, gone: make(graveyard)}
+		l.hidden = slices.Contains(kinds, attach.Hidden)
 		_ = l.views() && l.referrers() && l.tags()
 	}
 }
@@ -72,7 +75,7 @@ func (l *lister) failed(what string, err error) bool {
 }
 
 // entries yields the entries of one manifest.
-func (l *lister) entries(k attach.Kind, img cosign.Image, p attach.Place) bool {
+func (l *lister) entries(k attach.Kind, img cosign.Image, p attach.Place, removed func(attach.ID) string) bool {
 	for _, e := range img.Entries {
 		if e.Err != nil {
 			if !l.fail(fmt.Errorf("%s of %s in %s: %w", public(k), l.subject, p.Manifest.Digest, e.Err)) {
@@ -80,12 +83,20 @@ func (l *lister) entries(k attach.Kind, img cosign.Image, p attach.Place) bool {
 			}
 			continue
 		}
-		if !l.yield(attachment(k, e, p), nil) {
+		a := attachment(k, e, p)
+		a.Removed = removed(e.ID())
+		if a.Removed != "" && !l.hidden {
+			continue
+		}
+		if !l.yield(a, nil) {
 			return false
 		}
 	}
 	return true
 }
+
+// shown is for what no tombstone hides: a view shows what it shows.
+func shown(attach.ID) string { return "" }
 
 func (l *lister) views() bool {
 	for _, k := range l.kinds {
@@ -107,7 +118,7 @@ func (l *lister) views() bool {
 			}
 			continue
 		}
-		if !l.entries(k, img, attach.Place{Scheme: attach.CosignTag, Manifest: m.Desc, Tag: tag}) {
+		if !l.entries(k, img, attach.Place{Scheme: attach.CosignTag, Manifest: m.Desc, Tag: tag}, shown) {
 			return false
 		}
 	}
@@ -204,9 +215,9 @@ func (l *lister) manifest(ref string, o *opening) (attach.Manifest, error) {
 }
 
 // wants reports whether a journal entry of that name may hold what is asked for:
-// it is of a kind that is, and has no tombstone.
+// it is of a kind that is, and no tombstone hides it.
 func (l *lister) wants(name string) bool {
-	return !validName(name) || slices.Contains(l.kinds, public(kindOf(name))) && l.gone[name] == nil
+	return !validName(name) || slices.Contains(l.kinds, public(kindOf(name))) && (l.hidden || l.gone[name] == nil)
 }
 
 // fallback reads the index that stands for the referrers API where there is
@@ -261,7 +272,8 @@ func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme, o *opening) boo
 		}
 		a.Type = t
 	}
-	if a.Type == GoneType || !slices.Contains(l.kinds, attach.Artifact) || l.gone.holds(whole, a.ID()) {
+	a.Removed = l.gone.of(single(whole, a.ID()))
+	if a.Type == GoneType || !slices.Contains(l.kinds, attach.Artifact) || a.Removed != "" && !l.hidden {
 		return true
 	}
 	return l.yield(a, nil)
@@ -306,13 +318,12 @@ func (l *lister) opened(m attach.Manifest, ref, tag, name string) bool {
 	if err != nil {
 		return l.fail(fmt.Errorf("read the journal entry %s of %s: %w", ref, l.subject, err))
 	}
-	if !slices.Contains(l.kinds, public(r.kind)) || l.gone[r.name] != nil {
+	if !slices.Contains(l.kinds, public(r.kind)) || l.gone[r.name] != nil && !l.hidden {
 		return true
 	}
-	r.image.Entries = slices.DeleteFunc(r.image.Entries, func(e cosign.Entry) bool {
-		return e.Err == nil && l.gone.holds(r.kind, e.ID())
+	return l.entries(r.kind, r.image, r.place, func(id attach.ID) string {
+		return cmp.Or(l.gone.of(r.name), l.gone.of(single(r.kind, id)))
 	})
-	return l.entries(r.kind, r.image, r.place)
 }
 
 // tags yields the entries of the journal tags.

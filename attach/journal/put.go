@@ -41,6 +41,7 @@ type unit struct {
 	left    int                        // entries that the view has no room for
 	unknown int                        // journal entries that were not opened since the view is full
 	gone    graveyard                  // what was removed
+	dropped map[attach.ID]string       // what this Put took out of the view for a tombstone, and that
 	regroup bool                       // the view is to tell of groups that it does not
 	refused error                      // why entries of this Put that were removed earlier cannot be put again
 	lost    int                        // how often in a row a write of the view was answered "not found"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -24,6 +25,7 @@ type view struct {
 	image cosign.Image // of a list of referrers the entries alone
 	index index        // what surrounds the entries of the index under the referrers tag
 	ids   map[attach.ID]bool
+	names map[string]bool // of the journal entries that it shows whole
 }
 
 // look reads the view and remembers all that it shows. A tag that holds
@@ -43,6 +45,9 @@ func (w *writer) look(ctx context.Context, u *unit) error {
 	if errors.Is(err, attach.ErrNotFound) {
 		u.read, u.view = true, view{}
 		return nil
+	}
+	if err == nil && u.read && m.Desc.Digest == u.view.desc.Digest {
+		return nil // all that it shows is known
 	}
 	var img cosign.Image
 	var x index
@@ -69,7 +74,10 @@ func (w *writer) look(ctx context.Context, u *unit) error {
 // show takes over what was read as the view.
 func (u *unit) show(d v1.Descriptor, img cosign.Image) {
 	u.read = true
-	u.view = view{desc: d, image: img, ids: make(map[attach.ID]bool, len(img.Entries))}
+	u.view = view{
+		desc: d, image: img,
+		ids: make(map[attach.ID]bool, len(img.Entries)), names: coveredBy(u.kind, img),
+	}
 	for _, e := range img.Entries {
 		u.view.ids[e.ID()] = true
 		u.seen[e.ID()] = e
@@ -85,11 +93,15 @@ func (u *unit) missing() []cosign.Entry {
 	if u.tag == "" || u.frozen != "" {
 		return nil
 	}
+	mine := make(map[attach.ID]bool, len(u.items))
+	for _, it := range u.items {
+		mine[it.entry.ID()] = true
+	}
 	var ours, others []cosign.Entry
 	for id, e := range u.seen {
 		switch {
 		case u.view.ids[id], u.gone.holds(u.kind, id):
-		case u.isOurs(id):
+		case mine[id]:
 			ours = append(ours, e)
 		default:
 			others = append(others, e)
@@ -99,10 +111,6 @@ func (u *unit) missing() []cosign.Entry {
 	slices.SortFunc(ours, order)
 	slices.SortFunc(others, order)
 	return append(ours, others...)
-}
-
-func (u *unit) isOurs(id attach.ID) bool {
-	return slices.ContainsFunc(u.items, func(it *item) bool { return it.entry.ID() == id })
 }
 
 // merge returns the view with what is missing, as far as there is room, and
@@ -142,7 +150,7 @@ func regrouped(u *unit, img cosign.Image) map[string]bool {
 		return nil
 	}
 	names := coveredBy(u.kind, img)
-	maps.DeleteFunc(names, func(name string, _ bool) bool { return coveredBy(u.kind, u.view.image)[name] })
+	maps.DeleteFunc(names, func(name string, _ bool) bool { return u.view.names[name] })
 	return names
 }
 
@@ -197,7 +205,31 @@ func (w *writer) write(ctx context.Context, u *unit) error {
 		return fmt.Errorf("show it under the tag %s: %w: %w", u.tag, err, attach.ErrUnconfirmed)
 	}
 	u.wrote, u.lost = true, 0
+	u.noteDropped()
 	return nil
+}
+
+// noteDropped notes what the view that was written does not show any more. Whoever
+// may write to the repository may have put the tombstone, so the user is told.
+func (u *unit) noteDropped() {
+	for id := range u.view.ids {
+		if !u.gone.holds(u.kind, id) {
+			continue
+		}
+		if u.dropped == nil {
+			u.dropped = make(map[attach.ID]string)
+		}
+		u.dropped[id] = u.gone.of(single(u.kind, id))
+	}
+}
+
+// droppedNote tells of that, "" when there is nothing to tell.
+func (u *unit) droppedNote() string {
+	if len(u.dropped) == 0 {
+		return ""
+	}
+	stones := slices.Sorted(maps.Values(u.dropped))
+	return fmt.Sprintf("the tag %s no longer shows %d that tombstones mark as removed (%s): if nobody removed them, sign or attach them again", u.tag, len(stones), stones[0])
 }
 
 // placeInView returns where an entry of the view stands.
@@ -241,6 +273,9 @@ func (w *writer) receipt(u *unit, it *item) attach.Receipt {
 		r.Note = fmt.Sprintf("the tags of %s cannot be listed (%v): whether %s shows the entries of all others is not known", w.repo, w.blind, u.tag)
 	case u.kind == attach.SBOM && shown > 1:
 		r.Note = fmt.Sprintf("the tag %s holds %d SBOMs: hallmark reads them all, 'cosign download sbom' reads an object of one; cosign reads each as an attestation", u.tag, shown)
+	}
+	if note := u.droppedNote(); note != "" && u.items[0] == it {
+		r.Note = strings.TrimPrefix(r.Note+"; "+note, "; ")
 	}
 	return r
 }

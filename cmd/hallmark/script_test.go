@@ -70,6 +70,7 @@ func TestScript(t *testing.T) {
 			"entries":   entryIDs,
 			"exits":     exits,
 			"faulty":    setFaults,
+			"forge":     forge,
 			"image":     pushImage,
 			"index":     pushIndex,
 			"layout":    pushLayout,

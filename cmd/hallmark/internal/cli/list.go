@@ -126,8 +126,13 @@ func (j *listJob) listAll(ctx context.Context, list []named, out *report.Listing
 // one lists one image.
 func (j *listJob) one(ctx context.Context, img image, r attach.Reader, name string) report.Listing {
 	var entries []report.Entry
-	all, errs := attach.Collect(ctx, r, img.subject)
+	var hidden []attach.Attachment
+	all, errs := attach.Collect(ctx, r, img.subject, append(attach.Kinds(), attach.Hidden)...)
 	for _, a := range all {
+		if a.Removed != "" {
+			hidden = append(hidden, a)
+			continue
+		}
 		e := report.NewEntry(a)
 		holders := a.Places
 		if a.Kind != attach.SBOM && !artifact.IsSBOM(a) {
@@ -145,6 +150,9 @@ func (j *listJob) one(ctx context.Context, img image, r attach.Reader, name stri
 	inIndex, more := j.inIndex(ctx, img)
 	doc := report.NewListing(name, img.subject.Desc.Digest.String(), entries, append(errs, more...))
 	doc.InIndex = inIndex
+	for _, a := range hidden {
+		doc.Hide(a)
+	}
 	return doc
 }
 

@@ -19,9 +19,24 @@ type Listing struct {
 	// Complete is false when a place could not be read; Errors say which.
 	Complete bool    `json:"complete"`
 	Entries  []Entry `json:"entries"`
+	// Hidden are entries that tombstones hide from every reader.
+	Hidden []Hidden `json:"hidden,omitempty"`
 	// InIndex are the attestations that buildx put into the image's index.
 	InIndex []InIndex `json:"inIndex,omitempty"`
 	Errors  []string  `json:"errors,omitempty"`
+}
+
+// Hidden is an attachment that was removed and still stands where nothing can be
+// deleted, or that somebody who may write to the repository wants taken for one.
+type Hidden struct {
+	Entry
+	Tombstone string `json:"tombstone"`
+}
+
+// Hide adds an entry that a tombstone hides.
+func (l *Listing) Hide(a attach.Attachment) {
+	l.Hidden = append(l.Hidden, Hidden{NewEntry(a), a.Removed})
+	slices.SortFunc(l.Hidden, func(a, b Hidden) int { return compareEntries(a.Entry, b.Entry) })
 }
 
 // InIndex is a manifest of an index that holds attestations of one of its images.
@@ -198,6 +213,9 @@ func (l Listing) text(p *printer) {
 	treeOf(p, "", l.Entries)
 	if len(l.Entries) == 0 && l.Complete {
 		p.linef("nothing is attached")
+	}
+	for _, h := range l.Hidden {
+		p.linef("removed, hidden by %s: %s %s %s (%s)", h.Tombstone, h.Kind, h.Type, short(h.Digest), size(h.Size))
 	}
 	for _, x := range l.InIndex {
 		x.text(p)
