@@ -24,10 +24,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -160,22 +160,23 @@ func identity(mediaType string, digest v1.Hash, annotations map[string]string) I
 	if IsManifest(types.MediaType(mediaType)) {
 		annotations = nil
 	}
-	h := sha256.New()
-	part := func(s string) { fmt.Fprintf(h, "%d:%s,", len(s), s) }
-	part(mediaType)
-	part(digest.String())
 	keys := make([]string, 0, len(annotations))
 	for k := range annotations {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
+	text := make([]byte, 0, 1024)
+	part := func(s string) {
+		text = strconv.AppendInt(text, int64(len(s)), 10)
+		text = append(append(append(text, ':'), s...), ',')
+	}
+	part(mediaType)
+	part(digest.String())
 	for _, k := range keys {
 		part(k)
 		part(annotations[k])
 	}
-	var id ID
-	h.Sum(id[:0])
-	return id
+	return sha256.Sum256(text)
 }
 
 // Found reports whether the attachment was found by the scheme, and where.
@@ -315,58 +316,6 @@ type Store interface {
 type Manifest struct {
 	Desc v1.Descriptor
 	Raw  []byte
-}
-
-// Collect lists everything of the given kinds, merged by identity with all the
-// places of each entry, in the order in which the entries were first found.
-// The errors are those that the listing yielded.
-func Collect(ctx context.Context, r Reader, s Subject, kinds ...Kind) ([]Attachment, []error) {
-	var all []Attachment
-	var errs []error
-	index := make(map[ID]int)
-	for a, err := range r.List(ctx, s, kinds...) {
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		id := a.ID()
-		i, seen := index[id]
-		if !seen {
-			index[id] = len(all)
-			all = append(all, a)
-			continue
-		}
-		for _, p := range a.Places {
-			if !slices.Contains(placeKeys(all[i].Places), placeKey(p)) {
-				all[i].Places = append(all[i].Places, p)
-			}
-		}
-		if a.Removed == "" {
-			all[i].Removed = "" // it is shown somewhere
-		}
-		if all[i].Desc.Data == nil {
-			all[i].Desc.Data = a.Desc.Data
-		}
-		if all[i].Annotations == nil {
-			all[i].Annotations = a.Annotations
-		}
-	}
-	return all, errs
-}
-
-func placeKey(p Place) string {
-	if p.Layer != nil {
-		return string(p.Scheme) + " " + p.Manifest.Digest.String() + " " + p.Tag + " " + p.Layer.Digest.String()
-	}
-	return string(p.Scheme) + " " + p.Manifest.Digest.String() + " " + p.Tag
-}
-
-func placeKeys(places []Place) []string {
-	keys := make([]string, len(places))
-	for i, p := range places {
-		keys[i] = placeKey(p)
-	}
-	return keys
 }
 
 // FallbackTagOf returns the tag of the index that lists the referrers of the digest

@@ -26,11 +26,13 @@ type Image struct {
 // An Entry is one layer.
 type Entry struct {
 	// Desc describes the layer, with its annotations, and with its content in
-	// Data where the descriptor carries it. It is empty when Err is set.
+	// Data where the descriptor carries it. It is empty when Err is set. It is not to
+	// be changed in an entry that was read or made here.
 	Desc v1.Descriptor
 	// Err says why the entry cannot be used. It is never about another entry.
 	Err error
 	raw json.RawMessage // as it was read, so that it is written back unchanged
+	id  attach.ID       // of an entry of this package's, which has it found once; zero for others
 }
 
 // NewEntry returns the layer that holds the content. Content of at most
@@ -46,7 +48,7 @@ func NewEntry(c attach.Content) (Entry, error) {
 		return Entry{}, err
 	}
 	if d.Size > attach.MaxData || d.Size == 0 {
-		return Entry{Desc: d}, nil
+		return Entry{Desc: d}.identified(), nil
 	}
 	rc, err := c.Body.Open()
 	if err != nil {
@@ -58,17 +60,18 @@ func NewEntry(c attach.Content) (Entry, error) {
 	if d.Data, err = attach.ReadAll(rc, d, attach.MaxData); err != nil {
 		return Entry{}, fmt.Errorf("read the content %s: %w", d.Digest, err)
 	}
-	return Entry{Desc: d}, nil
+	return Entry{Desc: d}.identified(), nil
 }
 
 // ReadEntry reads one layer of a manifest, or one manifest of an index. Where it is
-// malformed or over a limit the entry has Err set.
+// malformed or over a limit the entry has Err set. The bytes must not change after
+// that.
 func ReadEntry(raw json.RawMessage) Entry {
 	d, err := attach.ParseDescriptor(raw)
 	if err != nil {
 		d = v1.Descriptor{}
 	}
-	return Entry{Desc: d, Err: err, raw: raw}
+	return Entry{Desc: d, Err: err, raw: raw}.identified()
 }
 
 // MarshalJSON implements [json.Marshaler]. An entry that was read is written back
@@ -127,10 +130,19 @@ func (e Entry) Size() int {
 // is must not be taken for it by who writes. An entry that could not be read is
 // identified by its bytes.
 func (e Entry) ID() attach.ID {
+	if e.id != (attach.ID{}) {
+		return e.id
+	}
 	if e.Err != nil {
 		return sha256.Sum256(e.raw)
 	}
 	return attach.Attachment{Desc: e.Desc, Annotations: e.Desc.Annotations}.ID()
+}
+
+// identified returns the entry with its identity, which is asked for often.
+func (e Entry) identified() Entry {
+	e.id = e.ID()
+	return e
 }
 
 // Parse reads the manifest of an image-format object, of OCI or of Docker. A
@@ -191,16 +203,52 @@ func parse(raw []byte) (Image, error) {
 	return img, nil
 }
 
-// manifest has the members of an image manifest in the order in which they are
-// written.
-type manifest struct {
-	SchemaVersion int               `json:"schemaVersion"`
-	MediaType     types.MediaType   `json:"mediaType"`
-	ArtifactType  string            `json:"artifactType,omitempty"`
-	Config        v1.Descriptor     `json:"config"`
-	Layers        []Entry           `json:"layers"`
-	Subject       *v1.Descriptor    `json:"subject,omitempty"`
-	Annotations   map[string]string `json:"annotations,omitempty"`
+// head and tail have the members of an image manifest in the order in which they
+// are written: those before the layers, and those behind them.
+type head struct {
+	SchemaVersion int             `json:"schemaVersion"`
+	MediaType     types.MediaType `json:"mediaType"`
+	ArtifactType  string          `json:"artifactType,omitempty"`
+	Config        v1.Descriptor   `json:"config"`
+}
+
+type tail struct {
+	Subject     *v1.Descriptor    `json:"subject,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// encode returns the manifest with the layers between head and tail. What was read
+// is not looked at again.
+func (i Image) encode(h head) ([]byte, error) {
+	front, err := json.Marshal(h)
+	if err != nil {
+		return nil, err
+	}
+	back, err := json.Marshal(tail{i.Subject, i.Annotations})
+	if err != nil {
+		return nil, err
+	}
+	size := len(front) + len(back) + 16
+	for _, e := range i.Entries {
+		size += e.Size()
+	}
+	raw := append(make([]byte, 0, size), front[:len(front)-1]...)
+	raw = append(raw, `,"layers":[`...) // the image specification requires the member
+	for n, e := range i.Entries {
+		layer, err := e.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			raw = append(raw, ',')
+		}
+		raw = append(raw, layer...)
+	}
+	raw = append(raw, ']')
+	if rest := back[1:]; len(rest) > 1 {
+		return append(append(raw, ','), rest...), nil
+	}
+	return append(raw, '}'), nil
 }
 
 // Encode returns the bytes of the manifest and of its config. They depend on
@@ -216,10 +264,6 @@ func (i Image) Encode() (manifestBytes, config []byte, err error) {
 			diffs[n] = attach.DigestOf(e.raw)
 		}
 	}
-	layers := i.Entries
-	if layers == nil {
-		layers = []Entry{} // the image specification requires the member
-	}
 	// The zero time stands for "created": the bytes must not depend on the clock.
 	config, err = json.Marshal(v1.ConfigFile{
 		History: make([]v1.History, len(i.Entries)),
@@ -228,7 +272,7 @@ func (i Image) Encode() (manifestBytes, config []byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode the config: %w", err)
 	}
-	manifestBytes, err = json.Marshal(manifest{
+	manifestBytes, err = i.encode(head{
 		SchemaVersion: 2,
 		MediaType:     types.OCIManifestSchema1,
 		ArtifactType:  i.ArtifactType,
@@ -237,9 +281,6 @@ func (i Image) Encode() (manifestBytes, config []byte, err error) {
 			Size:      int64(len(config)),
 			Digest:    attach.DigestOf(config),
 		},
-		Layers:      layers,
-		Subject:     i.Subject,
-		Annotations: i.Annotations,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode the manifest: %w", err)

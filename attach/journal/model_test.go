@@ -242,7 +242,12 @@ func TestModelCarelessLosesFromView(t *testing.T) {
 
 func TestModelJournal(t *testing.T) {
 	t.Parallel()
-	for n := 2; n <= 4; n++ {
+	most := 4
+	if testing.Short() {
+		t.Log("-short: up to 3 writers, not 4")
+		most = 3
+	}
+	for n := 2; n <= most; n++ {
 		r := explore(n, false, modelJournal)
 		t.Logf("%d writers: %+v", n, r)
 		if r.ends == 0 || r.viewLost != 0 || r.lost != 0 {

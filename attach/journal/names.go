@@ -216,10 +216,10 @@ func (s *Store) nameToldBy(d v1.Descriptor) (is mark, known bool) {
 	}
 	// A list that has the type of the config in place of the artifact type may tell
 	// of the annotations all the same.
-	if name := d.Annotations[goneAnnotation]; (gone || vagueType(d.ArtifactType)) && validName(name) {
+	if name := d.Annotations[goneAnnotation]; (gone || Vague(d.ArtifactType)) && validName(name) {
 		return mark{name, true}, true
 	}
-	if !entry && !gone && !vagueType(d.ArtifactType) {
+	if !entry && !gone && !Vague(d.ArtifactType) {
 		return mark{}, true
 	}
 	s.mu.Lock()

@@ -68,6 +68,35 @@ func ReadRecord(m attach.Manifest, tag string, subject v1.Hash) (Record, error) 
 	return Record{Kind: public(r.kind), Tag: tagOf(subject, r.name), Entries: r.image.Entries, name: r.name, kind: r.kind}, nil
 }
 
+// Shown holds the entries that views of one subject show, by the name of the journal
+// entry that has each alone.
+type Shown map[string]cosign.Entry
+
+// Add adds the entries of a view; bad ones are left out.
+func (s Shown) Add(k attach.Kind, entries []cosign.Entry) {
+	for _, e := range entries {
+		if e.Err == nil {
+			s[nameOf(k, []attach.ID{e.ID()})] = e
+		}
+	}
+}
+
+// Record returns the manifest of the journal entry that a list of referrers shows,
+// where it follows from what the views show: written anew it has that very digest.
+func (s Shown) Record(d, subject v1.Descriptor) (attach.Manifest, bool) {
+	name := d.Annotations[nameAnnotation]
+	e, ok := s[name]
+	if !ok || !validName(name) {
+		return attach.Manifest{}, false
+	}
+	_, img := newRecord(subject, kindOf(name), []cosign.Entry{e}, true, d.Annotations[createdAnnotation])
+	raw, _, err := img.Encode()
+	if err != nil || attach.DigestOf(raw) != d.Digest {
+		return attach.Manifest{}, false
+	}
+	return attach.Manifest{Desc: v1.Descriptor{MediaType: cosign.ManifestType, Size: int64(len(raw)), Digest: d.Digest}, Raw: raw}, true
+}
+
 // Graves tell what was removed from one subject. The zero value tells of nothing.
 type Graves struct{ yard graveyard }
 

@@ -97,7 +97,7 @@ func (w *writer) findExisting(ctx context.Context, u *unit) error {
 		}
 		told.put(is, d.Digest)
 	}
-	covered := coveredBy(u.kind, u.view.image)
+	covered := u.view.names
 	for _, name := range slices.Sorted(maps.Keys(told.names)) {
 		if kindOf(name) != u.kind || covered[name] || told.gone[name] != nil {
 			continue

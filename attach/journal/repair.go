@@ -83,7 +83,7 @@ func (r *mender) mend(ctx context.Context) error {
 // examine finds out what is wrong with the journal and the view of a kind.
 func (r *mender) examine(ctx context.Context, u *unit) error {
 	held := make(map[attach.ID]bool)
-	covered := coveredBy(u.kind, u.view.image)
+	covered := u.view.names
 	for _, names := range []map[string]string{r.names[r.subject.Desc.Digest], r.beside.names} {
 		for _, name := range slices.Sorted(maps.Keys(names)) {
 			if kindOf(name) != u.kind || u.gone[name] != nil || r.beside.gone[name] != nil {

@@ -133,8 +133,8 @@ func prepared(t *testing.T, native bool, groups ...[]int) *world {
 func TestScheduleRemover(t *testing.T) {
 	t.Parallel()
 	x := explorer{met: make(map[[32]byte]bool)}
-	runs := 0
-	for more := true; more; more = x.more() {
+	runs, most := 0, walked(t)
+	for more := true; more && runs < most; more = x.more() {
 		w := prepared(t, false, []int{53})
 		outcomes := play(t, w, cast([]int{0, 53}), func(ready []int, state string) (int, bool) {
 			return x.next(len(ready), state), false
@@ -154,7 +154,7 @@ func TestScheduleRemoversRandom(t *testing.T) {
 	t.Parallel()
 	for _, numbers := range [][]int{{0, 50, 51}, {0, 0, 53}, {50, 51, 52}, {50, 50, 0}, {0, 50, 53, 0},
 		{compacting, 50}, {compacting, 53, 0}, {compacting, 50, 51}, {compacting, compacting, 0}, {repairing, 50, 0}, {compacting, 50, 53, 0}} {
-		for seed := range uint64(40) {
+		for seed := range draws(t, 40) {
 			rnd := rand.New(rand.NewPCG(seed, uint64(len(numbers))))
 			w := prepared(t, seed%3 == 0, []int{50, 51, 52}, []int{53})
 			if seed%5 == 0 {

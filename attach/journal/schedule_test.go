@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -186,14 +187,33 @@ func (x *explorer) more() bool {
 	return false
 }
 
+// walked returns how many schedules a test goes through that could go through all.
+// Under -short, which is for the race detector, those are the first ones.
+func walked(t *testing.T) int {
+	if !testing.Short() {
+		return math.MaxInt
+	}
+	t.Log("-short: the first 200 schedules and not all")
+	return 200
+}
+
+// draws returns how many schedules of each sort a test draws.
+func draws(t *testing.T, n uint64) uint64 {
+	if !testing.Short() {
+		return n
+	}
+	t.Logf("-short: %d of %d schedules of each sort", n/5, n)
+	return n / 5
+}
+
 // TestScheduleTwoWriters goes through every interleaving of two writers.
 func TestScheduleTwoWriters(t *testing.T) {
 	for _, native := range []bool{false, true} {
 		t.Run(fmt.Sprintf("native %v", native), func(t *testing.T) {
 			t.Parallel()
 			x := explorer{met: make(map[[32]byte]bool)}
-			runs := 0
-			for more := true; more; more = x.more() {
+			runs, most := 0, walked(t)
+			for more := true; more && runs < most; more = x.more() {
 				w := newWorld()
 				w.native = native
 				outcomes := play(t, w, sign(2), func(ready []int, state string) (int, bool) {
@@ -214,10 +234,10 @@ func TestScheduleTwoWriters(t *testing.T) {
 // goes through every interleaving.
 func TestScheduleOneDies(t *testing.T) {
 	t.Parallel()
-	runs := 0
+	runs, most := 0, walked(t)
 	for death := range 5 {
 		x := explorer{met: make(map[[32]byte]bool)}
-		for more := true; more; more = x.more() {
+		for more := true; more && runs < (death+1)*(most/5); more = x.more() {
 			steps := 0
 			w := newWorld()
 			outcomes := play(t, w, sign(2), func(ready []int, state string) (int, bool) {
@@ -238,7 +258,7 @@ func TestScheduleOneDies(t *testing.T) {
 func TestScheduleRandom(t *testing.T) {
 	t.Parallel()
 	for n := 3; n <= 4; n++ {
-		for seed := range uint64(60) {
+		for seed := range draws(t, 60) {
 			rnd := rand.New(rand.NewPCG(seed, uint64(n)))
 			w := newWorld()
 			w.native = seed%3 == 0

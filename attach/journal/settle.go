@@ -115,7 +115,7 @@ func (w *writer) behind(u *unit) (missing, before int) {
 			mine = r.name
 		}
 	}
-	covered := coveredBy(u.kind, u.view.image)
+	covered := u.view.names
 	for name := range w.names[u.subject.Desc.Digest] {
 		if kindOf(name) == u.kind && !covered[name] && u.gone[name] == nil {
 			missing++
@@ -188,7 +188,7 @@ func (w *writer) wanting(u *unit) bool {
 // uncovered returns the names of the journal entries that the view does not
 // show and that were not looked at, in order.
 func (w *writer) uncovered(u *unit) []string {
-	covered := coveredBy(u.kind, u.view.image)
+	covered := u.view.names
 	var names []string
 	for name := range w.names[u.subject.Desc.Digest] {
 		if kindOf(name) == u.kind && !covered[name] && u.gone[name] == nil && !u.fetched[name] {

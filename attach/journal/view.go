@@ -25,6 +25,7 @@ type view struct {
 	image cosign.Image // of a list of referrers the entries alone
 	index index        // what surrounds the entries of the index under the referrers tag
 	ids   map[attach.ID]bool
+	names map[string]bool // of the journal entries that it shows whole
 }
 
 // look reads the view and remembers all that it shows. A tag that holds
@@ -44,6 +45,9 @@ func (w *writer) look(ctx context.Context, u *unit) error {
 	if errors.Is(err, attach.ErrNotFound) {
 		u.read, u.view = true, view{}
 		return nil
+	}
+	if err == nil && u.read && m.Desc.Digest == u.view.desc.Digest {
+		return nil // all that it shows is known
 	}
 	var img cosign.Image
 	var x index
@@ -70,7 +74,10 @@ func (w *writer) look(ctx context.Context, u *unit) error {
 // show takes over what was read as the view.
 func (u *unit) show(d v1.Descriptor, img cosign.Image) {
 	u.read = true
-	u.view = view{desc: d, image: img, ids: make(map[attach.ID]bool, len(img.Entries))}
+	u.view = view{
+		desc: d, image: img,
+		ids: make(map[attach.ID]bool, len(img.Entries)), names: coveredBy(u.kind, img),
+	}
 	for _, e := range img.Entries {
 		u.view.ids[e.ID()] = true
 		u.seen[e.ID()] = e
@@ -86,11 +93,15 @@ func (u *unit) missing() []cosign.Entry {
 	if u.tag == "" || u.frozen != "" {
 		return nil
 	}
+	mine := make(map[attach.ID]bool, len(u.items))
+	for _, it := range u.items {
+		mine[it.entry.ID()] = true
+	}
 	var ours, others []cosign.Entry
 	for id, e := range u.seen {
 		switch {
 		case u.view.ids[id], u.gone.holds(u.kind, id):
-		case u.isOurs(id):
+		case mine[id]:
 			ours = append(ours, e)
 		default:
 			others = append(others, e)
@@ -100,10 +111,6 @@ func (u *unit) missing() []cosign.Entry {
 	slices.SortFunc(ours, order)
 	slices.SortFunc(others, order)
 	return append(ours, others...)
-}
-
-func (u *unit) isOurs(id attach.ID) bool {
-	return slices.ContainsFunc(u.items, func(it *item) bool { return it.entry.ID() == id })
 }
 
 // merge returns the view with what is missing, as far as there is room, and
@@ -143,7 +150,7 @@ func regrouped(u *unit, img cosign.Image) map[string]bool {
 		return nil
 	}
 	names := coveredBy(u.kind, img)
-	maps.DeleteFunc(names, func(name string, _ bool) bool { return coveredBy(u.kind, u.view.image)[name] })
+	maps.DeleteFunc(names, func(name string, _ bool) bool { return u.view.names[name] })
 	return names
 }
 

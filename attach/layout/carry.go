@@ -12,6 +12,12 @@ import (
 // moves what it holds.
 func (s *Store) Media() (images, attachments journal.Medium) { return s.medium, s.medium }
 
+// FirstTags returns all tags.
+func (m *medium) FirstTags(ctx context.Context) (tags []string, whole bool, err error) {
+	tags, err = m.Tags(ctx, "")
+	return tags, err == nil, err
+}
+
 // Same reports whether the other medium is the same directory. Two archives are
 // never taken for one.
 func (m *medium) Same(other journal.Medium) bool {
@@ -37,6 +43,9 @@ func (m *medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Mediu
 	}
 	return false, m.PutBlob(ctx, b)
 }
+
+// SendBlob stores a blob.
+func (m *medium) SendBlob(ctx context.Context, b attach.Body) error { return m.PutBlob(ctx, b) }
 
 // PutChild stores a manifest that is kept by its digest alone, such as those
 // that an index lists. Index.json does not name it.

@@ -2,8 +2,11 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -16,6 +19,24 @@ import (
 // unless [Options.AttachmentRepo] named another, for who moves what they hold.
 func (s *Store) Media() (images, attachments journal.Medium) {
 	return medium{s.subjects}, medium{s.attachments}
+}
+
+// FirstTags returns the first page of tags, and whether it is all there is: the
+// registry says that it knows no such repository, or the page is not full and leads
+// to no other. A 404 that says something else may come from a registry that lists no
+// tags at all.
+func (m medium) FirstTags(ctx context.Context) (tags []string, whole bool, err error) {
+	u := m.url("tags/list", url.Values{"n": {strconv.Itoa(m.options.PageSize)}})
+	resp, tags, sent, err := m.tagPage(ctx, u)
+	var se *statusError
+	if errors.As(err, &se) && se.status == http.StatusNotFound {
+		return nil, strings.Contains(se.text, "NAME_UNKNOWN"), nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	next, err := m.nextPage(u, resp.Header)
+	return tags, err == nil && next == nil && sent < m.options.PageSize, err
 }
 
 // IsTag reports whether the text can be a tag in a registry (distribution
@@ -32,29 +53,27 @@ func (m medium) Same(other journal.Medium) bool {
 // same registry it is mounted (distribution specification 1.1, "Mounting a blob
 // from another repository"), which moves no content. A registry that does not
 // mount it opens an upload instead (202), and the content is sent there. All
-// else goes as PutBlob does. mounted tells that the content came by that way.
+// else goes as PutBlob does. mounted tells that the registry said to have the content,
+// so that none was sent.
 func (m medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Medium) (mounted bool, err error) {
 	o, ok := from.(medium)
-	if !ok || !o.home(m.url("", nil)) {
-		return false, m.PutBlob(ctx, b)
-	}
-	if m.Same(o) {
+	if ok && m.Same(o) {
 		return true, nil
 	}
-	if !m.state.mountsFrom(o.repo, m.options.Now()) {
-		return false, m.PutBlob(ctx, b)
+	if !ok || !o.home(m.url("", nil)) || !m.state.mountsFrom(o.repo, m.options.Now()) {
+		return m.store(ctx, b)
 	}
 	location, mounted, err := m.mount(ctx, b, o.repo.RepositoryStr())
 	switch {
 	case err != nil || mounted:
 		return mounted, err
 	case location == nil:
-		return false, m.PutBlob(ctx, b)
+		return m.store(ctx, b)
 	}
 	if b.Size >= bigBlob { // an earlier run may have sent it
 		if there, err := m.hasBlob(ctx, b.Digest); err != nil || there {
 			m.cancel(ctx, location)
-			return false, err
+			return there, err
 		}
 	}
 	return false, m.finishBlob(ctx, location, b)

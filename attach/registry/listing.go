@@ -106,7 +106,10 @@ func (m medium) tags(ctx context.Context, start, prefix string) ([]string, error
 		if next, err = m.nextPage(next, resp.Header); err != nil {
 			return nil, err
 		}
-		if next != nil && len(tags) > 0 && !fresh && *next != *here {
+		if next != nil && !fresh && *next == *here {
+			return nil, fmt.Errorf("tags of %s: page %d is said to be followed by itself: %w", m.repo, page+1, attach.ErrUnfinished)
+		}
+		if next != nil && len(tags) > 0 && !fresh {
 			break // behind the last tag this registry begins anew: all of it was seen
 		}
 		// A full page without a link may have another behind it. One that

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -14,31 +15,49 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/journal"
 )
 
-// A blobKey names a blob at the destination.
+// A blobKey names a blob on its way. Of two objects that name one digest, one may
+// tell a wrong size, or be where the blob is not: that fails for it alone.
 type blobKey struct {
+	from   journal.Medium
 	to     Carrier
 	digest v1.Hash
+	size   int64
 }
 
 // An upload is a blob that was sent or is being sent.
 type upload struct {
 	done    chan struct{}
 	mounted bool
+	stopped bool // its context ended first
 	err     error
 }
 
-// sendBlobs stores the blobs that the object names.
+// sendBlobs stores the blobs that the object names. One that cannot be stored stops
+// no other: another object may need those. After the first that failed no more are
+// begun for this one. The error names the blob.
 func (c *copier) sendBlobs(ctx context.Context, o *object, to Carrier) error {
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group
+	g.SetLimit(requests)
+	var failed atomic.Bool
 	for _, d := range o.parts.blobs {
-		g.Go(func() error { return c.sendBlob(ctx, d, o.from, to) })
+		if failed.Load() {
+			break
+		}
+		g.Go(func() error {
+			err := c.sendBlob(ctx, d, o.from, to)
+			if err != nil {
+				failed.Store(true)
+			}
+			return err
+		})
 	}
 	return g.Wait()
 }
 
-// sendBlob stores a blob, once.
+// sendBlob stores a blob, once. What came of it is remembered, unless it is the end
+// of the context of who sent it, which says nothing of the blob.
 func (c *copier) sendBlob(ctx context.Context, d v1.Descriptor, from journal.Medium, to Carrier) error {
-	key := blobKey{to, d.Digest}
+	key := blobKey{from, to, d.Digest, d.Size}
 	c.mu.Lock()
 	u, begun := c.blobs[key]
 	if !begun {
@@ -49,26 +68,24 @@ func (c *copier) sendBlob(ctx context.Context, d v1.Descriptor, from journal.Med
 	if begun {
 		select {
 		case <-u.done:
-			return u.err
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+		if u.stopped && ctx.Err() == nil { // who sent it was told to stop, and we were not
+			return c.sendBlob(ctx, d, from, to)
+		}
+		return u.err
 	}
 	defer close(u.done)
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		u.err = ctx.Err()
-		return u.err
-	}
-	u.mounted, u.err = to.CopyBlob(ctx, body(ctx, d, from), from)
-	if u.err != nil {
-		u.err = fmt.Errorf("copy the blob %s of %d bytes: %w", d.Digest, d.Size, u.err)
-		return u.err
-	}
+	u.mounted, u.err = c.copyBlob(ctx, d, from, to)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if u.err != nil {
+		if u.stopped = ctx.Err() != nil; u.stopped {
+			delete(c.blobs, key)
+		}
+		return u.err
+	}
 	c.result.Blobs++
 	if u.mounted {
 		c.result.Mounted++
@@ -76,6 +93,20 @@ func (c *copier) sendBlob(ctx context.Context, d v1.Descriptor, from journal.Med
 		c.result.Bytes += d.Size
 	}
 	return nil
+}
+
+// copyBlob stores a blob as soon as few enough others are under way.
+func (c *copier) copyBlob(ctx context.Context, d v1.Descriptor, from journal.Medium, to Carrier) (mounted bool, err error) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+	if mounted, err = to.CopyBlob(ctx, body(ctx, d, from), from); err != nil {
+		return false, fmt.Errorf("copy the blob %s of %d bytes: %w", d.Digest, d.Size, err)
+	}
+	return mounted, nil
 }
 
 // body returns the blob as it comes out of the medium, checked while it is read.
@@ -195,7 +226,7 @@ func (c *copier) mountedFor(o *object, to Carrier) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, d := range o.parts.blobs {
-		if u := c.blobs[blobKey{to, d.Digest}]; u != nil && u.mounted {
+		if u := c.blobs[blobKey{o.from, to, d.Digest, d.Size}]; u != nil && u.mounted {
 			return true
 		}
 	}
@@ -205,7 +236,7 @@ func (c *copier) mountedFor(o *object, to Carrier) bool {
 // sendMounted sends the blobs of the object that are said to have been mounted.
 func (c *copier) sendMounted(ctx context.Context, o *object, to Carrier) error {
 	for _, d := range o.parts.blobs {
-		if err := to.PutBlob(ctx, body(ctx, d, o.from)); err != nil {
+		if err := to.SendBlob(ctx, body(ctx, d, o.from)); err != nil {
 			return fmt.Errorf("blob %s: %w", d.Digest, err)
 		}
 	}

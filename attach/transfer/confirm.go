@@ -68,6 +68,11 @@ func (c *copier) confirm(ctx context.Context) error {
 	if err := c.catchUp(ctx, there); err != nil {
 		return err
 	}
+	for _, v := range c.unshown(there) {
+		if err := c.readBackView(ctx, v); err != nil {
+			c.problem(fmt.Sprintf("the view %s", v.hang.tag), err)
+		}
+	}
 	for o, what := range c.missing(want, there) {
 		c.problem(fmt.Sprintf("%s, in the object %s", what, o.desc.Digest),
 			fmt.Errorf("the destination does not list it: %w", attach.ErrUnconfirmed))
@@ -97,7 +102,7 @@ func (c *copier) missing(want map[string]*object, there *tree) map[*object]strin
 
 // settling is how long it is waited between two looks at the destination.
 func settling() []time.Duration {
-	return []time.Duration{200 * time.Millisecond, 600 * time.Millisecond, 1800 * time.Millisecond}
+	return []time.Duration{200 * time.Millisecond, 600 * time.Millisecond, 1800 * time.Millisecond, 5400 * time.Millisecond}
 }
 
 // settled walks through the destination until all that is wanted is found, or for
@@ -108,7 +113,8 @@ func (c *copier) settled(ctx context.Context, want map[string]*object) (*tree, e
 		if err != nil {
 			return nil, err
 		}
-		if len(c.missing(want, there)) == 0 || try == len(settling()) {
+		late := slices.ContainsFunc(there.problems, func(p Problem) bool { return errors.Is(p.Err, attach.ErrNotFound) })
+		if len(c.missing(want, there)) == 0 && len(c.unshown(there)) == 0 && !late || try == len(settling()) {
 			return there, nil
 		}
 		again, err := c.save(ctx, want, there)
@@ -124,17 +130,16 @@ func (c *copier) settled(ctx context.Context, want map[string]*object) (*tree, e
 	}
 }
 
-// readBack reads the images from the destination. The image itself may still be
-// to be written.
+// readBack reads the images from the destination, save the one that gets its tag
+// last, which is read by that.
 func (c *copier) readBack(ctx context.Context) error {
 	if !c.options.image() || c.skipImage {
 		return nil
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(requests)
-	unsent := c.unsent
 	for _, o := range c.source.objects {
-		if o.image && o != unsent {
+		if o.image && (o != c.source.root || c.result.Tag == "" || c.complete) {
 			g.Go(func() error { return c.readBackOne(ctx, o) })
 		}
 	}
@@ -146,16 +151,35 @@ func (c *copier) readBackOne(ctx context.Context, o *object) error {
 	if err == nil && m.Desc.Digest != o.desc.Digest {
 		err = fmt.Errorf("it has digest %s: %w", m.Desc.Digest, attach.ErrDigest)
 	}
-	if o == c.source.root && c.unsent == nil && c.result.Tag != "" && errors.Is(err, attach.ErrNotFound) {
-		c.mu.Lock() // there are registries that collect at once what has no tag
-		defer c.mu.Unlock()
-		c.unsent = o
-		return nil
-	}
 	if err != nil {
 		return fmt.Errorf("read %s@%s back: %w: %w", c.result.Destination.Repo, o.desc.Digest, err, attach.ErrUnconfirmed)
 	}
 	return nil
+}
+
+// readBackTag reads the image by its tag, now and then, since there are registries
+// that answer for a while with what the tag named before. That the tag names
+// something else is a problem: another may have written it. An error says that the
+// image is not there by its digest either.
+func (c *copier) readBackTag(ctx context.Context, tag string) error {
+	for try := 0; ; try++ {
+		m, err := c.images.Manifest(ctx, tag)
+		if err == nil && m.Desc.Digest == c.source.root.desc.Digest {
+			return nil
+		}
+		if err == nil {
+			err = fmt.Errorf("it names %s", m.Desc.Digest)
+		} else if !errors.Is(err, attach.ErrNotFound) {
+			return fmt.Errorf("read %s:%s back: %w: %w", c.result.Destination.Repo, tag, err, attach.ErrUnconfirmed)
+		}
+		if try == len(settling()) {
+			c.problem(fmt.Sprintf("the tag %s, which was put to name %s", tag, c.source.root.desc.Digest), fmt.Errorf("%w: %w", err, attach.ErrUnconfirmed))
+			return c.readBackOne(ctx, c.source.root)
+		}
+		if err := journal.Sleep(ctx, settling()[try]); err != nil {
+			return err
+		}
+	}
 }
 
 // arrived walks through the destination: through what the source has, and where
@@ -174,6 +198,7 @@ func (c *copier) arrived(ctx context.Context) (*tree, error) {
 	w := newWalker(c.result.Destination.Repo, c.images, c.attachments, c.options.kinds())
 	w.known = c.source
 	w.taken = c.tookIt
+	w.answers, c.answer = c.answer, nil
 	w.allTags = c.knownTags()
 	w.noAPI, w.noLists = !c.native, c.native && !c.empty
 	w.refers = func(subject v1.Hash) bool { return refers[subject] }

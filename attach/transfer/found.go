@@ -52,13 +52,31 @@ func (w *walker) fallback(ctx context.Context, subject v1.Hash, tag string, m at
 	w.tree.lists[subject] = m
 	w.mu.Unlock()
 	w.hold(len(m.Raw))
-	return w.listed(ctx, subject, list, gone)
+	return w.listed(ctx, v1.Descriptor{Digest: subject}, list, gone, nil)
 }
 
-// referring returns what the referrers API lists for the subject.
-func (w *walker) referring(ctx context.Context, subject v1.Hash) []v1.Descriptor {
+// shownBy returns what the views among the manifests show.
+func shownBy(tagged []found) journal.Shown {
+	shown := make(journal.Shown)
+	for _, f := range tagged {
+		if f.hang.role == journal.View {
+			shown.Add(f.hang.kind, f.entries)
+		}
+	}
+	return shown
+}
+
+// referring returns what the referrers API lists for the object. Of a view of
+// signatures or attestations it is asked only where a tag tells that something hangs
+// from it: its digest is another after each append, so that no tool attaches to it.
+// (Cosign signs the views of SBOMs.)
+func (w *walker) referring(ctx context.Context, o *object) []v1.Descriptor {
+	subject := o.desc.Digest
+	if list, ok := w.answers[subject]; ok {
+		return list
+	}
 	w.mu.Lock()
-	skip := w.noAPI
+	skip := w.noAPI || w.tags != nil && o.passing() && len(w.tags[attach.FallbackTagOf(subject)]) == 0
 	w.mu.Unlock()
 	if skip || w.refers != nil && !w.refers(subject) {
 		return nil
@@ -75,24 +93,44 @@ func (w *walker) referring(ctx context.Context, subject v1.Hash) []v1.Descriptor
 	return list
 }
 
-// listed reads the manifests of a list of referrers.
-func (w *walker) listed(ctx context.Context, subject v1.Hash, list []v1.Descriptor, gone *journal.Graves) []found {
+// passing reports whether the object is nothing but a view of signatures or
+// attestations.
+func (o *object) passing() bool {
+	for _, h := range o.hangs {
+		if h.role != journal.View || h.kind != attach.Signature && h.kind != attach.Attestation {
+			return false
+		}
+	}
+	return !o.image && len(o.hangs) > 0
+}
+
+// listed reads the manifests of a list of referrers. A journal entry whose digest is
+// that of what a view shows, written as a journal entry, need not be read.
+func (w *walker) listed(ctx context.Context, on v1.Descriptor, list []v1.Descriptor, gone *journal.Graves, shown journal.Shown) []found {
+	subject := on.Digest
 	all, _ := each(list, func(d v1.Descriptor) ([]found, error) {
 		kind, isRecord := journal.RecordKind(d)
 		if !isRecord {
 			kind = attach.Artifact
 		}
-		vague := kind == "" || !isRecord && d.ArtifactType == ""
+		vague := kind == "" || !isRecord && journal.Vague(d.ArtifactType)
 		tombstone, _ := new(journal.Graves).DigListed(d)
 		if ctx.Err() != nil || tombstone || !vague && !w.chosen(kind) || !w.wanted(subject, "", d.Digest) {
 			return nil, nil
 		}
-		m, err := w.named(ctx, "", d.Digest)
+		m, known := shown.Record(d, on)
+		var err error
+		if !known {
+			m, err = w.named(ctx, "", d.Digest)
+		}
 		if err != nil {
 			w.problem(fmt.Sprintf("the referrer %s of %s", d.Digest, subject), err)
 			return nil, nil
 		}
 		if h := w.referrer(subject, d, m, gone); h != nil && w.chosen(h.kind) {
+			w.mu.Lock()
+			w.tree.native = w.tree.native || h.role == journal.Entry
+			w.mu.Unlock()
 			return []found{w.found(m, w.attachments, false, h)}, nil
 		}
 		return nil, nil

@@ -45,6 +45,9 @@ func (c *copier) sendAttachments(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.settleGuess(ctx); err != nil {
+		return err
+	}
 	return c.sendLists(ctx)
 }
 
@@ -111,7 +114,7 @@ func (c *copier) sendHang(ctx context.Context, o *object, h hang) (state string,
 		}
 		return c.sent(o, c.sendWhole(ctx, o, o.desc.Digest.String()))
 	}
-	if c.tags == nil || c.tags[tag] {
+	if c.tags == nil || c.tags[tag] || h.role == journal.Foreign && !c.void { // a list of yesterday must not make us write over another's
 		if there, err := c.has(ctx, o, h, tag); err != nil || there {
 			return c.there(nil, err)
 		}
@@ -211,10 +214,13 @@ func (c *copier) sendView(ctx context.Context, o *object) error {
 }
 
 func (c *copier) sendViewOf(ctx context.Context, o *object, h hang) (state string, err error) {
-	if c.tags == nil || c.tags[h.tag] {
+	if !c.void { // a tag that is not listed may be there all the same, and must not be written over
 		m, err := c.attachments.Manifest(ctx, h.tag)
 		switch {
 		case err == nil && m.Desc.Digest == o.desc.Digest:
+			c.mu.Lock()
+			c.stood[o] = true
+			c.mu.Unlock()
 			return There, nil
 		case err == nil:
 			return c.mergeLater(ctx, o, h, m)
@@ -231,6 +237,7 @@ func (c *copier) sendViewOf(ctx context.Context, o *object, h hang) (state strin
 	case err == nil:
 		c.mu.Lock()
 		c.viewed[h.subject] = true
+		c.written = append(c.written, written{o, h})
 		c.mu.Unlock()
 		return Sent, nil // not to be expected by its digest: others may add to it at once
 	case errors.Is(err, attach.ErrImmutable): // somebody was quicker

@@ -3,7 +3,6 @@ package transfer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -27,17 +26,21 @@ type copier struct {
 	source    *tree
 	complete  bool                        // the tag names the image already
 	fresh     bool                        // the destination has no such tag
-	unsent    *object                     // the image, where its tag is all that names it
+	void      bool                        // it has no tags at all: nothing there can be written over
 	tags      map[string]bool             // the tags of attachments at the destination; nil when not known
 	native    bool                        // the destination serves referrers
 	empty     bool                        // it does, and does not list them
 	asked     bool                        // whether it does is known
+	guessed   bool                        // it is taken to, until it was asked
+	answer    map[v1.Hash][]v1.Descriptor // what it then listed, for the first look at what arrived
 	gone      map[v1.Hash]*journal.Graves // what was removed there, by subject
 	expected  map[*object]bool            // what must be found at the destination by digest
+	stood     map[*object]bool            // views that it had as they are
 	listed    map[v1.Hash]map[v1.Hash]bool
 	taken     map[string]*object // what was put or found to be there by this copy, by tag or digest
 	saved     bool               // something was put under tags since it is not listed as a referrer
 	merges    []merge
+	written   []written        // views that this copy wrote as they are
 	viewed    map[v1.Hash]bool // subjects a view of which this copy wrote as it is
 	slots     chan struct{}
 	mu        sync.Mutex
@@ -54,6 +57,7 @@ func newCopier(src, dst Place, o Options) (*copier, error) {
 		viewed:   make(map[v1.Hash]bool),
 		gone:     make(map[v1.Hash]*journal.Graves),
 		expected: make(map[*object]bool),
+		stood:    make(map[*object]bool),
 		taken:    make(map[string]*object),
 		blobs:    make(map[blobKey]*upload),
 		slots:    make(chan struct{}, requests),
@@ -107,95 +111,20 @@ func (c *copier) before(ctx context.Context) error {
 	for _, o := range c.source.objects {
 		hanging = hanging || len(o.hangs) > 0
 	}
-	if !hanging || c.skipAll {
+	if !hanging || c.skipAll || c.tags != nil {
 		return nil
 	}
-	prefix := "sha256-"
-	if c.fresh { // there may be no such repository: that is told sooner without a seek, which a short prefix is not worth
-		prefix = "s"
-	}
-	tags, err := c.attachments.Tags(ctx, prefix)
-	if err == nil {
-		c.tags = make(map[string]bool, len(tags))
-		for _, t := range tags {
-			c.tags[t] = true
-		}
+	if tags, err := c.attachments.Tags(ctx, "sha256-"); err == nil {
+		c.noteTags(tags)
 	}
 	return context.Cause(ctx)
 }
 
-// referrers looks which of what is to be sent the destination lists as referrers,
-// whether it lists them at all, and what was removed there. The images are there by
-// now: there are registries that say of an unknown repository that they know no
-// referrers. Where the image was not there before, nothing can have been removed
-// from what hangs from it.
-func (c *copier) referrers(ctx context.Context) error {
-	subjects := []v1.Hash{c.source.root.desc.Digest}
-	for _, o := range c.source.objects {
-		for _, h := range o.hangs {
-			if on := c.source.by[h.subject]; h.tag == "" || !c.fresh || on != nil && on.image {
-				subjects = append(subjects, h.subject)
-			}
-		}
+func (c *copier) noteTags(tags []string) {
+	c.tags = make(map[string]bool, len(tags))
+	for _, t := range tags {
+		c.tags[t] = true
 	}
-	for _, s := range subjects {
-		if c.listed[s] != nil {
-			continue
-		}
-		if err := c.askReferrers(ctx, s); err != nil {
-			return err
-		}
-	}
-	return context.Cause(ctx)
-}
-
-// askReferrers notes which referrers of the subject the destination lists.
-func (c *copier) askReferrers(ctx context.Context, subject v1.Hash) error {
-	c.listed[subject], c.gone[subject] = make(map[v1.Hash]bool), new(journal.Graves)
-	for t := range c.tags {
-		c.gone[subject].Dig(subject, t)
-	}
-	var list []v1.Descriptor
-	if c.native || !c.asked {
-		var native bool
-		var err error
-		var bad attach.Spoiled
-		list, native, err = c.attachments.Referrers(ctx, subject)
-		if err != nil && !errors.Is(err, journal.ErrOddReferrers) && !errors.As(err, &bad) && !errors.Is(err, attach.ErrUnfinished) {
-			return fmt.Errorf("ask %s for referrers: %w", c.result.Destination.Repo, err)
-		}
-		c.native = native || c.native
-		c.asked = true
-	}
-	if tag := attach.FallbackTagOf(subject); !c.native && (c.tags == nil || c.tags[tag]) {
-		var err error
-		if list, err = c.listUnder(ctx, subject, tag); err != nil {
-			return err
-		}
-	}
-	for _, d := range list {
-		c.listed[subject][d.Digest] = true
-		if tombstone, told := c.gone[subject].DigListed(d); tombstone && !told {
-			if m, err := c.attachments.Manifest(ctx, d.Digest.String()); err == nil {
-				c.gone[subject].DigRead(m, subject)
-			}
-		}
-	}
-	return nil
-}
-
-// listUnder returns what the list of referrers under a tag names.
-func (c *copier) listUnder(ctx context.Context, subject v1.Hash, tag string) ([]v1.Descriptor, error) {
-	m, err := c.attachments.Manifest(ctx, tag)
-	switch {
-	case errors.Is(err, attach.ErrNotFound), err == nil && m.Desc.Digest == subject:
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("read %s at the destination: %w", tag, err)
-	}
-	// What is no list, or a bad one, names nothing that needs not be sent.
-	list, _ := attach.ParseReferrers(m.Raw, attach.MaxReferrers)
-	return list, nil
 }
 
 // sendImages stores the image, or all images of the index, by digest.
@@ -217,9 +146,7 @@ func (c *copier) sendImages(ctx context.Context) error {
 			if err := c.sendBlobs(ctx, o, c.images); err != nil {
 				return err
 			}
-			if o == c.source.root && !hangs && c.result.Tag != "" {
-				c.unsent = o
-			} else {
+			if o != c.source.root || hangs || c.result.Tag == "" { // else its tag is all that names it
 				if err := c.putManifest(ctx, o, c.images, c.byDigest(o)); err != nil {
 					return err
 				}

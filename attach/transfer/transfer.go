@@ -55,10 +55,17 @@ type Place interface {
 type Carrier interface {
 	journal.Medium
 	// CopyBlob stores a blob that the other medium holds, which need not be of
-	// the same sort. mounted tells that this moved no content.
+	// the same sort. mounted tells that this moved no content, and that nothing but
+	// the word of the medium tells that it is there.
 	CopyBlob(ctx context.Context, b attach.Body, from journal.Medium) (mounted bool, err error)
+	// SendBlob stores a blob without asking whether it is there.
+	SendBlob(ctx context.Context, b attach.Body) error
 	// PutChild stores a manifest that is kept by its digest alone.
 	PutChild(ctx context.Context, mediaType string, raw []byte) error
+	// FirstTags returns what one request tells of the tags, and whether they are all
+	// that there are. None and whole is said only of a repository that does not
+	// exist, or that lists no tag.
+	FirstTags(ctx context.Context) (tags []string, whole bool, err error)
 	// Same reports whether the other medium is the same repository or layout.
 	Same(other journal.Medium) bool
 }
@@ -72,6 +79,10 @@ type Options struct {
 	Kinds  []attach.Kind
 	// NoClobber refuses with [ErrExists] to move a tag that names another image.
 	NoClobber bool
+	// Deep reads back every blob, too, and compares its digest. Otherwise manifests
+	// are read back, a few of the blobs that were not sent, since the destination said
+	// to have them, are asked for, and of the others its word is taken.
+	Deep bool
 	// Planned is called once it is known how many manifests there are to send,
 	// and Step for each of them that is done. Both may be nil.
 	Planned func(manifests int)
@@ -159,6 +170,12 @@ func Copy(ctx context.Context, src Place, subject attach.Subject, dst Place, rep
 	if err := c.confirm(ctx); err != nil {
 		return Result{}, err
 	}
+	if err := c.probe(ctx); err != nil {
+		return Result{}, err
+	}
+	if err := c.readDeep(ctx); err != nil {
+		return Result{}, err
+	}
 	if err := c.name(ctx, tag); err != nil {
 		return Result{}, err
 	}
@@ -174,6 +191,7 @@ func (c *copier) look(ctx context.Context, subject attach.Subject, tag string) e
 	if err != nil {
 		return fmt.Errorf("read %s: %w", subject, err)
 	}
+	c.glance(ctx)
 	if err := c.clobbers(ctx, tag, root.Desc.Digest); err != nil {
 		return err
 	}
@@ -188,9 +206,25 @@ func (c *copier) look(ctx context.Context, subject attach.Subject, tag string) e
 	return nil
 }
 
+// glance learns what one request tells of the tags at the destination. Where that is
+// not all, or is refused, they are asked for again when they are needed.
+func (c *copier) glance(ctx context.Context) {
+	if len(c.options.kinds()) == 0 || c.skipAll {
+		return
+	}
+	if tags, whole, err := c.attachments.FirstTags(ctx); err == nil && whole {
+		c.noteTags(tags)
+		c.void = len(tags) == 0
+	}
+}
+
 // clobbers looks what the tag names at the destination.
 func (c *copier) clobbers(ctx context.Context, tag string, digest v1.Hash) error {
 	if tag == "" || !c.options.image() {
+		return nil
+	}
+	if c.void && !c.options.NoClobber && c.images.Same(c.attachments) {
+		c.fresh = true
 		return nil
 	}
 	m, err := c.images.Manifest(ctx, tag)
@@ -220,10 +254,10 @@ func (c *copier) name(ctx context.Context, tag string) error {
 			return err
 		}
 	}
-	if err := c.putManifest(ctx, c.source.root, c.images, tag); err != nil || c.unsent == nil {
+	if err := c.putManifest(ctx, c.source.root, c.images, tag); err != nil {
 		return err
 	}
-	return c.readBackOne(ctx, c.unsent)
+	return c.readBackTag(ctx, tag)
 }
 
 // finish returns the result, sorted.

@@ -51,6 +51,7 @@ type tree struct {
 	by       map[v1.Hash]*object
 	lists    map[v1.Hash]attach.Manifest // the lists that stand for the referrers API, by subject
 	graves   map[v1.Hash]*journal.Graves // what was removed, by subject
+	native   bool                        // a list of referrers showed a journal entry
 	problems []Problem
 }
 
@@ -72,6 +73,8 @@ type walker struct {
 	taken func(tag string, digest v1.Hash) *object
 	// allTags are the tags to look at, where they need not be listed.
 	allTags []string
+	// answers are lists of referrers that were just asked for.
+	answers map[v1.Hash][]v1.Descriptor
 	// noLists leaves alone the lists that stand for the referrers API.
 	noLists bool
 
@@ -282,7 +285,7 @@ func (w *walker) expand(ctx context.Context, o *object) ([]found, error) {
 	}
 	subject := o.desc.Digest
 	tags, guessed := w.tagsOf(ctx, o)
-	list := w.referring(ctx, subject)
+	list := w.referring(ctx, o)
 	gone := w.graves(ctx, subject, tags, list)
 	tagged, err := each(tags, func(tag string) ([]found, error) {
 		return w.tagged(ctx, subject, tag, guessed, gone), context.Cause(ctx)
@@ -290,7 +293,7 @@ func (w *walker) expand(ctx context.Context, o *object) ([]found, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(all, tagged, w.listed(ctx, subject, list, gone)), context.Cause(ctx)
+	return slices.Concat(all, tagged, w.listed(ctx, o.desc, list, gone, shownBy(tagged))), context.Cause(ctx)
 }
 
 // graves learns what was removed from the subject, before anything that hangs from
