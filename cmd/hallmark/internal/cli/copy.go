@@ -33,8 +33,8 @@ it, and none is overwritten.
 Without a tag DST gets that of SRC. A tag that names another image is moved, and
 that is said; --no-clobber refuses to. The tag is written last. Afterwards
 everything is read back from DST; what is missing there, or could not be read
-from SRC, is named, with exit code 2. Manifests and lists are read back, and some
-blobs that DST said to have; of those that it took, its word is taken, unless
+from SRC, is named, with exit code 2. Read back are manifests, lists, and a few
+blobs that DST said to have. Of those that it took its word is taken, unless
 --deep has every blob read back. Copying again completes a copy that was
 interrupted.
 
