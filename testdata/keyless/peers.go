@@ -14,7 +14,7 @@ const (
 // later ones may use.
 func groups() []group {
 	return []group{
-		bundles("v1"), bundles("v2"), legacy(), workflows(), repository(), keyed(), faults(),
+		bundles("v1"), bundles("v2"), legacy(), workflows(), repository(), keyed(), faults(), trust(),
 	}
 }
 
