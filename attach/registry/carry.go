@@ -53,29 +53,27 @@ func (m medium) Same(other journal.Medium) bool {
 // same registry it is mounted (distribution specification 1.1, "Mounting a blob
 // from another repository"), which moves no content. A registry that does not
 // mount it opens an upload instead (202), and the content is sent there. All
-// else goes as PutBlob does. mounted tells that the content came by that way.
+// else goes as PutBlob does. mounted tells that the registry said to have the content,
+// so that none was sent.
 func (m medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Medium) (mounted bool, err error) {
 	o, ok := from.(medium)
-	if !ok || !o.home(m.url("", nil)) {
-		return false, m.PutBlob(ctx, b)
-	}
-	if m.Same(o) {
+	if ok && m.Same(o) {
 		return true, nil
 	}
-	if !m.state.mountsFrom(o.repo, m.options.Now()) {
-		return false, m.PutBlob(ctx, b)
+	if !ok || !o.home(m.url("", nil)) || !m.state.mountsFrom(o.repo, m.options.Now()) {
+		return m.store(ctx, b)
 	}
 	location, mounted, err := m.mount(ctx, b, o.repo.RepositoryStr())
 	switch {
 	case err != nil || mounted:
 		return mounted, err
 	case location == nil:
-		return false, m.PutBlob(ctx, b)
+		return m.store(ctx, b)
 	}
 	if b.Size >= bigBlob { // an earlier run may have sent it
 		if there, err := m.hasBlob(ctx, b.Digest); err != nil || there {
 			m.cancel(ctx, location)
-			return false, err
+			return there, err
 		}
 	}
 	return false, m.finishBlob(ctx, location, b)

@@ -83,7 +83,7 @@ func TestMount(t *testing.T) {
 		{"mounted", 201, false, small, true, "POST uploads/"},
 		{"upload opened", 202, false, small, false, "POST uploads/, PUT uploads/1"},
 		{"upload opened for a big blob", 202, false, big, false, "POST uploads/, HEAD D, PUT uploads/1"},
-		{"upload opened for what is there", 202, true, big, false, "POST uploads/, HEAD D, DELETE uploads/1"},
+		{"upload opened for what is there", 202, true, big, true, "POST uploads/, HEAD D, DELETE uploads/1"},
 		{"refused", 405, false, small, false, "POST uploads/, POST uploads/"},
 		{"not found", 404, false, big, false, "POST uploads/, HEAD D, POST uploads/, PUT uploads/2"},
 	}

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -178,11 +179,22 @@ const bigBlob = 1 << 20
 // registry answers that it wants two (202), it is sent so, and so are all later
 // ones.
 func (m medium) PutBlob(ctx context.Context, b attach.Body) error {
+	_, err := m.store(ctx, b)
+	return err
+}
+
+// store stores a blob, unless it is large and the registry says that it is there.
+func (m medium) store(ctx context.Context, b attach.Body) (there bool, err error) {
 	if b.Size >= bigBlob {
 		if there, err := m.hasBlob(ctx, b.Digest); err != nil || there {
-			return err
+			return there, err
 		}
 	}
+	return false, m.SendBlob(ctx, b)
+}
+
+// SendBlob sends a blob without asking whether it is there.
+func (m medium) SendBlob(ctx context.Context, b attach.Body) error {
 	if !m.takesTwoSteps() && b.Size < bigBlob {
 		location, err := m.postBlob(ctx, b)
 		if location == nil || err != nil {
@@ -214,7 +226,7 @@ func (m medium) postBlob(ctx context.Context, b attach.Body) (*url.URL, error) {
 	switch {
 	case resp.StatusCode == http.StatusCreated && whole:
 		resp.Body.Close()
-		return nil, nil
+		return nil, storedAs(resp, b.Digest)
 	case resp.StatusCode == http.StatusAccepted:
 		resp.Body.Close()
 		if whole {
@@ -287,5 +299,19 @@ func (m medium) finishBlob(ctx context.Context, location *url.URL, b attach.Body
 		return refusal(r, resp)
 	}
 	resp.Body.Close()
+	if resp.StatusCode == http.StatusAccepted { // it is being stored, or is not
+		if there, err := m.hasBlob(ctx, b.Digest); err != nil || !there {
+			return fmt.Errorf("the registry answered 202 to the content of blob %s, and does not have it: %w", b.Digest, errors.Join(attach.ErrUnconfirmed, err))
+		}
+	}
+	return storedAs(resp, b.Digest)
+}
+
+// storedAs returns an error when the registry says that it stored something else.
+func storedAs(resp *http.Response, digest v1.Hash) error {
+	claim := resp.Header.Get("Docker-Content-Digest")
+	if strings.HasPrefix(claim, "sha256:") && claim != digest.String() {
+		return fmt.Errorf("the registry stored the blob %s as %s: %w", digest, claim, attach.ErrDigest)
+	}
 	return nil
 }

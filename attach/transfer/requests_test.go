@@ -23,10 +23,10 @@ func TestRequests(t *testing.T) {
 		same   bool
 		most   int
 	}{
-		{"same registry", []storetest.Quirk{storetest.Mounts()}, true, 26},
+		{"same registry", []storetest.Quirk{storetest.Mounts()}, true, 30},
 		{"same registry, copied again", []storetest.Quirk{storetest.Mounts()}, true, 18},
 		{"other registry", nil, false, 30},
-		{"same registry with referrers", []storetest.Quirk{storetest.Mounts(), storetest.NativeReferrers()}, true, 26},
+		{"same registry with referrers", []storetest.Quirk{storetest.Mounts(), storetest.NativeReferrers()}, true, 30},
 		{"other registry with referrers", []storetest.Quirk{storetest.NativeReferrers()}, false, 30},
 	}
 	for i, tt := range tests {

@@ -68,6 +68,8 @@ func TestScript(t *testing.T) {
 			env.Setenv("NL", "\n")
 			env.Setenv(peakFile, filepath.Join(env.WorkDir, ".peak"))
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("GORACE", "log_path="+filepath.Join(env.WorkDir, raceFile))
+			env.Defer(func() { raced(env) })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -92,6 +94,20 @@ func TestScript(t *testing.T) {
 			"quick":     quick,
 		},
 	})
+}
+
+// raceFile begins the names of the files that the race detector reports to.
+const raceFile = ".race"
+
+// raced fails where the race detector, with which "make race" builds this test and
+// so the program, found something: a script that expects a failure takes the exit
+// code for one.
+func raced(env *testscript.Env) {
+	reports, _ := filepath.Glob(filepath.Join(env.WorkDir, raceFile+".*"))
+	for _, r := range reports {
+		raw, err := os.ReadFile(r)
+		env.T().Fatal(string(raw), err)
+	}
 }
 
 // exits runs a command and expects its exit code: exits CODE COMMAND... What it

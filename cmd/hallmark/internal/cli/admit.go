@@ -22,7 +22,7 @@ import (
 )
 
 func newAdmitCmd(app *App) *cobra.Command {
-	return group("admit", "Judge Kubernetes objects by policy: manifests in CI, or a cluster's admission requests", groupMain,
+	return group("admit", "Judge Kubernetes objects by policy: manifests in CI, or a cluster's admission requests", groupAsk,
 		newAdmitTestCmd(app), newAdmitServeCmd(app))
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 func newRegistryCmd(app *App) *cobra.Command {
-	return group("registry", "Run a small registry", groupTools, newRegistryServeCmd(app))
+	return group("registry", "Run a small registry", groupRegistry, newRegistryServeCmd(app))
 }
 
 func newRegistryServeCmd(app *App) *cobra.Command {

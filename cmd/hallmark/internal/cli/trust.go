@@ -13,7 +13,7 @@ import (
 )
 
 func newTrustCmd(app *App) *cobra.Command {
-	return group("trust", "Fetch and look at what keyless signatures are trusted by", groupTools, newTrustInitCmd(app), newTrustShowCmd(app))
+	return group("trust", "Fetch and look at what keyless signatures are trusted by", groupKeys, newTrustInitCmd(app), newTrustShowCmd(app))
 }
 
 // configDir is the folder in which hallmark keeps what belongs to the user.

@@ -18,7 +18,7 @@ func newVerifyCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "verify [flags] IMAGE...",
 		Short:   "Check the signatures of images and of what is attached to them",
-		GroupID: groupMain,
+		GroupID: groupAsk,
 		Long: `Check that each image is signed by an accepted key. With --sbom or --type the
 image must also carry an SBOM or another attestation by an accepted key whose
 statement names the image's digest. With --policy a file says, for each
