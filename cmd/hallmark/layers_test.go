@@ -18,7 +18,7 @@ const module = "github.com/hallmark-oci/hallmark"
 // directly below.
 var layers = [][]string{
 	{"sign/jsonscan", "sign/spool", "verify/policy/doc"},
-	{"sbom/purl", "attach", "verify/version", "verify/advisory", "cmd/hallmark/internal/term"},
+	{"sbom/purl", "attach", "verify/version", "verify/advisory", "verify/tuf", "cmd/hallmark/internal/term"},
 	{"sbom", "attach/cosign", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
 	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match"},
@@ -37,6 +37,8 @@ var owners = map[string][]string{
 	"github.com/sigstore/sigstore":                         {"sign/key"},
 	"github.com/secure-systems-lab":                        {"sign/key"},
 	"github.com/youmark/pkcs8":                             {"sign/key"},
+	"github.com/sigstore/sigstore-go/pkg/tuf":              {"verify/tuf"},
+	"github.com/theupdateframework/go-tuf":                 {"verify/tuf"},
 	"github.com/spdx/tools-golang":                         {"sbom/spdx"},
 	"github.com/CycloneDX/cyclonedx-go":                    {"sbom/cyclonedx"},
 	"github.com/spf13/cobra":                               {"cmd/hallmark/internal/cli"},
