@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"sbom", "attach/cosign", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
 	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match", "verify/keyless"},
-	{"verify", "sbom/scan", "attach/storetest"},
+	{"verify", "sbom/scan", "attach/storetest", "sign/keyless"},
 	{"verify/policy", "verify/check", "cmd/hallmark/internal/seal", "cmd/hallmark/internal/migrate", "cmd/hallmark/internal/serve"},
 	{"verify/admit"},
 	{"cmd/hallmark/internal/report"},
@@ -35,7 +35,8 @@ var layers = [][]string{
 var owners = map[string][]string{
 	"github.com/sigstore/cosign/v2":                        {"attach/cosign"},
 	"github.com/sigstore/sigstore":                         {"sign/key", "verify/keyless"},
-	"github.com/sigstore/sigstore-go":                      {"verify/keyless"},
+	"github.com/sigstore/sigstore-go":                      {"verify/keyless", "sign/keyless", "verify/tuf"},
+	"github.com/sigstore/protobuf-specs":                   {"verify/keyless", "sign/keyless"},
 	"github.com/sigstore/rekor-tiles":                      {"verify/keyless"},
 	"github.com/secure-systems-lab":                        {"sign/key"},
 	"github.com/youmark/pkcs8":                             {"sign/key"},

@@ -212,6 +212,11 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 	return trust, nil
 }
 
+// bindTrustedRoot declares --trusted-root.
+func bindTrustedRoot(cmd *cobra.Command, value *string) {
+	cmd.Flags().StringVar(value, "trusted-root", "", "whose certificates, log entries and timestamps are believed: a trusted_root.json file of Sigstore")
+}
+
 // annotations parses repeated -a k=v flags.
 func annotations(pairs []string) (map[string]string, error) {
 	m := make(map[string]string, len(pairs))

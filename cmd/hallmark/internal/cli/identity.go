@@ -31,7 +31,7 @@ func (i *identity) bind(cmd *cobra.Command) {
 	flags.StringVar(&w.sha, "certificate-github-workflow-sha", "", "commit that the GitHub workflow must have run for")
 	flags.StringVar(&w.trigger, "certificate-github-workflow-trigger", "", "event that must have started the GitHub workflow")
 	flags.StringVar(&w.name, "certificate-github-workflow-name", "", "name that the GitHub workflow must have")
-	flags.StringVar(&i.root, "trusted-root", "", "trusted_root.json that says which authorities, logs and clocks count")
+	bindTrustedRoot(cmd, &i.root)
 }
 
 // names are what the flags name.
