@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -22,6 +23,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sbom"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -97,8 +99,16 @@ func documents() map[string]Document {
 		"validation": Validation{Files: []ValidatedFile{{File: "a.json", Valid: true, Format: "SPDX 2.3 JSON"}, {File: "b.json", Error: "b.json is no SBOM"}}},
 		"checks":     checks(),
 		"copies":     Copies{Images: []Copied{copied()}},
-		"failure":    Failure{Error: "no key to sign with", Hint: "see 'hallmark sign --help'", ExitCode: 64},
-		"version":    Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26"},
+		"blob-verdict": NewBlobVerdict("app.tar.gz", verify.Check{
+			Outcome: verify.Accept, Reason: verify.Accepted, Detail: "signed by dev@example.test",
+			Evidence: []verify.Evidence{{
+				Signers: []key.Fingerprint{{1, 2}}, PredicateType: "https://example.test/p",
+				Identity: &keyless.Signer{Subject: "dev@example.test", Issuer: "https://issuer.test", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+			}},
+		}),
+		"blob-signed": BlobSigned{File: "app.tar.gz", Digest: digest("app").String(), Bundle: "app.json", Signer: digest("key").String()},
+		"failure":     Failure{Error: "no key to sign with", Hint: "see 'hallmark sign --help'", ExitCode: 64},
+		"version":     Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26"},
 	}
 }
 
@@ -201,7 +211,7 @@ func TestKinds(t *testing.T) {
 		}
 		types[doc.kind()] = reflect.TypeOf(doc)
 	}
-	want := []string{"checks", "copies", "diagnosis", "failure", "inventory", "key", "listing", "receipts", "sealed", "validation", "verdicts", "version"}
+	want := []string{"blob-signed", "blob-verdict", "checks", "copies", "diagnosis", "failure", "inventory", "key", "listing", "receipts", "sealed", "validation", "verdicts", "version"}
 	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}
