@@ -25,7 +25,10 @@ type App struct {
 	Out       io.Writer // the answer
 	Err       io.Writer // notes, questions, errors
 	LookupEnv func(string) (string, bool)
-	Now       func() time.Time
+	// Environ returns the environment that plug-ins for key services are started in;
+	// nil means an empty one, in which there are none.
+	Environ func() []string
+	Now     func() time.Time
 	// Transport carries all requests to registries. nil means Go's default.
 	Transport http.RoundTripper
 	Version   report.Version
