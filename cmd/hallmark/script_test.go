@@ -82,6 +82,7 @@ func TestScript(t *testing.T) {
 			"peak":      peak,
 			"plant":     plant,
 			"quick":     quick,
+			"tarball":   makeTarball,
 		},
 	})
 }
