@@ -16,6 +16,7 @@ import (
 	"time"
 
 	ggcr "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/sigstore/sigstore-go/pkg/testing/ca"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
@@ -79,8 +80,11 @@ func TestHonest(t *testing.T) {
 	}
 }
 
-// other is the key of somebody else.
-var other = newKey()
+// other is the key of somebody else, and strangeCA an authority that nobody knows.
+var (
+	other        = newKey()
+	strangeCA, _ = func() (*x509.Certificate, error) { c, _, err := ca.GenerateRootCa(); return c, err }()
+)
 
 // liar is a lie and the reason for which nothing is signed.
 type liar struct {
@@ -163,6 +167,9 @@ func TestCertificateLies(t *testing.T) {
 		"a chain of a hundred":      {lies: lies{chain: func(c []string) []string { return slices.Repeat(c, 33) }}, want: keyless.Malformed},
 		"the root first":            {lies: lies{chain: func(c []string) []string { return []string{c[2], c[1], c[0]} }}, want: keyless.OtherKey},
 		"a certificate with a tail": {lies: lies{chain: func(c []string) []string { return []string{c[0] + c[1]} }}, want: keyless.Malformed},
+		"a strange intermediate":    {lies: lies{chain: func(c []string) []string { return []string{c[0], encode(strangeCA), c[2]} }}, want: keyless.Untrusted},
+		"a strange root":            {lies: lies{chain: func(c []string) []string { return []string{c[0], c[1], encode(strangeCA)} }}, want: keyless.Untrusted},
+		"no PEM above":              {lies: lies{chain: func(c []string) []string { return []string{c[0], "x"} }}, want: keyless.Malformed},
 		"no PEM":                    {lies: lies{chain: func([]string) []string { return []string{"MIIB"} }}, want: keyless.Malformed},
 		"a key in its place": {lies: lies{chain: func([]string) []string {
 			return []string{"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"}

@@ -15,6 +15,7 @@ const (
 func groups() []group {
 	return []group{
 		bundles("v1"), bundles("v2"), legacy(), workflows(), repository(), keyed(), faults(),
+		ourBundles("v1"), ourBundles("v2"), ourTags(), ourWorkflows(), ourTokens(), ourFaults(),
 	}
 }
 
