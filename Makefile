@@ -21,8 +21,14 @@ demo: build ## seal, list and verify a real image, then show three refusals (no 
 test: ## all tests
 	$(GO) test ./...
 
-race: ## all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race ./attach/... ./verify/... ./sbom/scan/... ./cmd/...
+# The scripts that run under the race detector: those in which much happens at once or
+# the registry misbehaves. The program that they start is this test, built with it.
+RACES := TestScript/^(hostile|faulty|forged|bombs|batch|repair|copy|sign-verify)
+
+race: ## the tests in which things happen at once, and hostile ones, under the race detector (needs a C compiler)
+	@cc=$$($(GO) env CC); command -v $${cc%% *} >/dev/null || { echo "make race: the race detector needs a C compiler and '$$cc' is not there: install one (apt-get install gcc), or name it in CC" >&2; exit 1; }
+	CGO_ENABLED=1 $(GO) test -race -short ./attach/... ./verify/... ./sign/... ./cmd/hallmark/internal/...
+	CGO_ENABLED=1 $(GO) test -race -short -run '$(RACES)' ./cmd/hallmark
 
 check: ## format, tidy, layers, house rules, vet, staticcheck; quickest first
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted:"; echo "$$out"; exit 1; }

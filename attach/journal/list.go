@@ -16,10 +16,11 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/cosign"
 )
 
-// vagueType reports whether the artifact type in a list of referrers tells
-// nothing: where it is missing, and where the list has the media type of a
-// config in its place that says no more than that there is one.
-func vagueType(t string) bool {
+// Vague reports whether the artifact type in a list of referrers tells nothing:
+// where it is missing, and where the list has the media type of a config in its
+// place that says no more than that there is one. What the referrer is must then be
+// asked of its manifest: see [Describe].
+func Vague(t string) bool {
 	switch t {
 	case "", "application/vnd.oci.empty.v1+json", string(types.OCIConfigJSON), string(types.DockerConfigJSON):
 		return true
@@ -145,7 +146,7 @@ func (l *lister) referrers() bool {
 	}
 	l.tombstones(list)
 	early := func(d v1.Descriptor) func(context.Context) *opening {
-		if name := d.Annotations[nameAnnotation]; d.ArtifactType == EntryType && l.wants(name) || vagueType(d.ArtifactType) {
+		if name := d.Annotations[nameAnnotation]; d.ArtifactType == EntryType && l.wants(name) || Vague(d.ArtifactType) {
 			return l.early(d.Digest.String())
 		}
 		return nil
@@ -255,7 +256,7 @@ func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme, o *opening) boo
 		Annotations: d.Annotations,
 		Places:      []attach.Place{{Scheme: scheme, Manifest: plain(d)}},
 	}
-	if vagueType(a.Type) {
+	if Vague(a.Type) {
 		m, err := l.manifest(d.Digest.String(), o)
 		if err == nil && m.Desc.Digest != d.Digest {
 			err = fmt.Errorf("it has digest %s: %w", m.Desc.Digest, attach.ErrDigest)
@@ -282,25 +283,6 @@ func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme, o *opening) boo
 // plain returns the descriptor without what others may say of the manifest.
 func plain(d v1.Descriptor) v1.Descriptor {
 	return v1.Descriptor{MediaType: d.MediaType, Size: d.Size, Digest: d.Digest}
-}
-
-// artifactType returns the type that a manifest states: the artifactType, else
-// the media type of the config (image specification 1.1, "Guidelines for
-// Artifact Usage").
-func artifactType(raw []byte) (string, error) {
-	members, err := attach.Members(raw)
-	if err != nil {
-		return "", err
-	}
-	var t string
-	if err := attach.Member(members, "artifactType", &t); err != nil || t != "" {
-		return t, err
-	}
-	if _, ok := members["config"]; !ok {
-		return string(types.OCIImageIndex), nil
-	}
-	config, err := attach.ParseDescriptor(members["config"])
-	return string(config.MediaType), err
 }
 
 // record reads a journal entry and yields what it holds.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
@@ -44,8 +45,12 @@ func goneTagOf(subject v1.Hash, name string) string {
 	return tagPrefix(subject) + name + goneSuffix
 }
 
-// newTombstone returns the manifest of a tombstone. That it is there says all;
-// its one layer is empty, since there are registries that want one.
+// nothing is the archive without files (two blocks of zeros): the one layer of a
+// tombstone, since there are registries that want one, and some take only those of
+// images.
+func nothing() attach.Body { return attach.Bytes(make([]byte, 1024)) }
+
+// newTombstone returns the manifest of a tombstone. That it is there says all.
 func (s *Store) newTombstone(subject v1.Descriptor, name string, native bool) cosign.Image {
 	img := cosign.Image{
 		Annotations: map[string]string{
@@ -54,7 +59,7 @@ func (s *Store) newTombstone(subject v1.Descriptor, name string, native bool) co
 			createdAnnotation: s.today(),
 		},
 		Entries: []cosign.Entry{{Desc: v1.Descriptor{
-			MediaType: "application/vnd.oci.empty.v1+json", Size: 2, Digest: attach.DigestOf([]byte("{}")), Data: []byte("{}"),
+			MediaType: types.OCIUncompressedLayer, Size: nothing().Size, Digest: nothing().Digest,
 		}}},
 	}
 	if native {
@@ -112,7 +117,7 @@ func (g graveyard) add(other graveyard) {
 // bury writes tombstones for the names: as referrers where the journal is kept
 // so, else under tags. It returns what they are known by.
 func (s *Store) bury(ctx context.Context, subject attach.Subject, names []string, native bool) (graveyard, error) {
-	if err := s.putBlob(ctx, attach.Bytes([]byte("{}"))); err != nil {
+	if err := s.putBlob(ctx, nothing()); err != nil {
 		return nil, err
 	}
 	g := make(graveyard)

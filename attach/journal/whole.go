@@ -2,10 +2,8 @@ package journal
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -82,11 +80,10 @@ func wholeEntry(m attach.Manifest, subject v1.Hash) (cosign.Entry, error) {
 	case img.Subject == nil || img.Subject.Digest != subject:
 		return cosign.Entry{}, fmt.Errorf("its subject is not %s: %w", subject, attach.ErrMalformed)
 	}
-	d := plain(m.Desc)
-	if d.ArtifactType, err = artifactType(m.Raw); err != nil {
+	d, err := Describe(m)
+	if err != nil {
 		return cosign.Entry{}, err
 	}
-	d.Annotations = img.Annotations
 	return cosign.Entry{Desc: d}, nil
 }
 
@@ -124,6 +121,28 @@ func attachment(k attach.Kind, e cosign.Entry, p attach.Place) attach.Attachment
 	}
 }
 
+// putEarly puts whole manifests that are no others for being put at another time by
+// digest, where that may be all that is to be done: the list of referrers shows them
+// then. Where it does not, all goes on as if somebody else had put them.
+func (w *writer) putEarly(ctx context.Context, u *unit) error {
+	w.mu.Lock()
+	useless := !w.early || w.native != nil && !*w.native
+	w.mu.Unlock()
+	if useless || u.kind != whole || slices.ContainsFunc(u.items, func(it *item) bool { return it.content.Same != nil }) {
+		return nil
+	}
+	if _, err := w.upload(ctx, u); err != nil {
+		return err
+	}
+	for _, it := range u.items {
+		if _, err := w.putWhole(ctx, u, it.entry, ""); err != nil {
+			return asForm(err)
+		}
+		it.early = true
+	}
+	return nil
+}
+
 // putWhole writes a manifest into the journal: by digest where the medium lists
 // referrers, else under a tag.
 func (w *writer) putWhole(ctx context.Context, u *unit, e cosign.Entry, tag string) (attach.Manifest, error) {
@@ -143,56 +162,6 @@ func (w *writer) putWhole(ctx context.Context, u *unit, e cosign.Entry, tag stri
 		return m, fmt.Errorf("put %s into %s: %w", ref, w.repo, err)
 	}
 	return m, nil
-}
-
-// An index is what surrounds the entries of the index under the referrers tag.
-// What other tools put there is kept.
-type index map[string]json.RawMessage
-
-// readIndex reads the index under the referrers tag. What stands there and is none
-// freezes the view; so does the subject itself, with which some registries answer.
-func readIndex(m attach.Manifest, subject v1.Hash) (index, []cosign.Entry, error) {
-	if m.Desc.Digest == subject {
-		return nil, nil, fmt.Errorf("the registry answers with the image itself: %w", attach.ErrMalformed)
-	}
-	x, err := attach.Members(m.Raw)
-	if err != nil {
-		return nil, nil, err
-	}
-	if mt, err := attach.ManifestType(m.Raw); err != nil || mt != types.OCIImageIndex {
-		return nil, nil, errors.Join(err, fmt.Errorf("media type %q is no index: %w", mt, attach.ErrMalformed))
-	}
-	var entries []cosign.Entry
-	err = attach.Elements(x["manifests"], attach.MaxReferrers, func(raw json.RawMessage) {
-		entries = append(entries, cosign.ReadEntry(raw))
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("manifests: %w", err)
-	}
-	return x, entries, nil
-}
-
-// encode returns the bytes of the index with the entries.
-func (x index) encode(entries []cosign.Entry) ([]byte, error) {
-	members := maps.Clone(x)
-	if members == nil {
-		members = make(index)
-	}
-	members["schemaVersion"] = json.RawMessage("2")
-	members["mediaType"] = json.RawMessage(`"` + types.OCIImageIndex + `"`)
-	list, err := json.Marshal(entries)
-	if err != nil {
-		return nil, fmt.Errorf("encode the index: %w", err)
-	}
-	members["manifests"] = list
-	raw, err := json.Marshal(members)
-	if err != nil {
-		return nil, fmt.Errorf("encode the index: %w", err)
-	}
-	if len(raw) > attach.MaxManifest {
-		return nil, fmt.Errorf("index has %d bytes, the limit is %d: %w", len(raw), attach.MaxManifest, attach.ErrLimit)
-	}
-	return raw, nil
 }
 
 // putIndex writes the index under the referrers tag.

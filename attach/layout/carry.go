@@ -44,6 +44,9 @@ func (m *medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Mediu
 	return false, m.PutBlob(ctx, b)
 }
 
+// SendBlob stores a blob.
+func (m *medium) SendBlob(ctx context.Context, b attach.Body) error { return m.PutBlob(ctx, b) }
+
 // PutChild stores a manifest that is kept by its digest alone, such as those
 // that an index lists. Index.json does not name it.
 func (m *medium) PutChild(ctx context.Context, mediaType string, raw []byte) error {

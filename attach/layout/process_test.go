@@ -90,7 +90,11 @@ func writer(t *testing.T, job, dir string, args ...string) *exec.Cmd {
 
 // TestManyProcesses has 200 processes put one entry each, all at once.
 func TestManyProcesses(t *testing.T) {
-	const n = 200
+	n := 200
+	if testing.Short() {
+		n = 40
+		t.Log("-short: 40 processes")
+	}
 	s := create(t)
 	sub := putRandom(t, s, "v1")
 	gate, open, err := os.Pipe()

@@ -57,6 +57,17 @@ func TestImagesOnly(t *testing.T) {
 					t.Errorf("not in the view: %+v", a)
 				}
 			}
+			keeper := open(t, s, Options{Push: true, Delete: true})
+			want := writers
+			for _, one := range [][]attach.Attachment{all[:1], all[1:]} { // what goes leaves others, then nothing
+				if _, err := keeper.Remove(t.Context(), subject, one...); err != nil {
+					t.Fatalf("remove: %v", err)
+				}
+				left, errs := attach.Collect(t.Context(), open(t, s, Options{}), subject)
+				if want -= len(one); len(left) != want || len(errs) != 0 {
+					t.Errorf("%d entries are left, want %d, %v", len(left), want, errs)
+				}
+			}
 		})
 	}
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -178,12 +179,27 @@ const bigBlob = 1 << 20
 // registry answers that it wants two (202), it is sent so, and so are all later
 // ones.
 func (m medium) PutBlob(ctx context.Context, b attach.Body) error {
+	_, err := m.store(ctx, b)
+	return err
+}
+
+// store stores a blob, unless it is large and the registry says that it is there.
+func (m medium) store(ctx context.Context, b attach.Body) (there bool, err error) {
 	if b.Size >= bigBlob {
 		if there, err := m.hasBlob(ctx, b.Digest); err != nil || there {
-			return err
+			return there, err
 		}
 	}
+	return false, m.SendBlob(ctx, b)
+}
+
+// SendBlob sends a blob without asking whether it is there.
+func (m medium) SendBlob(ctx context.Context, b attach.Body) error {
 	if !m.takesTwoSteps() && b.Size < bigBlob {
+		b, err := inMemory(b)
+		if err != nil {
+			return err
+		}
 		location, err := m.postBlob(ctx, b)
 		if location == nil || err != nil {
 			return err
@@ -195,6 +211,31 @@ func (m medium) PutBlob(ctx context.Context, b attach.Body) error {
 		return err
 	}
 	return m.finishBlob(ctx, location, b)
+}
+
+// maxHeld is the size of the largest blob that is kept in memory while it is sent, in
+// bytes.
+const maxHeld = 64 << 10
+
+// inMemory returns the body with its content in memory, if that is small: where the
+// registry wants it in two steps it is sent twice, and need not be fetched twice.
+func inMemory(b attach.Body) (attach.Body, error) {
+	if b.Size > maxHeld {
+		return b, nil
+	}
+	rc, err := b.Open()
+	if err != nil {
+		return b, fmt.Errorf("open the content %s: %w", b.Digest, err)
+	}
+	d := v1.Descriptor{Digest: b.Digest, Size: b.Size}
+	if rc, err = attach.Check(rc, d); err != nil {
+		return b, err
+	}
+	raw, err := attach.ReadAll(rc, d, maxHeld)
+	if err != nil {
+		return b, fmt.Errorf("read the content %s: %w", b.Digest, err)
+	}
+	return attach.Bytes(raw), nil
 }
 
 // postBlob begins an upload, with the whole content when b is not empty. It
@@ -214,7 +255,7 @@ func (m medium) postBlob(ctx context.Context, b attach.Body) (*url.URL, error) {
 	switch {
 	case resp.StatusCode == http.StatusCreated && whole:
 		resp.Body.Close()
-		return nil, nil
+		return nil, storedAs(resp, b.Digest)
 	case resp.StatusCode == http.StatusAccepted:
 		resp.Body.Close()
 		if whole {
@@ -287,5 +328,19 @@ func (m medium) finishBlob(ctx context.Context, location *url.URL, b attach.Body
 		return refusal(r, resp)
 	}
 	resp.Body.Close()
+	if resp.StatusCode == http.StatusAccepted { // it is being stored, or is not
+		if there, err := m.hasBlob(ctx, b.Digest); err != nil || !there {
+			return fmt.Errorf("the registry answered 202 to the content of blob %s, and does not have it: %w", b.Digest, errors.Join(attach.ErrUnconfirmed, err))
+		}
+	}
+	return storedAs(resp, b.Digest)
+}
+
+// storedAs returns an error when the registry says that it stored something else.
+func storedAs(resp *http.Response, digest v1.Hash) error {
+	claim := resp.Header.Get("Docker-Content-Digest")
+	if strings.HasPrefix(claim, "sha256:") && claim != digest.String() {
+		return fmt.Errorf("the registry stored the blob %s as %s: %w", digest, claim, attach.ErrDigest)
+	}
 	return nil
 }

@@ -89,10 +89,16 @@ func mount(w http.ResponseWriter, r *http.Request, next http.Handler) bool {
 
 // MountLie answers 201 to who wants a blob mounted, has it not, and says so when
 // a manifest that names the blob is put (ECR). An upload of the blob helps.
-func MountLie() Quirk {
+func MountLie() Quirk { return mountLie("mount answered 201, then the manifest is refused", true) }
+
+// MountNothing answers 201 to who wants a blob mounted, has it not, and takes a
+// manifest that names it all the same. An upload of the blob helps.
+func MountNothing() Quirk { return mountLie("mount answered 201, and nothing is there", false) }
+
+func mountLie(name string, refuses bool) Quirk {
 	var mu sync.Mutex
 	missing := make(map[string]bool) // repo and digest
-	return quirk("mount answered 201, then the manifest is refused", func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	return quirk(name, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		p, digest := route(r), r.URL.Query().Get("mount")
 		mu.Lock()
 		defer mu.Unlock()
@@ -107,7 +113,7 @@ func MountLie() Quirk {
 		case p.part == "blobs" && missing[p.repo+" "+p.ref]:
 			refuse(w, http.StatusNotFound, "BLOB_UNKNOWN", "blob unknown to registry")
 			return
-		case p.part == "manifests" && r.Method == http.MethodPut:
+		case p.part == "manifests" && r.Method == http.MethodPut && refuses:
 			raw := manifestOf(r)
 			for key := range missing {
 				repo, digest, _ := strings.Cut(key, " ")

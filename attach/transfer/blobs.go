@@ -236,7 +236,7 @@ func (c *copier) mountedFor(o *object, to Carrier) bool {
 // sendMounted sends the blobs of the object that are said to have been mounted.
 func (c *copier) sendMounted(ctx context.Context, o *object, to Carrier) error {
 	for _, d := range o.parts.blobs {
-		if err := to.PutBlob(ctx, body(ctx, d, o.from)); err != nil {
+		if err := to.SendBlob(ctx, body(ctx, d, o.from)); err != nil {
 			return fmt.Errorf("blob %s: %w", d.Digest, err)
 		}
 	}

@@ -68,6 +68,11 @@ func (c *copier) confirm(ctx context.Context) error {
 	if err := c.catchUp(ctx, there); err != nil {
 		return err
 	}
+	for _, v := range c.unshown(there) {
+		if err := c.readBackView(ctx, v); err != nil {
+			c.problem(fmt.Sprintf("the view %s", v.hang.tag), err)
+		}
+	}
 	for o, what := range c.missing(want, there) {
 		c.problem(fmt.Sprintf("%s, in the object %s", what, o.desc.Digest),
 			fmt.Errorf("the destination does not list it: %w", attach.ErrUnconfirmed))
@@ -109,7 +114,7 @@ func (c *copier) settled(ctx context.Context, want map[string]*object) (*tree, e
 			return nil, err
 		}
 		late := slices.ContainsFunc(there.problems, func(p Problem) bool { return errors.Is(p.Err, attach.ErrNotFound) })
-		if len(c.missing(want, there)) == 0 && !late || try == len(settling()) {
+		if len(c.missing(want, there)) == 0 && len(c.unshown(there)) == 0 && !late || try == len(settling()) {
 			return there, nil
 		}
 		again, err := c.save(ctx, want, there)

@@ -113,7 +113,7 @@ func (w *walker) listed(ctx context.Context, on v1.Descriptor, list []v1.Descrip
 		if !isRecord {
 			kind = attach.Artifact
 		}
-		vague := kind == "" || !isRecord && d.ArtifactType == ""
+		vague := kind == "" || !isRecord && journal.Vague(d.ArtifactType)
 		tombstone, _ := new(journal.Graves).DigListed(d)
 		if ctx.Err() != nil || tombstone || !vague && !w.chosen(kind) || !w.wanted(subject, "", d.Digest) {
 			return nil, nil

@@ -218,6 +218,9 @@ func (c *copier) sendViewOf(ctx context.Context, o *object, h hang) (state strin
 		m, err := c.attachments.Manifest(ctx, h.tag)
 		switch {
 		case err == nil && m.Desc.Digest == o.desc.Digest:
+			c.mu.Lock()
+			c.stood[o] = true
+			c.mu.Unlock()
 			return There, nil
 		case err == nil:
 			return c.mergeLater(ctx, o, h, m)
@@ -234,6 +237,7 @@ func (c *copier) sendViewOf(ctx context.Context, o *object, h hang) (state strin
 	case err == nil:
 		c.mu.Lock()
 		c.viewed[h.subject] = true
+		c.written = append(c.written, written{o, h})
 		c.mu.Unlock()
 		return Sent, nil // not to be expected by its digest: others may add to it at once
 	case errors.Is(err, attach.ErrImmutable): // somebody was quicker

@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -60,28 +59,20 @@ func (c *copier) describe(ctx context.Context, o *object, h hang) (v1.Descriptor
 		MediaType: o.desc.MediaType, Size: o.desc.Size, Digest: o.desc.Digest,
 		ArtifactType: h.listed.ArtifactType, Annotations: h.listed.Annotations,
 	}
-	if d.ArtifactType != "" {
+	if !journal.Vague(d.ArtifactType) {
 		return d, nil
 	}
 	raw, err := c.load(ctx, o)
 	if err != nil {
 		return d, err
 	}
-	var m struct {
-		ArtifactType string            `json:"artifactType"`
-		Annotations  map[string]string `json:"annotations"`
-		Config       struct {
-			MediaType string `json:"mediaType"`
-		} `json:"config"`
+	stated, err := journal.Describe(attach.Manifest{Desc: o.desc, Raw: raw})
+	if err != nil {
+		return d, fmt.Errorf("manifest %s: %w", o.desc.Digest, err)
 	}
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return d, fmt.Errorf("manifest %s: %v: %w", o.desc.Digest, err, attach.ErrMalformed)
-	}
-	if d.ArtifactType = m.ArtifactType; d.ArtifactType == "" {
-		d.ArtifactType = m.Config.MediaType
-	}
+	d.ArtifactType = stated.ArtifactType
 	if d.Annotations == nil {
-		d.Annotations = m.Annotations
+		d.Annotations = stated.Annotations
 	}
 	return d, nil
 }
@@ -97,15 +88,15 @@ func (c *copier) sendList(ctx context.Context, subject v1.Hash, list []v1.Descri
 		case err != nil:
 			return v1.Descriptor{}, Failed, err
 		}
-		raw, changed, err := mergeList(there.Raw, list)
+		raw, changed, err := journal.MergeList(there, subject, list)
 		if err != nil {
-			return there.Desc, Failed, err
+			return there.Desc, Failed, fmt.Errorf("under the tag: %w", err)
 		}
 		if !changed {
 			return there.Desc, state, nil
 		}
 		if from, ok := c.source.lists[subject]; ok && there.Raw == nil {
-			if _, lacks, err := mergeList(from.Raw, list); err == nil && !lacks {
+			if _, lacks, err := journal.MergeList(from, subject, list); err == nil && !lacks {
 				raw = from.Raw
 			}
 		}
@@ -123,51 +114,4 @@ func (c *copier) sendList(ctx context.Context, subject v1.Hash, list []v1.Descri
 		}
 	}
 	return v1.Descriptor{}, Failed, fmt.Errorf("others write it all the time: %w", attach.ErrUnconfirmed)
-}
-
-// mergeList adds to a list of referrers what it lacks. What it has stays as it was
-// written. A list of something else is refused.
-func mergeList(raw []byte, list []v1.Descriptor) (merged []byte, changed bool, err error) {
-	fields := map[string]json.RawMessage{
-		"schemaVersion": json.RawMessage("2"),
-		"mediaType":     json.RawMessage(`"` + string(types.OCIImageIndex) + `"`),
-	}
-	all := []json.RawMessage{}
-	has := make(map[v1.Hash]bool)
-	if raw != nil {
-		if fields, err = attach.Members(raw); err != nil {
-			return nil, false, err
-		}
-		if _, ok := fields["manifests"]; !ok {
-			return nil, false, fmt.Errorf("the tag names no list of referrers: %w", attach.ErrMalformed)
-		}
-		err := attach.Elements(fields["manifests"], attach.MaxReferrers, func(e json.RawMessage) {
-			all = append(all, e)
-			if d, err := attach.ParseDescriptor(e); err == nil {
-				has[d.Digest] = true
-			}
-		})
-		if err != nil {
-			return nil, false, err
-		}
-	}
-	for _, d := range list {
-		if has[d.Digest] {
-			continue
-		}
-		has[d.Digest], changed = true, true
-		e, err := json.Marshal(d)
-		if err != nil {
-			return nil, false, err
-		}
-		all = append(all, e)
-	}
-	if fields["manifests"], err = json.Marshal(all); err != nil {
-		return nil, false, err
-	}
-	merged, err = json.Marshal(fields)
-	if err == nil && len(merged) > attach.MaxManifest {
-		err = fmt.Errorf("the list would have %d bytes, the limit is %d: %w", len(merged), attach.MaxManifest, attach.ErrLimit)
-	}
-	return merged, changed, err
 }

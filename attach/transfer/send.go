@@ -35,10 +35,12 @@ type copier struct {
 	answer    map[v1.Hash][]v1.Descriptor // what it then listed, for the first look at what arrived
 	gone      map[v1.Hash]*journal.Graves // what was removed there, by subject
 	expected  map[*object]bool            // what must be found at the destination by digest
+	stood     map[*object]bool            // views that it had as they are
 	listed    map[v1.Hash]map[v1.Hash]bool
 	taken     map[string]*object // what was put or found to be there by this copy, by tag or digest
 	saved     bool               // something was put under tags since it is not listed as a referrer
 	merges    []merge
+	written   []written        // views that this copy wrote as they are
 	viewed    map[v1.Hash]bool // subjects a view of which this copy wrote as it is
 	slots     chan struct{}
 	mu        sync.Mutex
@@ -55,6 +57,7 @@ func newCopier(src, dst Place, o Options) (*copier, error) {
 		viewed:   make(map[v1.Hash]bool),
 		gone:     make(map[v1.Hash]*journal.Graves),
 		expected: make(map[*object]bool),
+		stood:    make(map[*object]bool),
 		taken:    make(map[string]*object),
 		blobs:    make(map[blobKey]*upload),
 		slots:    make(chan struct{}, requests),

@@ -55,8 +55,11 @@ type Place interface {
 type Carrier interface {
 	journal.Medium
 	// CopyBlob stores a blob that the other medium holds, which need not be of
-	// the same sort. mounted tells that this moved no content.
+	// the same sort. mounted tells that this moved no content, and that nothing but
+	// the word of the medium tells that it is there.
 	CopyBlob(ctx context.Context, b attach.Body, from journal.Medium) (mounted bool, err error)
+	// SendBlob stores a blob without asking whether it is there.
+	SendBlob(ctx context.Context, b attach.Body) error
 	// PutChild stores a manifest that is kept by its digest alone.
 	PutChild(ctx context.Context, mediaType string, raw []byte) error
 	// FirstTags returns what one request tells of the tags, and whether they are all
@@ -76,6 +79,10 @@ type Options struct {
 	Kinds  []attach.Kind
 	// NoClobber refuses with [ErrExists] to move a tag that names another image.
 	NoClobber bool
+	// Deep reads back every blob, too, and compares its digest. Otherwise manifests
+	// are read back, a few of the blobs that were not sent, since the destination said
+	// to have them, are asked for, and of the others its word is taken.
+	Deep bool
 	// Planned is called once it is known how many manifests there are to send,
 	// and Step for each of them that is done. Both may be nil.
 	Planned func(manifests int)
@@ -161,6 +168,12 @@ func Copy(ctx context.Context, src Place, subject attach.Subject, dst Place, rep
 		return Result{}, err
 	}
 	if err := c.confirm(ctx); err != nil {
+		return Result{}, err
+	}
+	if err := c.probe(ctx); err != nil {
+		return Result{}, err
+	}
+	if err := c.readDeep(ctx); err != nil {
 		return Result{}, err
 	}
 	if err := c.name(ctx, tag); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -151,11 +152,11 @@ func putReferrer(t *testing.T, m journal.Medium, subject v1.Descriptor, artifact
 	}
 	d.ArtifactType, d.Annotations = artifactType, map[string]string{"note": note}
 	tag := attach.FallbackTagOf(subject.Digest)
-	var old []byte
-	if there, err := m.Manifest(t.Context(), tag); err == nil {
-		old = there.Raw
+	there, err := m.Manifest(t.Context(), tag)
+	if !errors.Is(err, attach.ErrNotFound) {
+		must(t, err)
 	}
-	list, _, err := mergeList(old, []v1.Descriptor{d})
+	list, _, err := journal.MergeList(there, subject.Digest, []v1.Descriptor{d})
 	must(t, err)
 	putRaw(t, m, tag, types.OCIImageIndex, list)
 	return d

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -35,7 +36,8 @@ const scriptPassword = "correct-horse-battery-9d1f"
 
 // TestScript runs the end-to-end scripts. Each has a registry of its own at
 // $REGISTRY, without the referrers API, one with it at $REFERRERS, and one that
-// misbehaves when told to at $FAULTY.
+// misbehaves when told to at $FAULTY. At $MIRROR is the TUF repository of Sigstore's
+// public instance as it was in August 2026, in files below $MIRRORED.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("..", "..", "testdata", "script"),
@@ -49,6 +51,14 @@ func TestScript(t *testing.T) {
 				env.Defer(s.Close)
 				env.Setenv(variable, strings.TrimPrefix(s.URL, "http://"))
 			}
+			public, err := filepath.Abs(filepath.Join("..", "..", "verify", "tuf", "testdata", "public-good"))
+			if err != nil {
+				return err
+			}
+			mirror := httptest.NewServer(http.FileServer(http.Dir(public)))
+			env.Defer(mirror.Close)
+			env.Setenv("MIRROR", mirror.URL)
+			env.Setenv("MIRRORED", public)
 			faulty := storetest.Start()
 			env.Defer(faulty.Close)
 			env.Values[faultyKey{}] = faulty
@@ -58,6 +68,8 @@ func TestScript(t *testing.T) {
 			env.Setenv("NL", "\n")
 			env.Setenv(peakFile, filepath.Join(env.WorkDir, ".peak"))
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("GORACE", "log_path="+filepath.Join(env.WorkDir, raceFile))
+			env.Defer(func() { raced(env) })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -82,6 +94,20 @@ func TestScript(t *testing.T) {
 			"quick":     quick,
 		},
 	})
+}
+
+// raceFile begins the names of the files that the race detector reports to.
+const raceFile = ".race"
+
+// raced fails where the race detector, with which "make race" builds this test and
+// so the program, found something: a script that expects a failure takes the exit
+// code for one.
+func raced(env *testscript.Env) {
+	reports, _ := filepath.Glob(filepath.Join(env.WorkDir, raceFile+".*"))
+	for _, r := range reports {
+		raw, err := os.ReadFile(r)
+		env.T().Fatal(string(raw), err)
+	}
 }
 
 // exits runs a command and expects its exit code: exits CODE COMMAND... What it

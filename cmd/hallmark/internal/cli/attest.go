@@ -17,7 +17,7 @@ func newAttestCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "attest [flags] IMAGE",
 		Short:   "Sign a statement about an image",
-		GroupID: groupParts,
+		GroupID: groupMake,
 		Long: `Sign an in-toto statement about an image and keep it beside the image, where
 cosign finds it too. The predicate is checked against its type before anything
 is signed. Types: spdx, spdxjson, cyclonedx, slsaprovenance02, slsaprovenance1,
@@ -46,7 +46,7 @@ type attestJob struct {
 	app       *App
 	target    target
 	signers   signers
-	identity  identity
+	identity  bearer
 	storage   storage
 	out       render
 	kind      string

@@ -23,7 +23,7 @@ func newCheckCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "check [flags] IMAGE|SBOM...",
 		Short:   "Say which images security advisories affect, from their verified SBOMs",
-		GroupID: groupMain,
+		GroupID: groupAsk,
 		Long: `Fetch the SBOM of each image through verification and hold it against
 advisories in OSV JSON: a file, a directory, or a zip archive. Only an SBOM that
 an accepted key attested for the image's digest is used; where there is none,
@@ -143,7 +143,7 @@ func (j *checkJob) prepare(ctx context.Context) (advisory.Set, *check.Checker, e
 	switch {
 	case j.advisories == "":
 		return advisory.Set{}, nil, usagef("no advisories: give --advisories FILE|DIR|ZIP with OSV records")
-	case j.unsigned && len(j.trust.keys) > 0:
+	case j.unsigned && j.trust.given():
 		return advisory.Set{}, nil, usagef("--unsigned asks nobody to vouch for an SBOM; it does not go with --key")
 	}
 	opts := check.Options{Threshold: j.trust.threshold, Unsigned: j.unsigned, AllowBad: j.allowBad}

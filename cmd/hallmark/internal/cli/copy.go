@@ -22,7 +22,7 @@ func newCopyCmd(app *App) *cobra.Command {
 		Use:     "copy [flags] SRC DST",
 		Aliases: []string{"cp"},
 		Short:   "Copy an image with everything that hangs from it",
-		GroupID: groupParts,
+		GroupID: groupMove,
 		Long: `Copy an image, all images of an index, and everything that hangs from each of
 them: what is under cosign's tags, the journal, referrers and what refers to
 those, signatures over SBOM objects. Between registries and OCI layouts in every
@@ -33,7 +33,9 @@ it, and none is overwritten.
 Without a tag DST gets that of SRC. A tag that names another image is moved, and
 that is said; --no-clobber refuses to. The tag is written last. Afterwards
 everything is read back from DST; what is missing there, or could not be read
-from SRC, is named, with exit code 2. Copying again completes a copy that was
+from SRC, is named, with exit code 2. Read back are manifests, lists, and a few
+blobs that DST said to have. Of those that it took its word is taken, unless
+--deep has every blob read back. Copying again completes a copy that was
 interrupted.
 
 COSIGN_REPOSITORY says where SRC has its attachments. At DST they are put beside
@@ -62,11 +64,13 @@ the image, unless --attachment-repository names another repository.`,
 type moves struct {
 	only      []string
 	noClobber bool
+	deep      bool
 }
 
 func (m *moves) bind(cmd *cobra.Command) {
 	bindOnly(cmd, &m.only)
 	cmd.Flags().BoolVar(&m.noClobber, "no-clobber", false, "refuse to move a tag that names another image")
+	cmd.Flags().BoolVar(&m.deep, "deep", false, "read every blob back, too")
 }
 
 // bindOnly declares --only.
@@ -87,7 +91,7 @@ func partNames() []string {
 // options turns the flags into those of package transfer.
 func (m *moves) options() (transfer.Options, error) {
 	o, err := partsOf(m.only)
-	o.NoClobber = m.noClobber
+	o.NoClobber, o.Deep = m.noClobber, m.deep
 	return o, err
 }
 

@@ -19,7 +19,7 @@ func newSignCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "sign [flags] IMAGE...",
 		Short:   "Sign images",
-		GroupID: groupParts,
+		GroupID: groupMake,
 		Long: `Sign images with one or more keys. The signature is kept beside the image under
 cosign's tag, and cosign verifies it. Concurrent signers never lose each
 other's signatures. Signing again with the same key and annotations adds
@@ -81,7 +81,7 @@ type signJob struct {
 	target      target
 	images      images
 	signers     signers
-	identity    identity
+	identity    bearer
 	storage     storage
 	out         render
 	stored      stored
