@@ -18,6 +18,7 @@ func ourBundles(v string) group {
 		{name: "hallmark signs", by: ours, args: "sign" + with},
 		{name: "cosign 3 verifies: SCT, log entry, timestamp", by: cosign3, args: "verify" + plain + trusted + person + img},
 		{name: "cosign 2 verifies", by: cosign2, args: "verify --new-bundle-format" + plain + trusted + person + times + img},
+		{name: "hallmark verifies", by: ours, args: "verify" + trusted + person + img},
 		{name: "not another identity", by: cosign3, exit: refused, says: "expected SAN value", args: "verify" + plain + trusted + " --certificate-identity dev@example.tes --certificate-oidc-issuer $OIDC" + img},
 		{name: "hallmark attests", by: ours, args: "attest --type cyclonedx --predicate bom.json" + with},
 		{name: "cosign 3 verifies the attestation", by: cosign3, args: "verify-attestation" + plain + trusted + person + " --type cyclonedx" + img},
@@ -35,6 +36,7 @@ func ourTags() group {
 		{name: "cosign 2 verifies online", by: cosign2, env: roots, args: "verify --rekor-url $REKOR1" + plain + person + img},
 		{name: "cosign 2 verifies with the timestamp", by: cosign2, env: roots, args: "verify --offline --use-signed-timestamps --timestamp-certificate-chain $DIR/tsa-chain.pem" + plain + person + img},
 		{name: "cosign 3 verifies", by: cosign3, args: "verify" + plain + trusted + person + img},
+		{name: "hallmark verifies", by: ours, args: "verify" + trusted + person + img},
 		{name: "not another identity", by: cosign2, exit: refused, says: "none of the expected identities matched", env: roots, args: "verify --offline" + plain + " --certificate-identity eve@example.test --certificate-oidc-issuer $OIDC" + img},
 		{name: "hallmark attests", by: ours, args: "attest --type cyclonedx --predicate bom.json" + services("v1") + img},
 		{name: "cosign 2 verifies the attestation", by: cosign2, env: roots, args: "verify-attestation --offline" + plain + person + " --type cyclonedx" + img},
@@ -54,6 +56,8 @@ func ourWorkflows() group {
 		{name: "cosign 3 verifies its claims", by: cosign3, args: "verify" + plain + trusted + github + " --certificate-github-workflow-repository acme/app --certificate-github-workflow-trigger push $image_ours_github"},
 		{name: "hallmark signs as a GitLab pipeline", by: ours, args: "sign --identity-token $DIR/tokens/gitlab" + with + " $image_ours_gitlab"},
 		{name: "cosign 3 verifies it", by: cosign3, args: "verify" + plain + trusted + gitlab + " $image_ours_gitlab"},
+		{name: "hallmark verifies the first", by: ours, args: "verify" + trusted + github + " $image_ours_github"},
+		{name: "not with the name of the second", by: ours, exit: 1, reason: "untrusted-identity", args: "verify -f json" + trusted + gitlab + " $image_ours_github"},
 	}}
 }
 
