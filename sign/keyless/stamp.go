@@ -15,13 +15,6 @@ import (
 func sha256OID() asn1.ObjectIdentifier      { return asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1} }
 func subjectAltName() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 29, 17} }
 
-// What is wrong with an answer of the certificate authority.
-var (
-	errNoCertificate = errors.New("no certificate with an SCT in it")
-	errLongChain     = errors.New("too many certificates")
-	errNoPEM         = errors.New("the first certificate is not one in PEM")
-)
-
 // stampRequest asks for a timestamp (RFC 3161, section 2.4.1).
 type stampRequest struct {
 	Version int

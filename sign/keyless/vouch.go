@@ -101,9 +101,14 @@ func (s *Signer) Vouch(ctx context.Context, signed sign.Signed) (sign.Evidence, 
 	}
 	e := sign.Evidence{Material: material}
 	if signed.Annotated {
-		e.Annotations, err = s.annotations(g)
+		if e.Annotations, err = s.annotations(g); err != nil {
+			return sign.Evidence{}, err
+		}
 	}
-	return e, err
+	if err := s.judged(w, e.Material, e.Annotations); err != nil {
+		return sign.Evidence{}, err
+	}
+	return e, nil
 }
 
 // gathered is what the services answered.

@@ -15,6 +15,7 @@ const (
 func groups() []group {
 	return []group{
 		bundles("v1"), bundles("v2"), foreign(), plainRegistry(), legacy(), workflows(), repository(), keyed(), faults(), trust(),
+		ourBundles("v1"), ourBundles("v2"), ourTags(), ourWorkflows(), ourTokens(), ourFaults(),
 	}
 }
 

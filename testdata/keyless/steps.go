@@ -36,6 +36,8 @@ type step struct {
 	// says is a part of what it has to print on standard error, so that a refusal
 	// is one for the right reason.
 	says string
+	// prints is a part of what it has to print on standard output.
+	prints string
 	// reason is a reason of hallmark's that its JSON answer has to hold.
 	reason string
 	// fault is what a service does meanwhile, as "rekor1: replay", with the
@@ -88,6 +90,8 @@ func (s step) judge(r lab.Result, text string) error {
 		return fmt.Errorf("exit code %d, not %d: %s %s", r.Code, s.exit, s.by, text)
 	case !strings.Contains(r.Err, s.says):
 		return fmt.Errorf("it does not say %q: %s %s", s.says, s.by, text)
+	case !strings.Contains(r.Out, s.prints):
+		return fmt.Errorf("it does not print %q: %s %s", s.prints, s.by, text)
 	case s.reason != "":
 		return hasReason(r.Out, s.reason)
 	}
