@@ -54,8 +54,14 @@ func trust() group {
 	const again = "trust init -f json"
 	steps := []step{
 		{name: "nothing is trusted before", by: ours, exit: 2, reason: "trust-none", args: "trust show -f json"},
+		{name: "so that nobody verifies", by: ours, exit: 64, says: "hallmark trust init", args: "verify" + person + " $registry_tuf"},
+		{name: "or signs", by: ours, exit: 64, says: "hallmark trust init", barren: true, args: "sign" + email + " $registry_ours_tuf"},
 		{name: "hallmark fetches the root", by: ours, args: "trust init --mirror $TUF --root $DIR/root.json"},
 		{name: "and again", by: ours, args: again},
+		{name: "it verifies with that", by: ours, alone: true, args: "verify" + person + " $registry_tuf"},
+		{name: "and signs with that", by: ours, args: "sign --storage referrers" + email + " $registry_ours_tuf"},
+		{name: "which cosign 3 verifies, with trust from TUF too", by: cosign3, args: "verify" + plain + person + " $registry_ours_tuf"},
+		{name: "and hallmark, but not for another", by: ours, alone: true, exit: 1, reason: "untrusted-identity", args: "verify -f json --certificate-identity eve@example.test --certificate-oidc-issuer $OIDC $registry_ours_tuf"},
 		{name: "it shows what it holds", by: ours, args: "trust show -f json"},
 		{name: "and prints it", by: ours, args: "trust show -f trusted-root -o fetched.json"},
 		{name: "cosign 3 takes that", by: cosign3, args: "verify" + plain + person + " --trusted-root fetched.json $registry_tuf"},
