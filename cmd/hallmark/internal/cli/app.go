@@ -95,14 +95,14 @@ anywhere. It works on any registry and on OCI layout directories.`,
 		&cobra.Group{ID: groupMove, Title: "Move images and files:"},
 		&cobra.Group{ID: groupKeep, Title: "Keep what is attached in order:"},
 		&cobra.Group{ID: groupRegistry, Title: "Registries:"},
-		&cobra.Group{ID: groupKeys, Title: "Keys:"},
+		&cobra.Group{ID: groupKeys, Title: "Keys and trust:"},
 		&cobra.Group{ID: groupOther, Title: "This program:"},
 	)
 	root.AddCommand(
 		newSealCmd(app), newVerifyCmd(app), newCheckCmd(app), newAdmitCmd(app), newListCmd(app), newGetCmd(app),
 		newSignCmd(app), newAttestCmd(app), newAttachCmd(app), newPushCmd(app), newPullCmd(app),
 		newCopyCmd(app), newPackCmd(app), newUnpackCmd(app), newMigrateCmd(app), newCleanCmd(app), newRepairCmd(app),
-		newKeyCmd(app), newSBOMCmd(app), newRegistryCmd(app), newDoctorCmd(app), newVersionCmd(app),
+		newKeyCmd(app), newTrustCmd(app), newBlobCmd(app), newSBOMCmd(app), newRegistryCmd(app), newDoctorCmd(app), newVersionCmd(app),
 	)
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
