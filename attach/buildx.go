@@ -54,9 +54,18 @@ func Statements(ctx context.Context, r Reader, c Child) ([]v1.Descriptor, error)
 	if err != nil {
 		return nil, fmt.Errorf("read the attestations %s: %w", c.Subject, err)
 	}
-	members, err := Members(m.Raw)
+	list, err := statementsIn(m.Raw)
 	if err != nil {
 		return nil, fmt.Errorf("read the attestations %s: %w", c.Subject, err)
+	}
+	return list, nil
+}
+
+// statementsIn reads the manifest of such a child.
+func statementsIn(raw []byte) ([]v1.Descriptor, error) {
+	members, err := Members(raw)
+	if err != nil {
+		return nil, err
 	}
 	var list []v1.Descriptor
 	var bad error
@@ -71,7 +80,7 @@ func Statements(ctx context.Context, r Reader, c Child) ([]v1.Descriptor, error)
 		err = bad
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the attestations %s: layers: %w", c.Subject, err)
+		return nil, fmt.Errorf("layers: %w", err)
 	}
 	return list, nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"unicode/utf8"
 
@@ -99,7 +100,12 @@ func (one *imageSigning) contents(ctx context.Context, p party) ([]attach.Conten
 		if err != nil {
 			return nil, err
 		}
+		evidence, err := p.vouch(ctx, Signed{Signature: sig, Message: one.raw, Annotated: true})
+		if err != nil {
+			return nil, err
+		}
 		c := cosign.NewSignature(one.raw, sig)
+		maps.Copy(c.Annotations, evidence.Annotations)
 		if one.opts.Again {
 			markAgain(c)
 		} else {
@@ -109,11 +115,11 @@ func (one *imageSigning) contents(ctx context.Context, p party) ([]attach.Conten
 		all = append(all, c)
 	}
 	if one.marked != nil {
-		envelope, err := one.marked.envelope(ctx, p)
+		envelope, evidence, err := one.marked.envelope(ctx, p, false)
 		if err != nil {
 			return nil, err
 		}
-		c, err := one.marked.bundle(envelope, p.public, one.subject, one.opts.Again, one.opts.TempDir)
+		c, err := one.marked.bundle(envelope, evidence, p.public, one.subject, one.opts.Again, one.opts.TempDir)
 		if err != nil {
 			return nil, err
 		}

@@ -107,10 +107,27 @@ func tagNames(subject v1.Hash, tags []string) shelf {
 	return s
 }
 
+// listed lists the referrers of the subject. The list from the start is still good,
+// once, where all that this writer has to put was in it.
+func (w *writer) listed(ctx context.Context, subject v1.Hash) ([]v1.Descriptor, error) {
+	w.mu.Lock()
+	list, ok := w.probed[subject]
+	delete(w.probed, subject)
+	w.mu.Unlock()
+	for _, u := range w.units {
+		ok = ok && len(u.records) == 0 && !slices.ContainsFunc(u.items, func(it *item) bool { return !it.early || !it.existed })
+	}
+	if ok {
+		return list, nil
+	}
+	list, _, err := w.askReferrers(ctx, subject)
+	return list, err
+}
+
 // nativeNames returns the names that the list of referrers tells, or that are
 // known. The others are left for nameAll.
 func (w *writer) nativeNames(ctx context.Context, subject v1.Hash) (shelf, error) {
-	list, _, err := w.askReferrers(ctx, subject)
+	list, err := w.listed(ctx, subject)
 	if err != nil {
 		return shelf{}, err
 	}
@@ -148,16 +165,8 @@ func (w *writer) nameAll(ctx context.Context, needs func(*unit) bool) error {
 		if len(vague) == 0 || !needs(u) {
 			continue
 		}
-		marks := make([]mark, len(vague))
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(w.limit)
-		for i, d := range vague {
-			g.Go(func() (err error) {
-				marks[i], err = w.nameOfReferrer(ctx, subject, d)
-				return err
-			})
-		}
-		if err := g.Wait(); err != nil {
+		marks, err := w.marksOf(ctx, subject, vague)
+		if err != nil {
 			return err
 		}
 		told := shelf{names: w.names[subject], gone: w.gone[subject]}
@@ -183,6 +192,25 @@ func (w *writer) silent(u *unit) bool {
 type mark struct {
 	name string
 	gone bool
+}
+
+// marksOf returns what each of the referrers is. Of those of which the list does not
+// tell it, several are asked at once.
+func (w *writer) marksOf(ctx context.Context, subject v1.Hash, list []v1.Descriptor) ([]mark, error) {
+	marks := make([]mark, len(list))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(w.limit)
+	for i, d := range list {
+		if is, known := w.nameToldBy(d); known {
+			marks[i] = is
+			continue
+		}
+		g.Go(func() (err error) {
+			marks[i], err = w.nameOfReferrer(ctx, subject, d)
+			return err
+		})
+	}
+	return marks, g.Wait()
 }
 
 // nameOfReferrer returns what the referrer is. Not every registry lists the

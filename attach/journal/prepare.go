@@ -82,37 +82,63 @@ func (w *writer) findExisting(ctx context.Context, u *unit) error {
 			u.ask(ctx, w.Store, e, u.placeInView(e))
 		}
 	}
-	if u.kind == whole {
+	if u.kind == whole || u.settled() {
 		return nil
 	}
-	list, err := w.referrersOf(ctx, u.subject.Desc.Digest)
+	told, err := w.namesIn(ctx, u)
 	if err != nil {
 		return err
 	}
-	told := newShelf()
-	for _, d := range list {
-		is, err := w.nameOfReferrer(ctx, u.subject.Desc.Digest, d)
-		if err != nil {
-			return err
-		}
-		told.put(is, d.Digest)
+	covered := coveredBy(u.kind, u.view.image)
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(told.names)), func(name string) bool {
+		return kindOf(name) != u.kind || covered[name] || told.gone[name] != nil
+	})
+	type opened struct {
+		record
+		err error
 	}
-	covered := u.view.names
-	for _, name := range slices.Sorted(maps.Keys(told.names)) {
-		if kindOf(name) != u.kind || covered[name] || told.gone[name] != nil {
-			continue
+	open := func(name string) func(context.Context) opened {
+		return func(ctx context.Context) opened {
+			r, err := w.openRecord(ctx, u, name, told.names[name])
+			return opened{r, err}
 		}
-		r, err := w.openRecord(ctx, u, name, told.names[name])
-		if err != nil {
-			return err
+	}
+	for _, o := range attach.Ahead(ctx, w.limit, slices.Values(names), open) {
+		if o.err != nil {
+			return o.err
 		}
-		for _, e := range r.image.Entries {
+		for _, e := range o.image.Entries {
 			if e.Err == nil && !told.gone.holds(u.kind, e.ID()) {
-				u.ask(ctx, w.Store, e, r.place)
+				u.ask(ctx, w.Store, e, o.place)
 			}
+		}
+		if u.settled() {
+			return nil
 		}
 	}
 	return nil
+}
+
+// settled reports whether all items were found to stand already.
+func (u *unit) settled() bool {
+	return !slices.ContainsFunc(u.items, func(it *item) bool { return !it.existed })
+}
+
+// namesIn returns the names of the journal entries that are referrers of the subject.
+func (w *writer) namesIn(ctx context.Context, u *unit) (shelf, error) {
+	told := newShelf()
+	list, err := w.referrersOf(ctx, u.subject.Desc.Digest)
+	if err != nil {
+		return told, err
+	}
+	marks, err := w.marksOf(ctx, u.subject.Desc.Digest, list)
+	if err != nil {
+		return told, err
+	}
+	for i, d := range list {
+		told.put(marks[i], d.Digest)
+	}
+	return told, nil
 }
 
 // referrersOf lists the referrers of the subject where the medium serves them.
@@ -258,8 +284,8 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 			_, err = readEntry(there, tag, name, u.subject.Desc.Digest)
 		}
 	}
-	if _, strict := entries[0].Inner(); !strict && errors.Is(err, attach.ErrMalformed) {
-		err = fmt.Errorf("%w: %w", err, attach.ErrForm)
+	if _, strict := entries[0].Inner(); err != nil && !strict {
+		return asForm(err)
 	}
 	if err != nil {
 		return fmt.Errorf("write the journal: %w", err)
@@ -281,6 +307,15 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 		}
 	}
 	return nil
+}
+
+// asForm returns why the journal could not be written in a form that some registries
+// refuse.
+func asForm(err error) error {
+	if errors.Is(err, attach.ErrMalformed) {
+		err = fmt.Errorf("%w: %w", err, attach.ErrForm)
+	}
+	return fmt.Errorf("write the journal: %w", err)
 }
 
 // standing looks whether the journal entry stands under its tag already, where

@@ -23,8 +23,9 @@ import (
 // probeName is what the tags begin with that a diagnosis writes.
 const probeName = "hallmark-doctor-"
 
-// cleanWithin is how long the removal of what was written may take when the time
-// for the diagnosis itself is up.
+// cleanWithin is how long the removal of what was written may take at most. When the
+// time for the diagnosis itself is up, it may take no longer than that took: a user
+// who waits for seconds does not wait for a minute.
 const cleanWithin = time.Minute
 
 // Diagnose finds out what the registry does with attachments in the repository
@@ -41,8 +42,13 @@ func (s *Store) Diagnose(ctx context.Context, deep bool) (attach.Diagnosis, erro
 		d:      &attach.Diagnosis{Place: s.attachments.repo.Name(), Works: attach.Unknown},
 		name:   probeName + strings.ToLower(rand.Text()),
 	}
+	begin := s.attachments.options.Now()
 	err := p.run(deep)
-	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanWithin)
+	within := cleanWithin
+	if ctx.Err() != nil {
+		within = min(within, max(s.attachments.options.Now().Sub(begin), time.Second))
+	}
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	p.ctx = clean
 	p.clean()

@@ -1,12 +1,15 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/journal"
 	"github.com/hallmark-oci/hallmark/attach/storetest"
 )
 
@@ -32,9 +35,9 @@ func TestForged(t *testing.T) {
 				}
 			}
 			put("first")
-			s.Set(append(base, storetest.Forged(10_000, subject.Desc.Digest.String(), before))...)
+			s.Set(append(base, storetest.Forged(10_000, subject.Desc.Digest.String(), "", before))...)
 			put("second")
-			s.Set(append(base, storetest.Forged(10_000, subject.Desc.Digest.String(), before),
+			s.Set(append(base, storetest.Forged(10_000, subject.Desc.Digest.String(), "", before),
 				storetest.Only(`\.sig$`, storetest.Status(404, "MANIFEST_UNKNOWN")))...)
 			all, errs := attach.Collect(t.Context(), open(t, s, Options{}), subject, attach.Signature)
 			for _, err := range errs {
@@ -47,6 +50,29 @@ func TestForged(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestForgedEntries: among ten thousand referrers that say that they are entries of
+// the journal, and are not, a writer finds the one that says what it has to say.
+func TestForgedEntries(t *testing.T) {
+	s := start(t, storetest.NativeReferrers())
+	push(t, s, "v1", newImage(t))
+	store := open(t, s, Options{})
+	subject := resolve(t, store, "v1")
+	first := storetest.NewSignature(subject, "first")
+	if _, err := store.Put(t.Context(), attach.Parcel{Subject: subject, Content: first}); err != nil {
+		t.Fatal(err)
+	}
+	s.Set(storetest.NativeReferrers(), storetest.Forged(10_000, subject.Desc.Digest.String(), journal.EntryType, true),
+		storetest.Only(`^GET.*\.sig$`, storetest.Status(404, "MANIFEST_UNKNOWN")))
+	again := storetest.NewSignature(subject, "again")
+	again.Same = func(_ context.Context, _ attach.Reader, a attach.Attachment) bool { return a.ID() == first.ID() }
+	begin := time.Now()
+	r, err := open(t, s, Options{}).Put(t.Context(), attach.Parcel{Subject: subject, Content: again})
+	if err != nil || !r[0].Existed {
+		t.Errorf("%+v, %v", r, err)
+	}
+	t.Logf("%v, %d requests", time.Since(begin), s.Count(""))
 }
 
 // TestLostPage: a later page of tags that is not there says nothing of the

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,10 +17,6 @@ import (
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/journal"
 )
-
-// maxPage is the size of the largest page of tags that is read. There are
-// registries that send all tags at once.
-const maxPage = 16 << 20
 
 // errUnsorted says that a registry does not list tags in the order that a seek
 // relies on.
@@ -138,29 +133,13 @@ func behind(tag, prefix string) bool {
 // tagPage reads one page and returns its tags and how many elements it has. What
 // is no tag is left out: it cannot be one that is sought.
 func (m medium) tagPage(ctx context.Context, u *url.URL) (resp *http.Response, tags []string, sent int, err error) {
-	resp, raw, err := m.bytes(ctx, request{
+	resp, err = m.answer(ctx, request{
 		method: http.MethodGet, url: u, header: http.Header{"Accept": {"application/json"}},
-	}, maxPage)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	var page struct {
-		Tags json.RawMessage `json:"tags"`
-	}
-	if err := json.Unmarshal(raw, &page); err != nil {
-		return nil, nil, 0, fmt.Errorf("GET %s: %v: %w", u.Redacted(), err, attach.ErrMalformed)
-	}
-	err = attach.Elements(page.Tags, attach.MaxTags, func(e json.RawMessage) {
-		sent++
-		var tag string
-		if json.Unmarshal(e, &tag) == nil && isTag(tag) {
-			tags = append(tags, tag)
-		}
+	}, func(resp *http.Response) error {
+		tags, sent, err = readTags(resp.Body)
+		return err
 	})
-	if err != nil {
-		return nil, nil, 0, fmt.Errorf("GET %s: %w", u.Redacted(), err)
-	}
-	return resp, tags, sent, nil
+	return resp, tags, sent, err
 }
 
 // nextPage returns the address in the Link header (RFC 8288) of the next page,

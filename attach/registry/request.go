@@ -302,22 +302,36 @@ const wholeWithin = 3
 // bytes sends the request and reads the answer, at most limit bytes of it. An
 // answer that breaks off is asked for again. The answer's body is closed. It
 // takes no longer than three times the patience to arrive.
-func (c *client) bytes(ctx context.Context, r request, limit int64) (*http.Response, []byte, error) {
+func (c *client) bytes(ctx context.Context, r request, limit int64) (resp *http.Response, b []byte, err error) {
+	resp, err = c.answer(ctx, r, func(resp *http.Response) error {
+		b, err = c.readAll(ctx, resp, limit)
+		return err
+	})
+	if err != nil {
+		return resp, nil, err
+	}
+	return resp, b, nil
+}
+
+// answer is bytes for who reads the answer himself. An answer that breaks off is
+// read again from its beginning.
+func (c *client) answer(ctx context.Context, r request, read func(*http.Response) error) (*http.Response, error) {
 	r.whole = true
 	for try := 0; ; try++ {
 		resp, err := c.do(ctx, r)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if resp.StatusCode != http.StatusOK {
-			return resp, nil, refusal(r, resp)
+			return resp, refusal(r, resp)
 		}
-		b, err := c.readAll(ctx, resp, limit)
+		err = read(resp)
+		resp.Body.Close()
 		if err == nil {
-			return resp, b, nil
+			return resp, nil
 		}
 		if try == maxRetries || attach.Judged(err) || !again(ctx, nil, err) {
-			return nil, nil, fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), err)
+			return nil, fmt.Errorf("%s %s: %w", r.method, r.url.Redacted(), err)
 		}
 	}
 }
@@ -327,6 +341,7 @@ func (c *client) bytes(ctx context.Context, r request, limit int64) (*http.Respo
 // everything with as much as it may costs little more than one such answer.
 const smallAnswer = 256 << 10
 
+// readAll reads the answer and closes it.
 func (c *client) readAll(ctx context.Context, resp *http.Response, limit int64) ([]byte, error) {
 	defer resp.Body.Close()
 	if resp.ContentLength > limit {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,9 +13,10 @@ import (
 
 // Forged adds n entries that somebody made up to what hangs from the image with
 // the digest: tags like those of hallmark's journal, and referrers that are said to
-// be Sigstore bundles, all before what is there or all behind it. What they lead to
-// is there and is no such thing.
-func Forged(n int, digest string, before bool) Quirk {
+// be of the artifact type, or Sigstore bundles where that is "", all before what is
+// there or all behind it. What they lead to is there and is no such thing.
+func Forged(n int, digest, artifactType string, before bool) Quirk {
+	artifactType = cmp.Or(artifactType, "application/vnd.dev.sigstore.bundle.v0.3+json")
 	where := "behind"
 	if before {
 		where = "before"
@@ -29,7 +31,7 @@ func Forged(n int, digest string, before bool) Quirk {
 		content[d] = raw
 		referrers[i] = map[string]any{
 			"mediaType": "application/vnd.oci.image.manifest.v1+json", "size": len(raw), "digest": d,
-			"artifactType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+			"artifactType": artifactType,
 		}
 		digit := "f"
 		if before {

@@ -43,7 +43,7 @@ func setFaults(ts *testscript.TestScript, neg bool, args []string) {
 		title, value, _ := strings.Cut(fault, "=")
 		q, err := quirkOf(title, value)
 		if title == "forged" {
-			q, err = storetest.Forged(10_000, ts.Getenv("DIGEST"), value == "before"), nil
+			q, err = storetest.Forged(10_000, ts.Getenv("DIGEST"), "", value == "before"), nil
 		}
 		ts.Check(err)
 		if limited {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -35,7 +36,8 @@ const scriptPassword = "correct-horse-battery-9d1f"
 
 // TestScript runs the end-to-end scripts. Each has a registry of its own at
 // $REGISTRY, without the referrers API, one with it at $REFERRERS, and one that
-// misbehaves when told to at $FAULTY.
+// misbehaves when told to at $FAULTY. At $MIRROR is the TUF repository of Sigstore's
+// public instance as it was in August 2026, in files below $MIRRORED.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("..", "..", "testdata", "script"),
@@ -49,6 +51,14 @@ func TestScript(t *testing.T) {
 				env.Defer(s.Close)
 				env.Setenv(variable, strings.TrimPrefix(s.URL, "http://"))
 			}
+			public, err := filepath.Abs(filepath.Join("..", "..", "verify", "tuf", "testdata", "public-good"))
+			if err != nil {
+				return err
+			}
+			mirror := httptest.NewServer(http.FileServer(http.Dir(public)))
+			env.Defer(mirror.Close)
+			env.Setenv("MIRROR", mirror.URL)
+			env.Setenv("MIRRORED", public)
 			faulty := storetest.Start()
 			env.Defer(faulty.Close)
 			env.Values[faultyKey{}] = faulty

@@ -17,12 +17,12 @@ import (
 
 // bench is the running sandbox and the programs that work with it.
 type bench struct {
-	dir      string // where they run; the sandbox's files are in dir/sandbox
-	ready    time.Duration
-	stop     func() error
-	vars     map[string]string
-	registry *lab.Registry
-	programs map[program]lab.Command
+	dir        string // where they run; the sandbox's files are in dir/sandbox
+	ready      time.Duration
+	stop       func() error
+	vars       map[string]string
+	registries map[string]*lab.Registry // by how the variables of their images begin
+	programs   map[program]lab.Command
 }
 
 func newBench(ctx context.Context, hallmark, sandbox, cache string) (*bench, error) {
@@ -104,7 +104,7 @@ func (b *bench) start(ctx context.Context, sandbox string) error {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		b.vars[strings.TrimPrefix(name, "SANDBOX_")] = value
 	}
-	b.registry = &lab.Registry{Host: b.vars["REGISTRY"]}
+	b.registries = map[string]*lab.Registry{"image": {Host: b.vars["REGISTRY"]}, "plain": {Host: b.vars["PLAIN"]}}
 	return nil
 }
 
@@ -128,20 +128,22 @@ func (b *bench) Close() {
 }
 
 // expand replaces the variables of a step: those of the sandbox's file env
-// without SANDBOX_, DIR for its folder, and those that begin with image_, each
-// of which is an image of its own, pushed when it is first named.
+// without SANDBOX_, DIR for its folder, and those that begin with image_ or plain_,
+// each of which is an image of its own, pushed when it is first named, to the
+// registry with or the one without the referrers API.
 func (b *bench) expand(s string) (string, error) {
 	var failed error
 	out := os.Expand(s, func(name string) string {
 		if v, ok := b.vars[name]; ok {
 			return v
 		}
-		repo, ok := strings.CutPrefix(name, "image_")
-		if !ok {
+		kind, repo, _ := strings.Cut(name, "_")
+		registry, ok := b.registries[kind]
+		if !ok || repo == "" {
 			failed = fmt.Errorf("%q: there is no variable %q", s, name)
 			return ""
 		}
-		img, err := b.registry.Push(strings.ReplaceAll(repo, "_", "/"), "1")
+		img, err := registry.Push(strings.ReplaceAll(repo, "_", "/"), "1")
 		if err != nil {
 			failed = err
 		}

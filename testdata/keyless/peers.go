@@ -14,7 +14,7 @@ const (
 // later ones may use.
 func groups() []group {
 	return []group{
-		bundles("v1"), bundles("v2"), legacy(), workflows(), repository(), keyed(), faults(),
+		bundles("v1"), bundles("v2"), foreign(), plainRegistry(), legacy(), workflows(), repository(), keyed(), faults(), trust(), verifies(),
 	}
 }
 
@@ -69,6 +69,7 @@ func workflows() group {
 	const services = " --signing-config $DIR/signing_config.v2.json" + trusted
 	const github = " --certificate-identity https://github.com/acme/app/.github/workflows/release.yaml@refs/heads/main --certificate-oidc-issuer $OIDC/github"
 	const gitlab = " --certificate-identity https://gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main --certificate-oidc-issuer $OIDC/gitlab"
+	job := []string{"ACTIONS_ID_TOKEN_REQUEST_URL=$ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=$ACTIONS_ID_TOKEN_REQUEST_TOKEN"}
 	return group{"workflows", []step{
 		{name: "cosign 3 signs as a GitHub workflow", by: cosign3, args: "sign --yes" + plain + " --identity-token $DIR/tokens/github" + services + " $image_github"},
 		{name: "cosign 3 verifies its claims", by: cosign3, args: "verify" + plain + trusted + github + " --certificate-github-workflow-repository acme/app --certificate-github-workflow-trigger push --certificate-github-workflow-ref refs/heads/main $image_github"},
@@ -76,6 +77,8 @@ func workflows() group {
 		{name: "not as the same name of another issuer", by: cosign3, exit: refused, says: "expected issuer value", args: "verify" + plain + trusted + " --certificate-identity https://github.com/acme/app/.github/workflows/release.yaml@refs/heads/main --certificate-oidc-issuer $OIDC/gitlab $image_github"},
 		{name: "cosign 3 signs as a GitLab pipeline", by: cosign3, args: "sign --yes" + plain + " --identity-token $DIR/tokens/gitlab" + services + " $image_gitlab"},
 		{name: "cosign 3 verifies it", by: cosign3, args: "verify" + plain + trusted + gitlab + " $image_gitlab"},
+		{name: "cosign 3 signs as a job that asks its runner for the token", by: cosign3, env: job, args: "sign --yes" + plain + services + " $image_job"},
+		{name: "cosign 3 verifies it like the first", by: cosign3, args: "verify" + plain + trusted + github + " $image_job"},
 		{name: "no signature with an expired token", by: cosign3, exit: refused, says: "error processing the identity token", args: "sign --yes" + plain + " --identity-token $DIR/tokens/bad/expired" + services + " $image_none"},
 		{name: "no signature with a token for others", by: cosign3, exit: refused, says: "error processing the identity token", args: "sign --yes" + plain + " --identity-token $DIR/tokens/bad/wrong-audience" + services + " $image_none"},
 		{name: "so that nothing verifies", by: cosign3, exit: refused, says: "no signatures found", args: "verify" + plain + trusted + person + " $image_none"},
@@ -96,6 +99,30 @@ func keyed() group {
 	return group{"a key, the log and a timestamp", []step{
 		{name: "cosign 3 signs", by: cosign3, args: "sign --yes" + plain + " --key cosign.key --signing-config $DIR/signing_config.v2.json" + trusted + " $image_keyed"},
 		{name: "cosign 3 verifies", by: cosign3, args: "verify" + plain + " --key cosign.pub" + trusted + " $image_keyed"},
+	}}
+}
+
+// foreign shows which parts of an instance are looked at: with one of them
+// exchanged, nothing verifies.
+func foreign() group {
+	under := func(part, says string) step {
+		return step{
+			name: "not under another " + part, by: cosign3, exit: refused, says: says,
+			args: "verify" + plain + person + " --trusted-root $DIR/foreign/" + part + ".json $image_bundle_v2",
+		}
+	}
+	return group{"bundles under other roots", []step{
+		under("fulcio", "leaf certificate"), under("ctlog", "SCT"), under("rekor", "log"), under("tsa", "timestamp"), under("all", "log"),
+	}}
+}
+
+// plainRegistry is a registry without the referrers API, where bundles stand in the
+// index of a tag.
+func plainRegistry() group {
+	const services = " --signing-config $DIR/signing_config.v2.json" + trusted
+	return group{"bundles in a registry without referrers", []step{
+		{name: "cosign 3 signs", by: cosign3, args: "sign --yes" + plain + email + services + " $plain_bundle"},
+		{name: "cosign 3 verifies", by: cosign3, args: "verify" + plain + trusted + person + " $plain_bundle"},
 	}}
 }
 

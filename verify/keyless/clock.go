@@ -32,6 +32,9 @@ func (r *Root) clocks(tokens [][]byte, s Signed) (map[string][]time.Time, error)
 		if len(token) > maxTimestamp {
 			return nil, refuse(BadTimestamp, "timestamp %d has %d bytes, at most %d are read", i, len(token), maxTimestamp)
 		}
+		if err := wellFormed(token); err != nil {
+			return nil, refuse(BadTimestamp, "timestamp %d: %v", i, err)
+		}
 		if len(r.trusted.TimestampingAuthorities()) == 0 {
 			// Nobody is trusted to tell the time: it need only be about this.
 			if err := about(token, over); err != nil {

@@ -38,11 +38,13 @@ func (s *sandbox) writeFiles() error {
 	fmt.Fprintf(&env, "SANDBOX_DIR=%s\n", abs)
 	for _, name := range append(services(), adminName) {
 		at := s.url(name)
-		if name == registryName {
+		if name == registryName || name == plainName {
 			at = s.host[name]
 		}
 		fmt.Fprintf(&env, "SANDBOX_%s=%s\n", strings.ToUpper(name), at)
 	}
+	fmt.Fprintf(&env, "ACTIONS_ID_TOKEN_REQUEST_URL=%s/actions?api-version=2.0\n", s.issuer.URL(token.GitHub))
+	fmt.Fprintf(&env, "ACTIONS_ID_TOKEN_REQUEST_TOKEN=%s\n", token.RequestToken)
 	return s.write("env", []byte(env.String()))
 }
 

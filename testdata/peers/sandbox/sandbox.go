@@ -17,6 +17,7 @@ import (
 // The services, in the order of their ports.
 const (
 	registryName = "registry"
+	plainName    = "plain" // a registry without the referrers API
 	oidcName     = "oidc"
 	fulcioName   = "fulcio"
 	ctName       = "ctlog"
@@ -28,7 +29,7 @@ const (
 )
 
 func services() []string {
-	return []string{registryName, oidcName, fulcioName, ctName, rekor1Name, rekor2Name, tsaName, tufName}
+	return []string{registryName, plainName, oidcName, fulcioName, ctName, rekor1Name, rekor2Name, tsaName, tufName}
 }
 
 // A sandbox is the running instance.
@@ -131,6 +132,9 @@ func (s *sandbox) start(ctx context.Context, life time.Duration) error {
 	}
 	if err := s.writeTrust(m); err != nil {
 		return fmt.Errorf("trusted root: %w", err)
+	}
+	if err := s.writeForeign(m); err != nil {
+		return fmt.Errorf("foreign trusted root: %w", err)
 	}
 	return s.writeFiles()
 }

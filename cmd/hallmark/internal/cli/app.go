@@ -87,18 +87,22 @@ anywhere. It works on any registry and on OCI layout directories.`,
 	flags.DurationVar(&app.global.timeout, "timeout", 10*time.Minute, "give up after this long; 0 means never")
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddGroup(
-		&cobra.Group{ID: groupMain, Title: "The main job:"},
-		&cobra.Group{ID: groupParts, Title: "Its parts:"},
-		&cobra.Group{ID: groupTools, Title: "Keys, documents and servers:"},
+		&cobra.Group{ID: groupMake, Title: "Make an inventory, stamp and attach:"},
+		&cobra.Group{ID: groupAsk, Title: "Ask about images:"},
+		&cobra.Group{ID: groupMove, Title: "Move images and files:"},
+		&cobra.Group{ID: groupKeep, Title: "Keep what is attached in order:"},
+		&cobra.Group{ID: groupRegistry, Title: "Registries:"},
+		&cobra.Group{ID: groupKeys, Title: "Keys and trust:"},
+		&cobra.Group{ID: groupOther, Title: "This program:"},
 	)
 	root.AddCommand(
 		newSealCmd(app), newVerifyCmd(app), newCheckCmd(app), newAdmitCmd(app), newListCmd(app), newGetCmd(app),
 		newSignCmd(app), newAttestCmd(app), newAttachCmd(app), newPushCmd(app), newPullCmd(app),
 		newCopyCmd(app), newPackCmd(app), newUnpackCmd(app), newMigrateCmd(app), newCleanCmd(app), newRepairCmd(app),
-		newKeyCmd(app), newBlobCmd(app), newSBOMCmd(app), newRegistryCmd(app), newDoctorCmd(app), newVersionCmd(app),
+		newKeyCmd(app), newBlobCmd(app), newTrustCmd(app), newSBOMCmd(app), newRegistryCmd(app), newDoctorCmd(app), newVersionCmd(app),
 	)
-	root.SetHelpCommandGroupID(groupTools)
-	root.SetCompletionCommandGroupID(groupTools)
+	root.SetHelpCommandGroupID(groupOther)
+	root.SetCompletionCommandGroupID(groupOther)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	strictArgs(root)
@@ -136,11 +140,15 @@ func helpTopic(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// The groups of commands in the help page.
+// The groups of commands in the help page, by what a user wants.
 const (
-	groupMain  = "main"
-	groupParts = "parts"
-	groupTools = "tools"
+	groupMake     = "make"
+	groupAsk      = "ask"
+	groupMove     = "move"
+	groupKeep     = "keep"
+	groupRegistry = "registry"
+	groupKeys     = "keys"
+	groupOther    = "other"
 )
 
 // group is a command that only holds others: called alone it prints its help,

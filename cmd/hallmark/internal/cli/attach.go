@@ -16,7 +16,7 @@ import (
 )
 
 func newAttachCmd(app *App) *cobra.Command {
-	return group("attach", "Put existing files beside an image", groupParts,
+	return group("attach", "Put existing files beside an image", groupMake,
 		newAttachSBOMCmd(app), newAttachSignatureCmd(app), newAttachAttestationCmd(app), newAttachArtifactCmd(app))
 }
 

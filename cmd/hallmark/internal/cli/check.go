@@ -23,7 +23,7 @@ func newCheckCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "check [flags] IMAGE|SBOM...",
 		Short:   "Say which images security advisories affect, from their verified SBOMs",
-		GroupID: groupMain,
+		GroupID: groupAsk,
 		Long: `Fetch the SBOM of each image through verification and hold it against
 advisories in OSV JSON: a file, a directory, or a zip archive. Only an SBOM that
 an accepted key attested for the image's digest is used; where there is none,

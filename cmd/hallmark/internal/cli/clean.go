@@ -26,7 +26,7 @@ func newCleanCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "clean [flags] IMAGE",
 		Short:   "Remove what is attached to an image, by kind, key or age",
-		GroupID: groupParts,
+		GroupID: groupKeep,
 		Long: `Remove what is attached to an image: by kind, by the key that signed it, by
 age, or everything with --all. What several of these name is what each of them
 names. The image itself stays, and so does all else, also what shares a

@@ -22,7 +22,7 @@ func newCopyCmd(app *App) *cobra.Command {
 		Use:     "copy [flags] SRC DST",
 		Aliases: []string{"cp"},
 		Short:   "Copy an image with everything that hangs from it",
-		GroupID: groupParts,
+		GroupID: groupMove,
 		Long: `Copy an image, all images of an index, and everything that hangs from each of
 them: what is under cosign's tags, the journal, referrers and what refers to
 those, signatures over SBOM objects. Between registries and OCI layouts in every
@@ -33,8 +33,8 @@ it, and none is overwritten.
 Without a tag DST gets that of SRC. A tag that names another image is moved, and
 that is said; --no-clobber refuses to. The tag is written last. Afterwards
 everything is read back from DST; what is missing there, or could not be read
-from SRC, is named, with exit code 2. Manifests and lists are read back, and some
-blobs that DST said to have; of those that it took, its word is taken, unless
+from SRC, is named, with exit code 2. Read back are manifests, lists, and a few
+blobs that DST said to have. Of those that it took its word is taken, unless
 --deep has every blob read back. Copying again completes a copy that was
 interrupted.
 

@@ -141,7 +141,11 @@ func (s *stored) entriesOf(ctx context.Context, img image) ([]signTarget, error)
 			if a, err = adopt(ctx, img, a); err != nil {
 				return nil, err
 			}
-			s.app.notef("%s %s was made by another tool: it is in the journal now", a.Kind, short(a.ID().String()))
+			why := "was made by another tool"
+			if len(errs) > 0 {
+				why = "was not found in the journal, of which not all could be read"
+			}
+			s.app.notef("%s %s %s: it is in the journal now", a.Kind, short(a.ID().String()), why)
 		}
 		holder, err := holderOf(ctx, img, a, chosen)
 		if err != nil {

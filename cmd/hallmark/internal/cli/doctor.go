@@ -14,7 +14,7 @@ func newDoctorCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "doctor [flags] REPOSITORY",
 		Short:   "Find out what a registry can do and how attachments would be kept there",
-		GroupID: groupTools,
+		GroupID: groupRegistry,
 		Long: `Find out what a registry does with attachments: write images that nobody has
 into the repository, under tags that begin with hallmark-doctor-, ask for them
 in every way, and remove them again. The answer is a table of what the registry
@@ -24,7 +24,8 @@ reasons. It also works on an OCI layout, oci:DIR. With --deep a manifest of
 
 Exit code 0 means that attaching works in the form of the plan and nothing gets
 lost, 1 that it does not work so, 2 that it could not be found out. Objects that
-the registry does not let be removed are named.`,
+the registry does not let be removed are named. When --timeout is over, removing
+what was written may take as long again.`,
 		Example: `  hallmark doctor registry.example/team/app
   hallmark doctor oci:./layout -f json`,
 		Args: cobra.ExactArgs(1),

@@ -12,6 +12,7 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/transfer"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
 // The exit codes. They are part of the interface: 1 is a definite no, 2 says
@@ -56,11 +57,11 @@ func (app *App) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	case answered && (code != exitUndetermined || !interrupted):
 		return int(code)
 	}
-	f := report.Failure{Error: oneLine(err), Hint: hintFor(cmd, err), ExitCode: exitUndetermined}
+	f := report.Failure{Error: oneLine(err), Reason: string(tuf.ReasonOf(err)), Hint: hintFor(cmd, err), ExitCode: exitUndetermined}
 	switch {
 	case interrupted:
 		f = report.Failure{Error: "interrupted", Hint: "run the same command again to complete what was begun", ExitCode: exitInterrupted}
-	case errors.Is(err, errUsage):
+	case errors.Is(err, errUsage), tuf.ReasonOf(err) == tuf.Misused:
 		f.ExitCode = exitUsage
 	case errors.Is(err, transfer.ErrExists):
 		f.ExitCode = exitNo
@@ -119,6 +120,8 @@ func hintFor(cmd *cobra.Command, err error) string {
 		return "choose another name, or use --force to replace it"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "try again, or raise --timeout"
+	case tuf.ReasonOf(err) != "":
+		return trustHint(cmd, err)
 	}
 	return ""
 }

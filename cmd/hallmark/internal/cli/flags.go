@@ -177,7 +177,7 @@ type trust struct {
 
 func (t *trust) bind(cmd *cobra.Command, app *App) {
 	t.bindKeys(cmd, app, "public key that may sign: a file or env://NAME; repeat to accept several")
-	t.identity.bind(cmd)
+	t.identity.bind(cmd, app)
 	cmd.Flags().IntVar(&t.threshold, "threshold", 1, "how many distinct keys must have signed")
 }
 
@@ -210,6 +210,11 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 		trust.Keys = append(trust.Keys, k)
 	}
 	return trust, nil
+}
+
+// bindTrustedRoot declares --trusted-root.
+func bindTrustedRoot(cmd *cobra.Command, value *string) {
+	cmd.Flags().StringVar(value, "trusted-root", "", "whose certificates, log entries and timestamps are believed: a trusted_root.json file of Sigstore, else what 'hallmark trust init' fetched")
 }
 
 // annotations parses repeated -a k=v flags.

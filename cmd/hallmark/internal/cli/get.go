@@ -20,7 +20,7 @@ import (
 )
 
 func newGetCmd(app *App) *cobra.Command {
-	return group("get", "Fetch what is attached to an image, once it verified", groupMain,
+	return group("get", "Fetch what is attached to an image, once it verified", groupAsk,
 		newGetSBOMCmd(app), newGetAttestationCmd(app), newGetSignatureCmd(app), newGetArtifactCmd(app))
 }
 

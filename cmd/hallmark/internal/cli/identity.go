@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
 // identity is the group of flags that name whose certificates count. They have the
@@ -14,12 +17,14 @@ type identity struct {
 	issuer, issuerRegexp   string
 	workflow               workflow
 	root                   string
+	app                    *App
 }
 
 // workflow is what is asked of a run of GitHub Actions.
 type workflow struct{ ref, repository, sha, trigger, name string }
 
-func (i *identity) bind(cmd *cobra.Command) {
+func (i *identity) bind(cmd *cobra.Command, app *App) {
+	i.app = app
 	flags := cmd.Flags()
 	w := &i.workflow
 	flags.StringVar(&i.subject, "certificate-identity", "", "who may sign without a key: the e-mail address or URI in the certificate")
@@ -31,7 +36,7 @@ func (i *identity) bind(cmd *cobra.Command) {
 	flags.StringVar(&w.sha, "certificate-github-workflow-sha", "", "commit that the GitHub workflow must have run for")
 	flags.StringVar(&w.trigger, "certificate-github-workflow-trigger", "", "event that must have started the GitHub workflow")
 	flags.StringVar(&w.name, "certificate-github-workflow-name", "", "name that the GitHub workflow must have")
-	flags.StringVar(&i.root, "trusted-root", "", "trusted_root.json that says which authorities, logs and clocks count")
+	bindTrustedRoot(cmd, &i.root)
 }
 
 // names are what the flags name.
@@ -45,6 +50,19 @@ func (i *identity) names() keyless.Names {
 
 // given reports whether any identity is named.
 func (i *identity) given() bool { return i.names() != keyless.Names{} }
+
+// kept is the root that was fetched before.
+func (i *identity) kept() (*keyless.Root, error) {
+	dir, err := i.app.configDir()
+	if err != nil {
+		return nil, err
+	}
+	m, err := tuf.Load(dir, i.app.Now())
+	if err != nil {
+		return nil, fmt.Errorf("which authorities may issue certificates: %w", err)
+	}
+	return keyless.ParseRoot(m.TrustedRoot)
+}
 
 // load adds the identity and the root to the trust.
 func (i *identity) load(t *verify.Trust) error {
@@ -69,7 +87,9 @@ func (i *identity) load(t *verify.Trust) error {
 		return usagef("%v", err)
 	}
 	if t.Root == nil {
-		return usagef("nothing says which authorities may issue certificates: give --trusted-root FILE")
+		if t.Root, err = i.kept(); err != nil {
+			return err
+		}
 	}
 	t.Identities = append(t.Identities, id)
 	return nil

@@ -14,7 +14,7 @@ import (
 )
 
 func newKeyCmd(app *App) *cobra.Command {
-	return group("key", "Make, import and look at keys", groupTools,
+	return group("key", "Make, import and look at keys", groupKeys,
 		newKeyGenerateCmd(app), newKeyImportCmd(app), newKeyPublicCmd(app), newKeyInspectCmd(app))
 }
 

@@ -22,7 +22,7 @@ func newListCmd(app *App) *cobra.Command {
 		Use:     "list [flags] IMAGE...",
 		Aliases: []string{"tree"},
 		Short:   "Show everything that is attached to images",
-		GroupID: groupMain,
+		GroupID: groupAsk,
 		Long: `Show everything that is attached to an image: kind, type, size, digest, and
 every place where it was found (cosign's tag, a referrer, the journal). Of an
 index also the attestations that buildx put into it, and which image they are

@@ -16,7 +16,7 @@ func newMigrateCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "migrate [flags] IMAGE",
 		Short:   "Move attestations and SBOMs between cosign's tags and OCI 1.1 referrers",
-		GroupID: groupParts,
+		GroupID: groupKeep,
 		Long: `Move what is attached to an image to the other storage, without signing it
 again: attestations become Sigstore bundles among the referrers, or come out of
 them, and SBOMs become artifacts, or documents under cosign's tag. Content and

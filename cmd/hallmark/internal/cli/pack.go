@@ -18,7 +18,7 @@ func newPackCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "pack [flags] -o FILE.tar IMAGE...",
 		Short:   "Pack images with everything that hangs from them into one file",
-		GroupID: groupParts,
+		GroupID: groupMove,
 		Long: `Pack images, with everything that 'hallmark copy' would copy, into one file that
 can be carried to where no network reaches: an OCI layout in a tar file, which
 other tools read too. The same content gives the same bytes. Content goes from

@@ -18,7 +18,7 @@ func newPullCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "pull [flags] REF",
 		Short:   "Fetch the files of an artifact into a directory",
-		GroupID: groupParts,
+		GroupID: groupMove,
 		Long: `Fetch the files of an artifact that hallmark, oras, Helm or another tool stored.
 Every byte is checked against the digest before any file takes its place; names
 that lead out of the directory, links and devices are refused, and files that

@@ -22,7 +22,7 @@ func newPushCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "push [flags] REF FILE[:TYPE]...",
 		Short:   "Store files in a registry or layout, under a tag of their own",
-		GroupID: groupParts,
+		GroupID: groupMove,
 		Long: `Store files and directories under a tag, as an artifact of one of two forms.
 The image form (the default) packs them as the layers of an ordinary image, so
 that every registry takes them; the same files always give the same digest. The

@@ -15,7 +15,7 @@ import (
 )
 
 func newRegistryCmd(app *App) *cobra.Command {
-	return group("registry", "Run a small registry", groupTools, newRegistryServeCmd(app))
+	return group("registry", "Run a small registry", groupRegistry, newRegistryServeCmd(app))
 }
 
 func newRegistryServeCmd(app *App) *cobra.Command {
@@ -69,6 +69,7 @@ func (j *serveJob) run(ctx context.Context) error {
 		return err
 	}
 	done := make(chan error, 1)
+	unbind()
 	go func() { done <- server.Serve(l) }()
 	select {
 	case err := <-done:

@@ -14,7 +14,7 @@ func newRepairCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "repair [flags] IMAGE...",
 		Short:   "Mend the tags of attachments that another tool wrote over",
-		GroupID: groupParts,
+		GroupID: groupKeep,
 		Long: `Make cosign's tags show again all that hallmark attached, where another tool
 wrote over them, and take what other tools put there into hallmark's journal,
 so that it cannot be lost any more. Repair tells what was missing, and what

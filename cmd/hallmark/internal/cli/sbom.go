@@ -17,7 +17,7 @@ import (
 )
 
 func newSBOMCmd(app *App) *cobra.Command {
-	return group("sbom", "Make, check and translate SBOM documents", groupTools,
+	return group("sbom", "Make, check and translate SBOM documents", groupMake,
 		newSBOMGenerateCmd(app), newSBOMConvertCmd(app), newSBOMValidateCmd(app), newSBOMShowCmd(app))
 }
 

@@ -24,7 +24,7 @@ func newSealCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "seal [flags] IMAGE",
 		Short:   "Take the inventory of an image, attach and attest it, sign the image, verify the result",
-		GroupID: groupMain,
+		GroupID: groupMake,
 		Long: `The main job. seal takes the inventory of an image and attaches it as an SBOM,
 signs a statement that binds the SBOM to the image's digest, signs the image
 and the objects that hold the SBOM, and then verifies all that from where it

@@ -12,7 +12,6 @@ import (
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sign"
-	"github.com/hallmark-oci/hallmark/sign/key"
 )
 
 func newSignCmd(app *App) *cobra.Command {
@@ -20,7 +19,7 @@ func newSignCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "sign [flags] IMAGE...",
 		Short:   "Sign images",
-		GroupID: groupParts,
+		GroupID: groupMake,
 		Long: `Sign images with one or more keys. The signature is kept beside the image under
 cosign's tag, and cosign verifies it. Concurrent signers never lose each
 other's signatures. Signing again with the same key and annotations adds
@@ -36,14 +35,25 @@ something is added to that object.
 
 With --storage referrers the signature is a Sigstore bundle among the image's
 referrers, as cosign 3 writes and reads it; a registry without the referrers API
-gets an index under the tag sha256-<digest> instead. --storage both writes both.`,
+gets an index under the tag sha256-<digest> instead. --storage both writes both.
+
+Without a key, the image is signed in the name of the one whom an identity
+token names (Sigstore's keyless signing). The services of --signing-config
+certify a key of the moment for that name, timestamp the signature and record
+it in a public log, for ever. What they answer is checked against
+--trusted-root, and nothing is stored that would not verify. The token comes
+from --identity-token, or from the place that runs the command: GitHub Actions,
+GitLab, Google's cloud, Kubernetes. It is sent to the certificate authority
+alone. Entries of Rekor 2 go into bundles only: use --storage referrers.`,
 		Example: `  hallmark sign registry.example/app:1.0 --key hallmark.key
   hallmark sign registry.example/app@sha256:... --key hallmark.key -a env=prod
   hallmark sign registry.example/multi:1.0 --key hallmark.key --recursive
   hallmark sign registry.example/app:1.0 --key auditor.key --countersign
   hallmark sign registry.example/app:1.0 --key auditor.key --countersign --of attestation --entry all
   hallmark sign registry.example/app:1.0 --key hallmark.key --storage referrers
-  hallmark sign --from images.txt --key hallmark.key`,
+  hallmark sign --from images.txt --key hallmark.key
+  hallmark sign registry.example/app:1.0 --identity-token token --signing-config services.json --trusted-root root.json
+  hallmark sign registry.example/app:1.0 --oidc-provider github-actions --signing-config services.json --trusted-root root.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := job.stored.contradiction(job.recursive, cmd.Flags().Changed); err != nil {
 				return err
@@ -55,6 +65,7 @@ gets an index under the tag sha256-<digest> instead. --storage both writes both.
 	job.images.bind(cmd, &job.target)
 	job.target.bindPlatform(cmd)
 	job.signers.bind(cmd, app)
+	job.identity.bind(cmd, app)
 	job.storage.bindBundles(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
 	job.stored.bind(cmd, app)
@@ -70,6 +81,7 @@ type signJob struct {
 	target      target
 	images      images
 	signers     signers
+	identity    bearer
 	storage     storage
 	out         render
 	stored      stored
@@ -93,13 +105,13 @@ func (j *signJob) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	keys, err := j.signers.load(ctx)
+	keys, err := j.identity.or(ctx, &j.signers, opts.Storage)
 	if err != nil {
 		return err
 	}
 	failed := false
 	err = j.out.write(func(w io.Writer) error {
-		failed, err = j.signAll(ctx, list, asSigners(keys), opts, report.StreamReceipts(w, j.out.format))
+		failed, err = j.signAll(ctx, list, keys, opts, report.StreamReceipts(w, j.out.format))
 		return err
 	})
 	if err == nil && failed {
@@ -116,7 +128,7 @@ type signed struct {
 
 // signAll signs the images and prints the receipts of each as soon as it is its
 // turn. When the time is up the images that are left are not begun.
-func (j *signJob) signAll(ctx context.Context, list []named, keys []sign.Signer, opts sign.ImageOptions, out *report.ReceiptStream) (failed bool, err error) {
+func (j *signJob) signAll(ctx context.Context, list []named, keys signerSource, opts sign.ImageOptions, out *report.ReceiptStream) (failed bool, err error) {
 	var busy keyed
 	job := func(ctx context.Context, o opened) signed {
 		if o.err != nil {
@@ -151,7 +163,7 @@ func (j *signJob) signAll(ctx context.Context, list []named, keys []sign.Signer,
 }
 
 // one signs one image.
-func (j *signJob) one(ctx context.Context, o opened, keys []sign.Signer, opts sign.ImageOptions) ([]report.Attached, error) {
+func (j *signJob) one(ctx context.Context, o opened, keys signerSource, opts sign.ImageOptions) ([]report.Attached, error) {
 	targets, err := j.targets(ctx, o.image)
 	if err != nil {
 		return nil, err
@@ -160,7 +172,11 @@ func (j *signJob) one(ctx context.Context, o opened, keys []sign.Signer, opts si
 	for i, t := range targets {
 		subjects[i] = t.subject
 	}
-	receipts, err := sign.Image(ctx, o.image, subjects, keys, opts)
+	list, err := keys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("sign %s: %w", o.at.name, err)
+	}
+	receipts, err := sign.Image(ctx, o.image, subjects, list, opts)
 	if err != nil {
 		return nil, fmt.Errorf("sign %s: %w", o.at.name, err)
 	}
@@ -224,15 +240,6 @@ func (j *signJob) targets(ctx context.Context, img image) ([]signTarget, error) 
 		targets[i].subject = s
 	}
 	return targets, nil
-}
-
-// asSigners returns the keys as what package sign takes.
-func asSigners(keys []*key.Private) []sign.Signer {
-	out := make([]sign.Signer, len(keys))
-	for i, k := range keys {
-		out[i] = k
-	}
-	return out
 }
 
 // withChildren returns the subject and, when it is an index, every manifest

@@ -17,7 +17,7 @@ func newUnpackCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "unpack [flags] FILE.tar DST",
 		Short:   "Put the images of a packed file into a registry or a layout",
-		GroupID: groupParts,
+		GroupID: groupMove,
 		Long: `Put all images of a file that 'hallmark pack' made, with everything that hangs
 from them, into a repository or an OCI layout, as 'hallmark copy' does: what is
 there is kept, what arrived is read back, a tag is written last. Any OCI layout

@@ -18,7 +18,7 @@ func newVerifyCmd(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "verify [flags] IMAGE...",
 		Short:   "Check the signatures of images and of what is attached to them",
-		GroupID: groupMain,
+		GroupID: groupAsk,
 		Long: `Check that each image is signed by an accepted key, or by an accepted identity:
 one whose certificate a trusted authority issued, which a certificate log and a
 transparency log saw and a clock dates (see --trusted-root). Nothing is asked of

@@ -24,6 +24,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -85,8 +86,7 @@ func documents() map[string]Document {
 			Images: []SealedOne{{Attached: attached, Platform: "linux/amd64", Inventory: inventory, SignedObjects: []string{digest("holder").String()}}},
 		},
 		"verdicts": NewVerdicts("reject", verdict, Verdict{Image: "other:1", Outcome: "undetermined", Error: "no such host", Checks: []Check{}}),
-		"listing": NewListing("registry.example/app:1.0", digest("image").String(), []Entry{holder, NewEntry(att), NewEntry(sig)},
-			[]error{errors.New("referrers: 503"), errors.New("journal: cut off")}),
+		"listing":  listing([]Entry{holder, NewEntry(att), NewEntry(sig)}),
 		"diagnosis": NewDiagnosis(attach.Diagnosis{
 			Place: "registry.example/app", Works: attach.Yes, Left: []string{"hallmark-doctor-x", digest("left").String()},
 			Traits: []attach.Trait{{Name: "referrers API", Value: "none", Detail: "404 Not Found\x1b[31m"}, {Name: "ETag", Value: attach.No}},
@@ -96,9 +96,22 @@ func documents() map[string]Document {
 		"inventory":     &shown,
 		"key": KeyInfo{Name: "hallmark.key", Algorithm: "ecdsa-p256", Fingerprint: digest("key").String(), Private: true,
 			Files: []string{"hallmark.key", "hallmark.pub"}},
-		"validation": Validation{Files: []ValidatedFile{{File: "a.json", Valid: true, Format: "SPDX 2.3 JSON"}, {File: "b.json", Error: "b.json is no SBOM"}}},
-		"checks":     checks(),
-		"copies":     Copies{Images: []Copied{copied()}},
+		"validation":    Validation{Files: []ValidatedFile{{File: "a.json", Valid: true, Format: "SPDX 2.3 JSON"}, {File: "b.json", Error: "b.json is no SBOM"}}},
+		"checks":        checks(),
+		"copies":        Copies{Images: []Copied{copied()}},
+		"cleaned":       cleanedOnce(false),
+		"cleaned-dry":   cleanedOnce(true),
+		"repairs":       repairs(false),
+		"repairs-dry":   repairs(true),
+		"migrated":      migrated(),
+		"orphans":       orphans(false),
+		"orphans-swept": orphans(true),
+		"failure":       Failure{Error: "no key to sign with", Hint: "see 'hallmark sign --help'", ExitCode: 64},
+		"version":       Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26"},
+		"trust": NewTrust(&tuf.Material{
+			Mirror: "https://tuf.example.com", Fetched: time.Unix(1700000000, 0), TrustedRoot: []byte("{}"),
+			Roles: []tuf.Role{{Name: "root", Version: 15, Expires: time.Unix(1800000000, 0)}, {Name: "timestamp", Version: 762, Expires: time.Unix(1700600000, 0)}},
+		}, "/home/dev/.config/hallmark/trust.json"),
 		"blob-verdict": NewBlobVerdict("app.tar.gz", verify.Check{
 			Outcome: verify.Accept, Reason: verify.Accepted, Detail: "signed by dev@example.test",
 			Evidence: []verify.Evidence{{
@@ -107,8 +120,6 @@ func documents() map[string]Document {
 			}},
 		}),
 		"blob-signed": BlobSigned{File: "app.tar.gz", Digest: digest("app").String(), Bundle: "app.json", Signer: digest("key").String()},
-		"failure":     Failure{Error: "no key to sign with", Hint: "see 'hallmark sign --help'", ExitCode: 64},
-		"version":     Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26"},
 	}
 }
 
@@ -211,7 +222,7 @@ func TestKinds(t *testing.T) {
 		}
 		types[doc.kind()] = reflect.TypeOf(doc)
 	}
-	want := []string{"blob-signed", "blob-verdict", "checks", "copies", "diagnosis", "failure", "inventory", "key", "listing", "receipts", "sealed", "validation", "verdicts", "version"}
+	want := []string{"blob-signed", "blob-verdict", "checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "receipts", "repairs", "sealed", "trust", "validation", "verdicts", "version"}
 	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}

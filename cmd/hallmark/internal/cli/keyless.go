@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/sign"
+	"github.com/hallmark-oci/hallmark/sign/keyless"
+)
+
+// bearer is the group of flags that sign without a key, in the name of somebody.
+type bearer struct {
+	app      *App
+	token    string
+	provider string
+	services string
+	trusted  string
+}
+
+// autoProvider is the word for the provider that the environment speaks of.
+const autoProvider = "auto"
+
+// bind declares the flags.
+func (i *bearer) bind(cmd *cobra.Command, app *App) {
+	i.app = app
+	words := []string{autoProvider}
+	for _, p := range keyless.Providers() {
+		words = append(words, string(p))
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&i.token, "identity-token", "", "sign without a key, as the one whom this identity token names: a file or env://NAME")
+	enum(cmd, &i.provider, "oidc-provider", "", words, "without --identity-token, where the token comes from")
+	flags.StringVar(&i.services, "signing-config", "", "to sign without a key, the services to ask: a signing_config.json file of Sigstore")
+	bindTrustedRoot(cmd, &i.trusted)
+}
+
+// wanted reports whether somebody signs without a key.
+func (i *bearer) wanted() bool { return i.token != "" || i.services != "" }
+
+// check refuses flags that make no sense together.
+func (i *bearer) check(keys []string) error {
+	switch {
+	case !i.wanted() && i.trusted != "":
+		return usagef("--trusted-root is for signing without a key: give --signing-config and --identity-token too")
+	case !i.wanted() && i.provider != autoProvider:
+		return usagef("--oidc-provider is for signing without a key: give --signing-config too")
+	case !i.wanted():
+		return nil
+	case len(keys) > 0:
+		return usagef("--key and signing without a key are two ways to sign: choose one")
+	case i.services == "":
+		return usagef("signing without a key needs --signing-config FILE: the services to ask")
+	case i.trusted == "":
+		return usagef("signing without a key needs --trusted-root FILE: whose answers are to be believed")
+	case i.token != "" && i.provider != autoProvider:
+		return usagef("--identity-token and --oidc-provider are two places for the token: choose one")
+	case looksLikeToken(i.token):
+		return usagef("--identity-token takes a file or env://NAME: a token among the arguments can be read by everyone on the machine; get a new one")
+	}
+	return nil
+}
+
+// looksLikeToken reports whether the text is a token itself: three parts, of which
+// the first is the beginning of a JSON object in base64.
+func looksLikeToken(s string) bool { return strings.HasPrefix(s, "eyJ") && strings.Count(s, ".") == 2 }
+
+// A signerSource returns who signs one image.
+type signerSource func(context.Context) ([]sign.Signer, error)
+
+// or returns who signs: with the keys, or without one where the flags ask for that.
+func (i *bearer) or(ctx context.Context, s *signers, in attach.Storage) (signerSource, error) {
+	if err := i.check(s.keys); err != nil {
+		return nil, err
+	}
+	if i.wanted() {
+		return i.load(ctx, in)
+	}
+	keys, err := s.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]sign.Signer, len(keys))
+	for i, k := range keys {
+		list[i] = k
+	}
+	return func(context.Context) ([]sign.Signer, error) { return list, nil }, nil
+}
+
+// load reads the files and the first token, and says whose it is. Each call of what
+// it returns makes a key and has it certified.
+func (i *bearer) load(ctx context.Context, in attach.Storage) (signerSource, error) {
+	opts, err := i.options(in)
+	if err != nil {
+		return nil, err
+	}
+	get, from, err := i.source()
+	if err != nil {
+		return nil, err
+	}
+	if opts.Token, err = get(ctx); err != nil {
+		return nil, err
+	}
+	i.app.notef("signing with the %s (from %s); a public log will show that name for ever", opts.Token, from)
+	return func(ctx context.Context) ([]sign.Signer, error) {
+		opts := opts
+		var err error
+		if opts.Token, err = get(ctx); err != nil {
+			return nil, err
+		}
+		s, err := keyless.New(ctx, opts)
+		if err != nil {
+			return nil, err
+		}
+		return []sign.Signer{s}, nil
+	}, nil
+}
+
+// options reads the files that say whom to ask and whom to believe.
+func (i *bearer) options(in attach.Storage) (keyless.Options, error) {
+	opts := keyless.Options{Transport: i.app.Transport, Now: i.app.Now}
+	raw, err := readFile(i.services, keyless.MaxServices)
+	if err == nil {
+		opts.Services, err = keyless.ParseServices(raw)
+	}
+	if err == nil {
+		err = opts.Services.Check(i.app.Now(), in.Tags())
+	}
+	if err != nil {
+		return opts, usagef("--signing-config %s: %v", i.services, err)
+	}
+	if raw, err = readFile(i.trusted, keyless.MaxRoot); err == nil {
+		opts.Trusted, err = keyless.ParseTrusted(raw)
+	}
+	if err != nil {
+		return opts, usagef("--trusted-root %s: %v", i.trusted, err)
+	}
+	return opts, nil
+}
+
+// source returns what gets a token, and what that is called.
+func (i *bearer) source() (get func(context.Context) (keyless.Token, error), from string, err error) {
+	all := keyless.Sources{LookupEnv: i.app.LookupEnv, Transport: i.app.Transport, Now: i.app.Now}
+	if name, ok := strings.CutPrefix(i.token, "env:"); ok {
+		name = strings.TrimPrefix(name, "//")
+		return func(context.Context) (keyless.Token, error) { return all.Variable(name) }, i.token, nil
+	}
+	if i.token != "" {
+		i.warnOfReaders()
+		return func(context.Context) (keyless.Token, error) { return all.Path(i.token) }, i.token, nil
+	}
+	p := keyless.Provider(i.provider)
+	if i.provider == autoProvider {
+		if p = all.Detect(); p == "" {
+			return nil, "", usagef("no identity token: give --identity-token FILE; this is no place that gives one by itself (%s)", words(keyless.Providers()))
+		}
+	}
+	return func(ctx context.Context) (keyless.Token, error) { return all.From(ctx, p) }, string(p), nil
+}
+
+// warnOfReaders says when others can read the file with the token.
+func (i *bearer) warnOfReaders() {
+	if info, err := os.Stat(i.token); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		i.app.notef("warning: others on this machine can read the identity token in %s and sign with it: chmod 600", i.token)
+	}
+}
+
+func words(list []keyless.Provider) string {
+	var all []string
+	for _, p := range list {
+		all = append(all, string(p))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
