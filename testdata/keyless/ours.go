@@ -23,6 +23,8 @@ func verifies() group {
 		good("cosign's attestations", person+" --type cyclonedx", img("legacy")),
 		good("a GitHub workflow and its claims", github+claims, img("github")),
 		good("a GitLab pipeline by a pattern", gitlab, img("gitlab")),
+		{name: "hallmark verifies by a policy", by: ours, args: "verify --policy policy.yaml" + img("bundle_v2")},
+		bad("a workflow by that policy", "untrusted-identity", "verify --policy policy.yaml"+img("github")),
 		bad("another trigger", "untrusted-identity", "verify"+trusted+github+" --certificate-github-workflow-trigger pull_request"+img("github")),
 		bad("another identity", "untrusted-identity", "verify"+trusted+eve+img("bundle_v2")),
 		bad("another identity in annotations", "untrusted-identity", "verify"+trusted+eve+img("legacy")),
