@@ -25,9 +25,18 @@ type stampRequest struct {
 	Certificate bool `asn1:"optional"`
 }
 
-// stamp asks a timestamp authority when the signature was there, and checks that the
-// answer is over this signature and by a trusted authority. No nonce is sent: the
-// signature is new, so that no earlier answer can be over it.
+// noted returns the timestamp for cosign's annotation, in the place of that over the
+// signature: of an attestation, cosign has the whole envelope stamped.
+func (s *Signer) noted(ctx context.Context, at root.Service, w *work, stamp []byte) ([]byte, error) {
+	if w.envelope == nil {
+		return stamp, nil
+	}
+	return s.stamp(ctx, at, w.envelope)
+}
+
+// stamp asks a timestamp authority when the signature, or an envelope with it, was
+// there, and checks that the answer is over that and by a trusted authority. No nonce
+// is sent: the signature is new, so that no earlier answer can be over it.
 func (s *Signer) stamp(ctx context.Context, at root.Service, signature []byte) ([]byte, error) {
 	sum := sha256.Sum256(signature)
 	q := stampRequest{Version: 1, Certificate: true}

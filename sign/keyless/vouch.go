@@ -88,6 +88,11 @@ func (s *Signer) Vouch(ctx context.Context, signed sign.Signed) (sign.Evidence, 
 		}
 		g.stamps = append(g.stamps, token)
 	}
+	if signed.Annotated && len(clocks) > 0 {
+		if g.noted, err = s.noted(ctx, clocks[0], w, g.stamps[0]); err != nil {
+			return sign.Evidence{}, err
+		}
+	}
 	for _, at := range logs {
 		entry, err := s.record(ctx, at, w)
 		if err != nil {
@@ -114,6 +119,7 @@ func (s *Signer) Vouch(ctx context.Context, signed sign.Signed) (sign.Evidence, 
 // gathered is what the services answered.
 type gathered struct {
 	stamps  [][]byte
+	noted   []byte // the timestamp in cosign's annotation, nil where there is none
 	entries []*protorekor.TransparencyLogEntry
 }
 
@@ -219,10 +225,10 @@ func (s *Signer) annotations(g gathered) (map[string]string, error) {
 		cosign.ChainAnnotation:       chain.String(),
 		cosign.BundleAnnotation:      string(log),
 	}
-	if len(g.stamps) == 0 {
+	if g.noted == nil {
 		return all, nil
 	}
-	stamp, err := json.Marshal(struct{ SignedRFC3161Timestamp []byte }{g.stamps[0]})
+	stamp, err := json.Marshal(struct{ SignedRFC3161Timestamp []byte }{g.noted})
 	all[cosign.TimestampAnnotation] = string(stamp)
 	return all, err
 }

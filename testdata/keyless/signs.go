@@ -21,6 +21,7 @@ func ourBundles(v string) group {
 		{name: "hallmark verifies", by: ours, args: "verify" + trusted + person + img},
 		{name: "not another identity", by: cosign3, exit: refused, says: "expected SAN value", args: "verify" + plain + trusted + " --certificate-identity dev@example.tes --certificate-oidc-issuer $OIDC" + img},
 		{name: "hallmark attests", by: ours, args: "attest --type cyclonedx --predicate bom.json" + with},
+		{name: "hallmark seals another image and verifies its work", by: ours, prints: "is accept", args: "seal --storage referrers" + services(v) + " $image_ours_sealed_" + v},
 		{name: "cosign 3 verifies the attestation", by: cosign3, args: "verify-attestation" + plain + trusted + person + " --type cyclonedx" + img},
 		{name: "cosign 2 verifies the attestation", by: cosign2, args: "verify-attestation --new-bundle-format" + plain + trusted + person + times + " --type cyclonedx" + img},
 	}}
@@ -40,6 +41,10 @@ func ourTags() group {
 		{name: "not another identity", by: cosign2, exit: refused, says: "none of the expected identities matched", env: roots, args: "verify --offline" + plain + " --certificate-identity eve@example.test --certificate-oidc-issuer $OIDC" + img},
 		{name: "hallmark attests", by: ours, args: "attest --type cyclonedx --predicate bom.json" + services("v1") + img},
 		{name: "cosign 2 verifies the attestation", by: cosign2, env: roots, args: "verify-attestation --offline" + plain + person + " --type cyclonedx" + img},
+		{name: "and with the timestamp, which is over the envelope", by: cosign2, env: roots, args: "verify-attestation --offline --use-signed-timestamps --timestamp-certificate-chain $DIR/tsa-chain.pem" + plain + person + " --type cyclonedx" + img},
+		{name: "hallmark seals and verifies its work", by: ours, prints: "is accept", args: "seal" + services("v1") + " $image_ours_sealed"},
+		{name: "hallmark verifies the SBOM", by: ours, args: "verify --sbom" + trusted + person + " $image_ours_sealed"},
+		{name: "cosign 2 verifies the sealed image", by: cosign2, env: roots, args: "verify --offline" + plain + person + " $image_ours_sealed"},
 		{name: "hallmark signs in both places", by: ours, args: "sign --storage both" + services("v1") + " $image_ours_both"},
 		{name: "cosign 3 verifies the bundle", by: cosign3, args: "verify" + plain + trusted + person + " $image_ours_both"},
 		{name: "entries of Rekor 2 do not fit into annotations", by: ours, exit: 64, says: "--storage referrers", args: "sign" + services("v2") + " $image_ours_none"},
