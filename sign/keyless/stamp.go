@@ -25,20 +25,11 @@ type stampRequest struct {
 	Certificate bool `asn1:"optional"`
 }
 
-// noted returns the timestamp for cosign's annotation, in the place of that over the
-// signature: of an attestation, cosign has the whole envelope stamped.
-func (s *Signer) noted(ctx context.Context, at root.Service, w *work, stamp []byte) ([]byte, error) {
-	if w.envelope == nil {
-		return stamp, nil
-	}
-	return s.stamp(ctx, at, w.envelope)
-}
-
-// stamp asks a timestamp authority when the signature, or an envelope with it, was
+// stamp asks a timestamp authority when the signature, or the envelope with it, was
 // there, and checks that the answer is over that and by a trusted authority. No nonce
 // is sent: the signature is new, so that no earlier answer can be over it.
-func (s *Signer) stamp(ctx context.Context, at root.Service, signature []byte) ([]byte, error) {
-	sum := sha256.Sum256(signature)
+func (s *Signer) stamp(ctx context.Context, at root.Service, over []byte) ([]byte, error) {
+	sum := sha256.Sum256(over)
 	q := stampRequest{Version: 1, Certificate: true}
 	q.Imprint.Algorithm = pkix.AlgorithmIdentifier{Algorithm: sha256OID(), Parameters: asn1.NullRawValue}
 	q.Imprint.Sum = sum[:]
@@ -54,14 +45,14 @@ func (s *Signer) stamp(ctx context.Context, at root.Service, signature []byte) (
 	if err != nil {
 		return nil, err
 	}
-	return answer, s.checkStamp(answer, signature, bare(at.URL))
+	return answer, s.checkStamp(answer, over, bare(at.URL))
 }
 
 // checkStamp verifies the answer of a timestamp authority.
-func (s *Signer) checkStamp(answer, signature []byte, from string) error {
+func (s *Signer) checkStamp(answer, over []byte, from string) error {
 	var why []error
 	for _, tsa := range s.trusted.TimestampingAuthorities() {
-		t, err := tsa.Verify(answer, signature)
+		t, err := tsa.Verify(answer, over)
 		if err == nil && (t.Time.Before(s.leaf.NotBefore) || t.Time.After(s.leaf.NotAfter)) {
 			err = errors.New("its time is outside of the validity of the certificate")
 		}
