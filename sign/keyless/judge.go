@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"fmt"
+	"io"
 
 	"github.com/hallmark-oci/hallmark/attach/cosign"
 	sealed "github.com/hallmark-oci/hallmark/sign/bundle"
@@ -18,7 +19,7 @@ import (
 func (s *Signer) judged(w *work, material []byte, annotations map[string]string) error {
 	m, err := judge.FromBundle(sealed.MediaType, bytes.NewReader(material))
 	if err == nil {
-		err = s.accepted(m, w)
+		err = s.accepted(m, w.signed())
 	}
 	if err != nil {
 		return refuse(Unverifiable, err, "verify the verification material")
@@ -32,7 +33,11 @@ func (s *Signer) judged(w *work, material []byte, annotations map[string]string)
 		Timestamp:   annotations[cosign.TimestampAnnotation],
 	})
 	if err == nil {
-		err = s.accepted(m, w)
+		signed := w.signed()
+		if w.envelope != nil {
+			signed.Stamped = func() (io.Reader, error) { return bytes.NewReader(w.envelope), nil }
+		}
+		err = s.accepted(m, signed)
 	}
 	if err != nil {
 		return refuse(Unverifiable, err, "verify the annotations")
@@ -42,12 +47,12 @@ func (s *Signer) judged(w *work, material []byte, annotations map[string]string)
 
 // accepted judges under the default policy, with the name of the certificate as the
 // only one that is wanted.
-func (s *Signer) accepted(m judge.Material, w *work) error {
-	id, err := judge.NewIdentity(judge.Names{Subject: s.name, Issuer: s.issuer})
+func (s *Signer) accepted(m judge.Material, w judge.Signed) error {
+	id, err := s.Identity()
 	if err != nil {
 		return err
 	}
-	_, err = s.trusted.root.Verify(m, w.signed(), []judge.Identity{id}, judge.DefaultPolicy())
+	_, err = s.trusted.root.Verify(m, w, []judge.Identity{id}, judge.DefaultPolicy())
 	return err
 }
 

@@ -115,6 +115,14 @@ func (s *Signer) Name() string { return s.name }
 // Issuer is who vouches for the name, a URL.
 func (s *Signer) Issuer() string { return s.issuer }
 
+// Identity is whom to ask for to have the signatures accepted.
+func (s *Signer) Identity() (judge.Identity, error) {
+	return judge.NewIdentity(judge.Names{Subject: s.name, Issuer: s.issuer})
+}
+
+// Root is the trusted root under which they are accepted.
+func (s *Signer) Root() *judge.Root { return s.trusted.root }
+
 // Public returns the public key.
 func (s *Signer) Public() crypto.PublicKey { return s.key.Public() }
 

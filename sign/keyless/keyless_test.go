@@ -22,6 +22,7 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/cosign"
 	"github.com/hallmark-oci/hallmark/sign"
 	"github.com/hallmark-oci/hallmark/sign/keyless"
+	"github.com/hallmark-oci/hallmark/sign/payload"
 )
 
 // shelf is a writer that keeps what is put.
@@ -77,6 +78,56 @@ func TestHonest(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestStatement attests. The timestamp in cosign's annotation is over the envelope and
+// that of the bundle over the signature.
+func TestStatement(t *testing.T) {
+	for _, in := range attach.Storages() {
+		w := newWorld(t)
+		s, err := keyless.New(context.Background(), w.options(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kept shelf
+		opts := sign.StatementOptions{PredicateType: "custom", Predicate: payload.Bytes([]byte(`{"a":1}`)), Now: time.Now(), Storage: in}
+		if _, err = sign.Statement(context.Background(), &kept, subject, opts, []sign.Signer{s}); err != nil {
+			t.Fatalf("%s: %v", in, err)
+		}
+		want, stamps := 1, 1
+		if in == attach.InBoth {
+			want = 2
+		}
+		if in.Tags() {
+			stamps = 2
+		}
+		got := 0
+		for _, p := range w.paths() {
+			if p == tsaPath {
+				got++
+			}
+		}
+		if len(kept.parcels) != want || got != stamps {
+			t.Errorf("%s: %d stored, %d timestamps", in, len(kept.parcels), got)
+		}
+	}
+}
+
+// TestLargeStatement: what is too large for a log is refused before anybody is asked
+// for a timestamp.
+func TestLargeStatement(t *testing.T) {
+	w := newWorld(t)
+	s, err := keyless.New(context.Background(), w.options(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := payload.Bytes([]byte(`{"a":"` + strings.Repeat("x", keyless.MaxPayload) + `"}`))
+	opts := sign.StatementOptions{PredicateType: "https://predicate.example/v1", Predicate: large, Now: time.Now(), Storage: attach.InReferrers}
+	var kept shelf
+	_, err = sign.Statement(context.Background(), &kept, subject, opts, []sign.Signer{s})
+	if reasonOf(err) != keyless.TooLarge || len(kept.parcels) != 0 || len(w.paths()) != 1 {
+		t.Errorf("%v, asked %q", err, w.paths())
 	}
 }
 

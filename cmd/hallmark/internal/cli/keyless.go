@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign"
+	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/keyless"
+	"github.com/hallmark-oci/hallmark/verify"
 )
 
 // bearer is the group of flags that sign without a key, in the name of somebody.
@@ -114,6 +117,54 @@ func (i *bearer) load(ctx context.Context, in attach.Storage) (signerSource, err
 		}
 		return []sign.Signer{s}, nil
 	}, nil
+}
+
+// trustOf returns what a stranger is told who verifies what they signed.
+func trustOf(list []sign.Signer) (verify.Trust, error) {
+	var t verify.Trust
+	for _, s := range list {
+		switch s := s.(type) {
+		case *key.Private:
+			t.Keys = append(t.Keys, s.PublicKey())
+		case *keyless.Signer:
+			id, err := s.Identity()
+			if err != nil {
+				return t, err
+			}
+			t.Identities, t.Root = append(t.Identities, id), s.Root()
+		default:
+			return t, fmt.Errorf("nobody could verify what a %T signs", s)
+		}
+	}
+	return t, nil
+}
+
+// toVerify returns the flags with which others verify what was signed without a key,
+// "" where it was signed with one.
+func (i *bearer) toVerify(by []sign.Signer) string {
+	line := ""
+	for _, s := range by {
+		s, ok := s.(*keyless.Signer)
+		if !ok {
+			continue
+		}
+		if i.trusted != "" {
+			line += " --trusted-root " + quoted(i.trusted)
+		}
+		line += fmt.Sprintf(" --certificate-identity %s --certificate-oidc-issuer %s", quoted(s.Name()), quoted(s.Issuer()))
+	}
+	return line
+}
+
+// quoted returns the text as a shell reads one word.
+func quoted(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./_-", r)
+	}
+	if strings.TrimFunc(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // options reads the files that say whom to ask and whom to believe.
