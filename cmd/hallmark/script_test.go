@@ -94,6 +94,7 @@ func TestScript(t *testing.T) {
 			"plant":     plant,
 			"quick":     quick,
 			"vault":     vault,
+			"tarball":   makeTarball,
 		},
 	})
 }

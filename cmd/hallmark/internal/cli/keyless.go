@@ -35,28 +35,24 @@ func (i *bearer) bind(cmd *cobra.Command, app *App) {
 	flags := cmd.Flags()
 	flags.StringVar(&i.token, "identity-token", "", "sign without a key, as the one whom this identity token names: a file or env://NAME")
 	enum(cmd, &i.provider, "oidc-provider", "", words, "without --identity-token, where the token comes from")
-	flags.StringVar(&i.services, "signing-config", "", "to sign without a key, the services to ask: a signing_config.json file of Sigstore")
+	flags.StringVar(&i.services, "signing-config", "", "to sign without a key, the services to ask: a signing_config.json file of Sigstore (default: the one of 'hallmark trust init')")
 	bindTrustedRoot(cmd, &i.trusted)
 }
 
 // wanted reports whether somebody signs without a key.
-func (i *bearer) wanted() bool { return i.token != "" || i.services != "" }
+func (i *bearer) wanted() bool {
+	return i.token != "" || i.services != "" || i.provider != autoProvider
+}
 
 // check refuses flags that make no sense together.
 func (i *bearer) check(keys []string) error {
 	switch {
 	case !i.wanted() && i.trusted != "":
-		return usagef("--trusted-root is for signing without a key: give --signing-config and --identity-token too")
-	case !i.wanted() && i.provider != autoProvider:
-		return usagef("--oidc-provider is for signing without a key: give --signing-config too")
+		return usagef("--trusted-root is for signing without a key: give --identity-token too, or --oidc-provider or --signing-config")
 	case !i.wanted():
 		return nil
 	case len(keys) > 0:
 		return usagef("--key and signing without a key are two ways to sign: choose one")
-	case i.services == "":
-		return usagef("signing without a key needs --signing-config FILE: the services to ask")
-	case i.trusted == "":
-		return usagef("signing without a key needs --trusted-root FILE: whose answers are to be believed")
 	case i.token != "" && i.provider != autoProvider:
 		return usagef("--identity-token and --oidc-provider are two places for the token: choose one")
 	case looksLikeToken(i.token):
@@ -123,21 +119,21 @@ func (i *bearer) load(ctx context.Context, in attach.Storage) (signerSource, err
 // options reads the files that say whom to ask and whom to believe.
 func (i *bearer) options(in attach.Storage) (keyless.Options, error) {
 	opts := keyless.Options{Transport: i.app.Transport, Now: i.app.Now}
-	raw, err := readFile(i.services, keyless.MaxServices)
-	if err == nil {
-		opts.Services, err = keyless.ParseServices(raw)
+	raw, name, err := i.app.signingConfig(i.services)
+	if err != nil {
+		return opts, err
 	}
-	if err == nil {
+	if opts.Services, err = keyless.ParseServices(raw); err == nil {
 		err = opts.Services.Check(i.app.Now(), in.Tags())
 	}
 	if err != nil {
-		return opts, usagef("--signing-config %s: %v", i.services, err)
+		return opts, usagef("%s: %v", name, err)
 	}
-	if raw, err = readFile(i.trusted, keyless.MaxRoot); err == nil {
-		opts.Trusted, err = keyless.ParseTrusted(raw)
+	if raw, name, err = i.app.trustedRoot(i.trusted); err != nil {
+		return opts, err
 	}
-	if err != nil {
-		return opts, usagef("--trusted-root %s: %v", i.trusted, err)
+	if opts.Trusted, err = keyless.ParseTrusted(raw); err != nil {
+		return opts, usagef("%s: %v", name, err)
 	}
 	return opts, nil
 }

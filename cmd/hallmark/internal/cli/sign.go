@@ -43,8 +43,9 @@ Without a key, the image is signed in the name of the one whom an identity
 token names (Sigstore's keyless signing). The services of --signing-config
 certify a key of the moment for that name, timestamp the signature and record
 it in a public log, for ever. What they answer is checked against
---trusted-root, and nothing is stored that would not verify. The token comes
-from --identity-token, or from the place that runs the command: GitHub Actions,
+--trusted-root, and nothing is stored that would not verify. Where a file is
+not named, what 'hallmark trust init' fetched is used. The token comes from
+--identity-token, or from the place that runs the command: GitHub Actions,
 GitLab, Google's cloud, Kubernetes. It is sent to the certificate authority
 alone. Entries of Rekor 2 go into bundles only: use --storage referrers.`,
 		Example: `  hallmark sign registry.example/app:1.0 --key hallmark.key
@@ -55,7 +56,7 @@ alone. Entries of Rekor 2 go into bundles only: use --storage referrers.`,
   hallmark sign registry.example/app:1.0 --key hallmark.key --storage referrers
   hallmark sign --from images.txt --key hallmark.key
   hallmark sign registry.example/app:1.0 --identity-token token --signing-config services.json --trusted-root root.json
-  hallmark sign registry.example/app:1.0 --oidc-provider github-actions --signing-config services.json --trusted-root root.json`,
+  hallmark sign registry.example/app:1.0 --oidc-provider github-actions --storage referrers`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := job.stored.contradiction(job.recursive, cmd.Flags().Changed); err != nil {
 				return err
