@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"hallmark": measured})
+	testscript.Main(m, map[string]func(){"hallmark": measured, "sigstore-kms-hashivault": vaultPlugin})
 }
 
 // scriptPassword is what private keys of the scripts are encrypted with. No
@@ -62,6 +62,7 @@ func TestScript(t *testing.T) {
 			faulty := storetest.Start()
 			env.Defer(faulty.Close)
 			env.Values[faultyKey{}] = faulty
+			env.Values[vaultKey{}] = new(kept)
 			env.Setenv("FAULTY", faulty.Host)
 			env.Setenv("HALLMARK_PASSWORD", scriptPassword)
 			env.Setenv("PASSWORD", scriptPassword)
@@ -92,6 +93,7 @@ func TestScript(t *testing.T) {
 			"peak":      peak,
 			"plant":     plant,
 			"quick":     quick,
+			"vault":     vault,
 		},
 	})
 }

@@ -48,6 +48,26 @@ func wellFormed(token []byte) error {
 	case len(d.Signers[0].Unsigned.FullBytes) > 0:
 		return errors.New("the signer has attributes that nobody signed")
 	}
+	return attributes(d.Signers[0].Signed.Bytes)
+}
+
+// attributes checks the form of the signed attributes: each is an identifier with a set
+// of values (RFC 5652, section 5.3), for which not every reader looks.
+func attributes(raw []byte) error {
+	for len(raw) > 0 {
+		var a struct {
+			Type   asn1.ObjectIdentifier
+			Values asn1.RawValue
+		}
+		rest, err := asn1.Unmarshal(raw, &a)
+		switch {
+		case err != nil:
+			return fmt.Errorf("the signed attributes: %w", err)
+		case a.Values.Class != asn1.ClassUniversal || a.Values.Tag != asn1.TagSet || !a.Values.IsCompound:
+			return fmt.Errorf("the signed attribute %v has no set of values", a.Type)
+		}
+		raw = rest
+	}
 	return nil
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 func newBlobCmd(app *App) *cobra.Command {
-	return group("blob", "Sign files and check the signatures of files", groupKeys,
+	return group("blob", "Sign files and check the signatures of files", groupMake,
 		newBlobVerifyCmd(app), newBlobSignCmd(app))
 }
 
