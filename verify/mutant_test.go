@@ -116,6 +116,7 @@ func optional(name string, p *plot) string {
 // TestTimestampBits turns bits of each byte of a timestamp: CMS is read with little care by many,
 // and none of the changes may pass.
 func TestTimestampBits(t *testing.T) {
+	t.Parallel()
 	for _, embed := range []bool{false, true} {
 		p := newPlot(t, false, 2)
 		p.tokens = func(over []byte) [][]byte {
@@ -143,6 +144,7 @@ func TestTimestampBits(t *testing.T) {
 // TestMutants changes one thing in good bundles: none of them is accepted any more, save
 // where evidence was dropped that was more than is asked for.
 func TestMutants(t *testing.T) {
+	t.Parallel()
 	total, passed := 0, make(map[string]int)
 	for _, envelope := range []bool{false, true} {
 		for version := 1; version <= 2; version++ {
