@@ -47,10 +47,12 @@ type frameSigner struct {
 	Unsigned  asn1.RawValue `asn1:"optional,tag:1"`
 }
 
-var (
-	signedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
-	tstInfo    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 4}
-)
+// signedData and tstInfo are the identifiers of what a timestamp is: signed content
+// (RFC 5652, section 5.1), and in it the time (RFC 3161, section 2.4.2).
+func signedData() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2} }
+func tstInfo() asn1.ObjectIdentifier {
+	return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 4}
+}
 
 // checkFrame checks what surrounds the signed part of a timestamp. It names the
 // certificate of its signer, which is compared where it is known.
@@ -66,7 +68,7 @@ func checkFrame(token []byte, signer *x509.Certificate) error {
 		return fmt.Errorf("frame: %d bytes behind it", len(rest))
 	case f.Status.Status != 0 && f.Status.Status != 1:
 		return fmt.Errorf("frame: the authority refused, status %d", f.Status.Status)
-	case !f.Token.Type.Equal(signedData) || !d.Content.Type.Equal(tstInfo):
+	case !f.Token.Type.Equal(signedData()) || !d.Content.Type.Equal(tstInfo()):
 		return fmt.Errorf("frame: types %v and %v are not those of a timestamp", f.Token.Type, d.Content.Type)
 	case d.Version != 3 || len(d.Signers) != 1 || d.Signers[0].Version != 1:
 		return fmt.Errorf("frame: version %d with %d signers is not that of a timestamp", d.Version, len(d.Signers))
