@@ -47,7 +47,8 @@ type frameSigner struct {
 	Unsigned  asn1.RawValue `asn1:"optional,tag:1"`
 }
 
-// signedData and tstInfo are the types of a timestamp token and of what it holds.
+// signedData and tstInfo are the identifiers of what a timestamp is: signed content
+// (RFC 5652, section 5.1), and in it the time (RFC 3161, section 2.4.2).
 func signedData() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2} }
 func tstInfo() asn1.ObjectIdentifier {
 	return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 4}
