@@ -20,7 +20,7 @@ func ourBundles(v string) group {
 		{name: "cosign 3 verifies: SCT, log entry, timestamp", by: cosign3, args: "verify" + plain + trusted + person + img},
 		{name: "cosign 2 verifies", by: cosign2, args: "verify --new-bundle-format" + plain + trusted + person + times + img},
 		{name: "not another identity", by: cosign3, exit: refused, says: "expected SAN value", args: "verify" + plain + trusted + " --certificate-identity dev@example.tes --certificate-oidc-issuer $OIDC" + img},
-		{name: "hallmark seals another image, and verifies its work", by: ours, prints: "is accept", args: "seal --storage referrers" + services(v) + " $image_sealed_" + v},
+		{name: "hallmark seals another image, and verifies its work", by: ours, prints: "is accept", args: "seal --storage referrers" + services(v) + " $registry_sealed_" + v},
 		{name: "hallmark attests", by: ours, args: "attest --type cyclonedx --predicate bom.json" + with},
 		{name: "hallmark verifies the attestation", by: ours, alone: true, args: "verify" + trusted + person + " --type cyclonedx" + img},
 		{name: "cosign 3 verifies the attestation", by: cosign3, args: "verify-attestation" + plain + trusted + person + " --type cyclonedx" + img},
