@@ -66,6 +66,9 @@ func (b *bench) fill(ctx context.Context, hallmark, sandbox, cache string) error
 	if err := b.start(ctx, sandbox); err != nil {
 		return err
 	}
+	if err := b.policy(); err != nil {
+		return err
+	}
 	_, err = b.programs[cosign2].Must(ctx, "generate-key-pair")
 	return err
 }
@@ -169,4 +172,15 @@ func (b *bench) administer(ctx context.Context, method, path string) ([]byte, er
 		err = fmt.Errorf("%s %s: %s: %s", method, req.URL, res.Status, text)
 	}
 	return text, err
+}
+
+// policy writes a policy file that asks for the identity that the steps sign as.
+func (b *bench) policy() error {
+	text, err := b.expand(`{"apiVersion": "hallmark.dev/v1alpha1", "kind": "Policy", "metadata": {"name": "people"}, "spec": {
+"trustedRoot": {"file": "$DIR/trusted_root.json"},
+"scopes": [{"name": "all", "images": ["**"], "identities": [{"subjectRegExp": ".*@example[.]test", "issuer": "$OIDC"}]}]}}`)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(b.dir, "policy.yaml"), []byte(text), 0o644)
 }

@@ -24,6 +24,8 @@ func verifies() group {
 	accept("a name by a pattern", " --certificate-identity-regexp .*@example\\.test --certificate-oidc-issuer-regexp http://127.* $registry_bundle_v2")
 	accept("a GitHub workflow", github+" --certificate-github-workflow-repository acme/app --certificate-github-workflow-trigger push --certificate-github-workflow-ref refs/heads/main --certificate-github-workflow-name release --certificate-github-workflow-sha 2222222222222222222222222222222222222222 $registry_github")
 	accept("a GitLab pipeline", gitlab+" $registry_gitlab")
+	steps = append(steps, step{name: "hallmark accepts by a policy", by: ours, alone: true, args: "verify --policy policy.yaml $registry_bundle_v2"})
+	refuse("a workflow by that policy", "untrusted-identity", " --policy policy.yaml $registry_github")
 	for _, x := range [][2]string{{"bundle, Rekor v1", " $registry_bundle_v1"}, {"bundle, Rekor v2", " $registry_bundle_v2"}, {"annotations", " $registry_legacy"}} {
 		kind, img := x[0], x[1]
 		refuse("another name: "+kind, "untrusted-identity", trusted+" --certificate-identity dev@example.tes --certificate-oidc-issuer $OIDC"+img)
