@@ -245,6 +245,9 @@ type Receipt struct {
 	// Existed says that nothing was added: the entry, or one that [Content.Same]
 	// took for it, was there before.
 	Existed bool
+	// Unasked says that it was not asked whether the entry was there before. It has
+	// the same bytes if it was, so that nothing was added then.
+	Unasked bool
 	// Viewed says that other tools see the entry: the cosign tag shows it or, of a
 	// whole manifest, the list of referrers. Where it is false the entry is safe in
 	// the journal but Note says why they do not see it.

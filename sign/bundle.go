@@ -32,10 +32,16 @@ const (
 // bundle. The hint names the key, base64 of the SHA-256 of its DER. Annotations may
 // be added.
 func Bundle(subject v1.Descriptor, envelope attach.Body, hint, predicateType string, annotations map[string]string) (attach.Content, error) {
-	wrapped, err := bundle.Wrap(hint, envelope.Size, envelope.Open)
+	material, err := bundle.KeyMaterial(hint)
 	if err != nil {
 		return attach.Content{}, err
 	}
+	return bundled(subject, envelope, material, predicateType, annotations)
+}
+
+// bundled is Bundle with any verification material.
+func bundled(subject v1.Descriptor, envelope attach.Body, material []byte, predicateType string, annotations map[string]string) (attach.Content, error) {
+	wrapped := bundle.Wrap(material, envelope.Size, envelope.Open)
 	sum, err := digest(wrapped.Open)
 	if err != nil {
 		return attach.Content{}, err
@@ -57,17 +63,17 @@ func Bundle(subject v1.Descriptor, envelope attach.Body, hint, predicateType str
 func Hint(f key.Fingerprint) string { return base64.StdEncoding.EncodeToString(f[:]) }
 
 // bundle returns the bundle around an envelope of the statement, ready to be put.
-func (st *statement) bundle(envelope attach.Body, public *key.Public, s attach.Subject, again bool, tempDir string) (attach.Content, error) {
+func (st *statement) bundle(envelope attach.Body, evidence Evidence, p party, s attach.Subject, again bool, tempDir string) (attach.Content, error) {
 	annotations := map[string]string{PayloadAnnotation: st.digest.String()}
 	if again {
 		annotations[AgainAnnotation] = rand.Text()
 	}
-	c, err := Bundle(s.Desc, envelope, Hint(public.Fingerprint()), st.predicateType, annotations)
+	c, err := bundled(s.Desc, envelope, evidence.Material, st.predicateType, annotations)
 	if err != nil {
 		return c, fmt.Errorf("bundle the envelope: %w", err)
 	}
-	if !again {
-		c.Same = st.sameBundle(public, s, tempDir)
+	if !again && p.witness == nil {
+		c.Same = st.sameBundle(p.public, s, tempDir)
 	}
 	return c, nil
 }

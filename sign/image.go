@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"unicode/utf8"
 
@@ -99,21 +100,27 @@ func (one *imageSigning) contents(ctx context.Context, p party) ([]attach.Conten
 		if err != nil {
 			return nil, err
 		}
+		evidence, err := p.vouch(ctx, Signed{Signature: sig, Message: one.raw, Annotated: true})
+		if err != nil {
+			return nil, err
+		}
 		c := cosign.NewSignature(one.raw, sig)
-		if one.opts.Again {
+		maps.Copy(c.Annotations, evidence.Annotations)
+		switch {
+		case one.opts.Again:
 			markAgain(c)
-		} else {
+		case p.witness == nil:
 			c.Same = sameSignature(p.public, one.raw)
 		}
 		c.Strict = one.opts.Strict
 		all = append(all, c)
 	}
 	if one.marked != nil {
-		envelope, err := one.marked.envelope(ctx, p)
+		envelope, evidence, err := one.marked.envelope(ctx, p, false)
 		if err != nil {
 			return nil, err
 		}
-		c, err := one.marked.bundle(envelope, p.public, one.subject, one.opts.Again, one.opts.TempDir)
+		c, err := one.marked.bundle(envelope, evidence, p, one.subject, one.opts.Again, one.opts.TempDir)
 		if err != nil {
 			return nil, err
 		}

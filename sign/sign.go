@@ -9,7 +9,7 @@
 //
 // Signing twice adds nothing: an entry that already holds a good signature by
 // the same key over the same bytes stands for the new one, unless the caller
-// says Again.
+// says Again. A [Witness] has a new key each time, so that it always adds one.
 package sign
 
 import (
@@ -41,7 +41,8 @@ var ErrUnfit = errors.New("cannot be signed")
 // A party is a signer with its public key ready to verify.
 type party struct {
 	Signer
-	public *key.Public
+	public  *key.Public
+	witness Witness // nil for a key that others know
 }
 
 // parties checks the signers: at least one, with keys that are fit to verify
@@ -61,7 +62,8 @@ func parties(signers []Signer) ([]party, error) {
 			return nil, fmt.Errorf("the key %s is given twice: %w", public.Fingerprint(), ErrUnfit)
 		}
 		seen[public.Fingerprint()] = true
-		list[i] = party{s, public}
+		witness, _ := s.(Witness)
+		list[i] = party{s, public, witness}
 	}
 	return list, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -83,7 +84,7 @@ func Statement(ctx context.Context, w attach.Writer, subject attach.Subject, opt
 
 // contents signs the statement once and returns what is to be attached.
 func (st *statement) contents(ctx context.Context, p party, s attach.Subject, opts StatementOptions) ([]attach.Content, error) {
-	envelope, err := st.envelope(ctx, p)
+	envelope, evidence, err := st.envelope(ctx, p, opts.Storage.Tags())
 	if err != nil {
 		return nil, err
 	}
@@ -91,16 +92,18 @@ func (st *statement) contents(ctx context.Context, p party, s attach.Subject, op
 	if opts.Storage.Tags() {
 		c := cosign.NewAttestation(envelope, st.predicateType)
 		c.Annotations[PayloadAnnotation] = st.digest.String()
-		if opts.Again {
+		maps.Copy(c.Annotations, evidence.Annotations)
+		switch {
+		case opts.Again:
 			markAgain(c)
-		} else {
+		case p.witness == nil:
 			c.Same = st.same(p.public, s, envelope.Digest, opts.TempDir)
 		}
 		c.Strict = opts.Strict
 		all = append(all, c)
 	}
 	if opts.Storage.Referrers() {
-		c, err := st.bundle(envelope, p.public, s, opts.Again, opts.TempDir)
+		c, err := st.bundle(envelope, evidence, p, s, opts.Again, opts.TempDir)
 		if err != nil {
 			return nil, err
 		}
@@ -168,13 +171,19 @@ func hashOf(h hash.Hash) v1.Hash {
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(h.Sum(nil))}
 }
 
-// envelope signs the statement and returns the envelope.
-func (st *statement) envelope(ctx context.Context, p party) (attach.Body, error) {
+// envelope signs the statement and returns the envelope with the evidence for its
+// signature.
+func (st *statement) envelope(ctx context.Context, p party, annotated bool) (attach.Body, Evidence, error) {
 	sig, err := p.sign(ctx, st.PAE)
 	if err != nil {
-		return attach.Body{}, err
+		return attach.Body{}, Evidence{}, err
 	}
-	return st.seal(sig)
+	evidence, err := p.vouch(ctx, Signed{Signature: sig, Envelope: &st.Payload, Annotated: annotated})
+	if err != nil {
+		return attach.Body{}, Evidence{}, err
+	}
+	sealed, err := st.seal(sig)
+	return sealed, evidence, err
 }
 
 // seal returns the envelope as a body. What is sealed into it is hashed on the

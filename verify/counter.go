@@ -41,11 +41,11 @@ type Countersigned struct {
 }
 
 // check refuses a Counter that nobody can satisfy, and returns it with each key once.
-func (c *Counter) check(keys []*key.Public, r Rule) (*Counter, error) {
+func (c *Counter) check(who authorities, r Rule) (*Counter, error) {
 	by := distinct(c.Keys)
 	others := 0 // keys that can counter-sign what some accepted key signed
 	for _, k := range by {
-		if len(keys) > 1 || keys[0].Fingerprint() != k.Fingerprint() {
+		if who.number() > 1 || !who.holds(k.Fingerprint()) {
 			others++
 		}
 	}
@@ -142,7 +142,7 @@ func (j *judge) signaturesOf(ctx context.Context, manifest v1.Descriptor) (Check
 	inner := &judge{
 		Reader:  j.Reader,
 		subject: attach.Subject{Repo: j.subject.Repo, Desc: manifest},
-		keys:    j.rule.Counter.Keys,
+		who:     authorities{keys: j.rule.Counter.Keys},
 		revoked: j.revoked,
 		rule:    Rule{Name: "counter-signature", Kind: attach.Signature, Threshold: 1, Exhaustive: true},
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/hallmark-oci/hallmark/sign/dsse"
-	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 )
 
@@ -28,15 +27,15 @@ func document(h payload.Header, env *dsse.Envelope) (string, error) {
 
 // A ballot counts distinct signers: all of them together or, where the rule asks
 // for one document, those of each.
-type ballot map[string]map[key.Fingerprint]bool
+type ballot map[string]map[string]bool
 
 // add counts the signers of accepted evidence.
 func (t ballot) add(e Evidence) {
 	if t[e.Document] == nil {
-		t[e.Document] = make(map[key.Fingerprint]bool)
+		t[e.Document] = make(map[string]bool)
 	}
-	for _, id := range e.Signers {
-		t[e.Document][id] = true
+	for _, who := range e.Authorities() {
+		t[e.Document][who] = true
 	}
 }
 

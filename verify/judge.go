@@ -9,14 +9,13 @@ import (
 	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/sign/key"
 )
 
 // A judge applies one rule to one subject.
 type judge struct {
 	attach.Reader
 	subject attach.Subject
-	keys    []*key.Public
+	who     authorities
 	revoked Revocations
 	rule    Rule
 	now     func() time.Time
@@ -188,7 +187,7 @@ func (j *judge) sum(ctx context.Context) Check {
 	need, have := j.rule.Threshold, j.signers.most()
 	if have >= need {
 		c.Outcome, c.Reason = Accept, Accepted
-		c.Detail = fmt.Sprintf("signed by %s", count(have, "accepted key", "accepted keys"))
+		c.Detail = fmt.Sprintf("signed by %s", j.who.signedBy(have))
 		if j.rule.Counter != nil {
 			c.Detail += fmt.Sprintf(", each entry counter-signed by %d", j.rule.Counter.Threshold)
 		}
@@ -202,7 +201,7 @@ func (j *judge) sum(ctx context.Context) Check {
 	switch {
 	case have > 0:
 		c.Reason = ThresholdNotMet
-		c.Detail = fmt.Sprintf("signed by %s, %d are needed", count(have, "accepted key", "accepted keys"), need)
+		c.Detail = fmt.Sprintf("signed by %s, %d are needed", j.who.signedBy(have), need)
 	case len(j.evidence) > 0 || len(j.bad) > 0:
 		c.Reason, c.Detail = NoneAccepted, j.whyNone()
 		if i := slices.IndexFunc(j.evidence, telling); i >= 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // A Reason is a stable, machine-readable code that says why a check or a piece
@@ -52,6 +53,29 @@ const (
 	Revoked              Reason = "revoked"               // a key, an image or a document that counts nowhere any more
 	Removed              Reason = "removed"               // it would count, but a tombstone hides it
 	NoCountersignature   Reason = "no-countersignature"   // it would count, but the keys that are to counter-sign it did not
+)
+
+// The reasons why a certificate, and what logs and clocks say of it, do not vouch for
+// a signature. See verify/keyless for what each means.
+const (
+	UntrustedIdentity    = Reason(keyless.NotWanted)     // the certificate names somebody who is not accepted
+	CertificateUnfit     = Reason(keyless.Unfit)         // none for signing, a weak key, or not one name
+	CertificateUntrusted = Reason(keyless.Untrusted)     // no trusted authority issued the certificate
+	CertificateExpired   = Reason(keyless.Expired)       // not valid, or one above it, when the signature was made
+	SCTMissing           = Reason(keyless.NoSCT)         // too few trusted certificate logs saw the certificate
+	SignatureInvalid     = Reason(keyless.BadSignature)  // not by the certificate's key, or over something else
+	NoSigningTime        = Reason(keyless.NoTime)        // too few trusted clocks tell when the signature was made
+	TimestampInvalid     = Reason(keyless.BadTimestamp)  // a timestamp is damaged, over something else or by nobody trusted
+	LogEntryMissing      = Reason(keyless.NoLogEntry)    // too few trusted logs hold the signature
+	LogEntryInvalid      = Reason(keyless.BadLogEntry)   // promise, inclusion proof or checkpoint do not hold
+	LogEntryMismatch     = Reason(keyless.OtherLogEntry) // the entry is of another signature, key or digest
+	LogExpired           = Reason(keyless.LogExpired)    // the log was not in use when the signature was made
+)
+
+// The reasons about files that are signed by themselves.
+const (
+	DigestMismatch Reason = "digest-mismatch" // the bundle names another digest than the file has
+	DigestOnly     Reason = "digest-only"     // what was signed cannot be told from the digest that is given
 )
 
 // The reasons that policies give, see verify/policy.

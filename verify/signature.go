@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/cosign"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // simpleSigning judges an entry in cosign's signature format: the descriptor
@@ -41,10 +43,20 @@ func (j *judge) simpleSigning(ctx context.Context, a attach.Attachment) Evidence
 	}
 	signer, undecided := j.byDigest(sig, sum)
 	switch {
-	case signer == nil && len(undecided) == 0:
+	case signer == nil && len(undecided) == 0 && !j.who.certified(a):
 		return reject(UntrustedKey, "no accepted key made this signature")
 	case signer != nil && j.revoked.keys[signer.Fingerprint()]:
 		return reject(Revoked, "signed by key %s, which is revoked", signer.Fingerprint())
+	}
+	var material keyless.Material
+	if j.who.certified(a) {
+		material, err = annotated(a)
+		if err == nil && signer == nil && len(undecided) == 0 {
+			err = keyless.Wanted(material, j.who.identities)
+		}
+		if err != nil {
+			return refused(e, err)
+		}
 	}
 	raw, err := j.payload(ctx, a)
 	if err != nil {
@@ -56,6 +68,12 @@ func (j *judge) simpleSigning(ctx context.Context, a attach.Attachment) Evidence
 		}
 	}
 	switch {
+	case signer == nil && j.who.certified(a):
+		e, ok := j.identified(e, material, signedMessage(sig, raw))
+		if !ok {
+			return e
+		}
+		return j.claims(e, raw)
 	case signer == nil:
 		return reject(UntrustedKey, "no accepted key made this signature")
 	case j.revoked.keys[signer.Fingerprint()]:
@@ -68,10 +86,19 @@ func (j *judge) simpleSigning(ctx context.Context, a attach.Attachment) Evidence
 	return j.claims(e, raw)
 }
 
+// signedMessage is a signature over a small message.
+func signedMessage(sig, raw []byte) keyless.Signed {
+	return keyless.Signed{
+		Signature: sig,
+		MadeBy:    func(k *key.Public) error { return k.VerifyMessage(sig, bytes.NewReader(raw)) },
+		Sum:       func(h crypto.Hash) ([]byte, error) { return digest(h, bytes.NewReader(raw)) },
+	}
+}
+
 // byDigest returns the accepted key that made the signature over a message with
 // the SHA-256 digest, and the keys that cannot tell without the message.
 func (j *judge) byDigest(sig []byte, sum [32]byte) (signer *key.Public, undecided []*key.Public) {
-	for _, k := range j.keys {
+	for _, k := range j.who.keys {
 		switch decided, err := k.VerifyDigest(sig, sum); {
 		case decided && err == nil:
 			return k, nil

@@ -50,12 +50,19 @@ func (j *judge) attestation(ctx context.Context, a attach.Attachment) (Evidence,
 		return failed(a, fmt.Errorf("attestation %s: %w", a.Desc.Digest, err)), nil
 	}
 	defer rc.Close()
-	return j.envelope(e, rc, a.Desc.Size)
+	if !j.who.certified(a) {
+		return j.envelope(e, rc, a.Desc.Size, nil)
+	}
+	return j.envelope(e, rc, a.Desc.Size, func() (evidenceOf, error) {
+		m, err := annotated(a)
+		return evidenceOf{m, func() (io.Reader, error) { return j.Open(ctx, j.subject, a) }}, err
+	})
 }
 
 // envelope judges the envelope that r yields: the signatures first, over the
-// bytes as they are, and only then what they say.
-func (j *judge) envelope(e Evidence, r io.Reader, size int64) (Evidence, error) {
+// bytes as they are, and only then what they say. Where no key that counts made one,
+// what came with the envelope may tell of an identity that does; nil where nothing came.
+func (j *judge) envelope(e Evidence, r io.Reader, size int64, came func() (evidenceOf, error)) (Evidence, error) {
 	env, err := dsse.Open(r, size, dsse.Options{MaxSize: MaxEnvelope})
 	if err != nil {
 		return unreadable(e, err), nil
@@ -68,6 +75,12 @@ func (j *judge) envelope(e Evidence, r io.Reader, size int64) (Evidence, error) 
 	var revoked []key.Fingerprint
 	e.Signers, revoked = j.revoked.standing(signers)
 	switch {
+	case len(signers) == 0 && came != nil:
+		var ok bool
+		if e, ok = j.certifiedEnvelope(e, env, came); !ok {
+			return e, nil
+		}
+		return j.stated(e, env)
 	case len(signers) == 0:
 		e.Reason, e.Detail = UntrustedKey, "no accepted key signed this statement"
 		return e, nil
@@ -78,6 +91,11 @@ func (j *judge) envelope(e Evidence, r io.Reader, size int64) (Evidence, error) 
 		e.Reason, e.Detail = CertificateMismatch, err.Error()
 		return e, nil
 	}
+	return j.stated(e, env)
+}
+
+// stated judges what an envelope with a good signature says.
+func (j *judge) stated(e Evidence, env *dsse.Envelope) (Evidence, error) {
 	if env.Type() != payload.MediaType {
 		e.Reason, e.Detail = PayloadType, fmt.Sprintf("signed as %q, not as an in-toto statement", env.Type())
 		return e, nil
@@ -118,7 +136,7 @@ func (j *judge) madeBy(env *dsse.Envelope) ([]key.Fingerprint, error) {
 		return nil, err
 	}
 	var made []key.Fingerprint
-	for _, k := range j.keys {
+	for _, k := range j.who.keys {
 		for _, s := range env.Signatures() {
 			decided, err := k.VerifyDigest(s.Sig, sum)
 			if !decided {
@@ -200,7 +218,7 @@ func (j *judge) wants(predicateType string) bool {
 // certificateMatches checks an attached certificate against the signers.
 func (j *judge) certificateMatches(e Evidence) error {
 	var err error
-	for _, k := range j.keys {
+	for _, k := range j.who.keys {
 		if slices.Contains(e.Signers, k.Fingerprint()) {
 			if err = certificateIsOf(e.Attachment, k); err == nil {
 				return nil

@@ -35,6 +35,7 @@ import (
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // Outcome is the answer of a check or a verdict. The zero value passes no gate.
@@ -66,6 +67,11 @@ type Trust struct {
 	// distinct ones must is the rule's Threshold. There may be none where every
 	// rule has keys of its own.
 	Keys []*key.Public
+	// Identities are persons and workloads whose short-lived certificates count, as
+	// keys do. Root judges the certificates; it must be there where identities are,
+	// here or in a rule.
+	Identities []keyless.Identity
+	Root       *keyless.Root
 	// Revoked is what counts nowhere, whatever else is said here and in rules.
 	Revoked Revocations
 }
@@ -95,9 +101,11 @@ type Rule struct {
 	// PredicateTypes are the statement types that an attestation rule takes,
 	// as URIs; any one of them will do. A signature rule has none.
 	PredicateTypes []string
-	// Keys are those that count for this rule; those of the Trust when empty.
-	Keys []*key.Public
-	// Threshold is how many distinct keys must have signed, at least 1.
+	// Keys and Identities are those that count for this rule; those of the Trust
+	// when both are empty.
+	Keys       []*key.Public
+	Identities []keyless.Identity
+	// Threshold is how many distinct keys and identities must have signed, at least 1.
 	Threshold int
 	// OneDocument asks that the keys of the Threshold signed the same document,
 	// type and predicate byte for byte. Without it the statement of one key and a
@@ -169,6 +177,9 @@ type Evidence struct {
 	// Signers are the accepted keys whose signature over this entry holds. They
 	// are given for entries that were rejected for another reason too.
 	Signers []key.Fingerprint
+	// Identity is whom the certificate names that the signature was made with, where
+	// the entry was judged by that and all of it holds.
+	Identity *keyless.Signer
 	// PredicateType is the type that the signed statement itself names.
 	PredicateType string
 	// Document names what an accepted statement says, the same for the same type
@@ -190,7 +201,7 @@ var ErrConfig = errors.New("unusable trust or policy")
 // A Verifier judges subjects. It is safe for concurrent use as far as the
 // Take functions of its rules are.
 type Verifier struct {
-	keys    [][]*key.Public // of each rule
+	who     []authorities // of each rule
 	policy  Policy
 	revoked Revocations
 }
@@ -205,22 +216,21 @@ func New(trust Trust, policy Policy) (*Verifier, error) {
 	policy.Rules = slices.Clone(policy.Rules)
 	v := &Verifier{policy: policy, revoked: trust.Revoked}
 	for i, r := range policy.Rules {
-		keys := distinct(r.Keys)
-		if len(r.Keys) == 0 {
-			keys = distinct(trust.Keys)
+		who, err := trust.authorities(r)
+		if err == nil {
+			err = r.check(who.number())
 		}
-		err := r.check(len(keys))
 		if err == nil && r.MaxAge > 0 && policy.Now == nil {
 			err = fmt.Errorf("an age is asked for and no clock is given: %w", ErrConfig)
 		}
 		if err == nil && r.Counter != nil {
-			r.Counter, err = r.Counter.check(keys, r)
+			r.Counter, err = r.Counter.check(who, r)
 			v.policy.Rules[i].Counter = r.Counter
 		}
 		if err != nil {
 			return nil, fmt.Errorf("rule %q: %w", r.Name, err)
 		}
-		v.keys = append(v.keys, keys)
+		v.who = append(v.who, who)
 	}
 	return v, nil
 }
@@ -228,11 +238,11 @@ func New(trust Trust, policy Policy) (*Verifier, error) {
 func (r Rule) check(keys int) error {
 	switch {
 	case keys == 0:
-		return fmt.Errorf("no accepted key: %w", ErrConfig)
+		return fmt.Errorf("no accepted key or identity: %w", ErrConfig)
 	case r.Threshold < 1:
 		return fmt.Errorf("threshold %d is below 1: %w", r.Threshold, ErrConfig)
 	case r.Threshold > keys:
-		return fmt.Errorf("threshold %d is above the number of distinct keys, %d: %w", r.Threshold, keys, ErrConfig)
+		return fmt.Errorf("threshold %d is above the number of distinct keys and identities, %d: %w", r.Threshold, keys, ErrConfig)
 	case r.Kind == attach.Signature && len(r.PredicateTypes) > 0:
 		return fmt.Errorf("a signature has no predicate type: %w", ErrConfig)
 	case r.Kind == attach.Signature && r.MaxAge != 0:
@@ -277,7 +287,7 @@ func (v *Verifier) Verify(ctx context.Context, r attach.Reader, s attach.Subject
 			verdict.Checks = append(verdict.Checks, v.revoked.subject(s, manifest.Raw))
 		}
 		for i, rule := range v.policy.Rules {
-			j := &judge{Reader: r, subject: s, keys: v.keys[i], revoked: v.revoked, rule: rule, now: v.policy.Now}
+			j := &judge{Reader: r, subject: s, who: v.who[i], revoked: v.revoked, rule: rule, now: v.policy.Now}
 			check, err := j.check(ctx)
 			if err != nil {
 				return Verdict{Subject: s}, fmt.Errorf("verify %s: %w", s, err)

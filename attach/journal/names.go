@@ -107,10 +107,27 @@ func tagNames(subject v1.Hash, tags []string) shelf {
 	return s
 }
 
+// listed lists the referrers of the subject. The list from the start is still good,
+// once, where all that this writer has to put was in it.
+func (w *writer) listed(ctx context.Context, subject v1.Hash) ([]v1.Descriptor, error) {
+	w.mu.Lock()
+	list, ok := w.probed[subject]
+	delete(w.probed, subject)
+	w.mu.Unlock()
+	for _, u := range w.units {
+		ok = ok && len(u.records) == 0 && !slices.ContainsFunc(u.items, func(it *item) bool { return !it.early || !it.existed })
+	}
+	if ok {
+		return list, nil
+	}
+	list, _, err := w.askReferrers(ctx, subject)
+	return list, err
+}
+
 // nativeNames returns the names that the list of referrers tells, or that are
 // known. The others are left for nameAll.
 func (w *writer) nativeNames(ctx context.Context, subject v1.Hash) (shelf, error) {
-	list, _, err := w.askReferrers(ctx, subject)
+	list, err := w.listed(ctx, subject)
 	if err != nil {
 		return shelf{}, err
 	}

@@ -284,8 +284,8 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 			_, err = readEntry(there, tag, name, u.subject.Desc.Digest)
 		}
 	}
-	if _, strict := entries[0].Inner(); !strict && errors.Is(err, attach.ErrMalformed) {
-		err = fmt.Errorf("%w: %w", err, attach.ErrForm)
+	if _, strict := entries[0].Inner(); err != nil && !strict {
+		return asForm(err)
 	}
 	if err != nil {
 		return fmt.Errorf("write the journal: %w", err)
@@ -307,6 +307,15 @@ func (w *writer) putRecord(ctx context.Context, u *unit, entries []cosign.Entry)
 		}
 	}
 	return nil
+}
+
+// asForm returns why the journal could not be written in a form that some registries
+// refuse.
+func asForm(err error) error {
+	if errors.Is(err, attach.ErrMalformed) {
+		err = fmt.Errorf("%w: %w", err, attach.ErrForm)
+	}
+	return fmt.Errorf("write the journal: %w", err)
 }
 
 // standing looks whether the journal entry stands under its tag already, where

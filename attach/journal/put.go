@@ -56,6 +56,7 @@ type item struct {
 	content attach.Content
 	entry   cosign.Entry
 	existed bool
+	early   bool         // it was put before it was asked what is there
 	place   attach.Place // in the journal; the zero Place while not known
 }
 
@@ -130,6 +131,9 @@ func (s *Store) newWriter() *writer {
 }
 
 func (w *writer) run(ctx context.Context) error {
+	if err := w.each(ctx, w.putEarly); err != nil {
+		return err
+	}
 	if err := w.probe(ctx); err != nil {
 		return err
 	}

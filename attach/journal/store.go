@@ -53,8 +53,9 @@ type Store struct {
 	random func() float64
 	now    func() time.Time
 	exists func(context.Context, v1.Hash) (bool, error)
-	limit  int // how many requests of one Put are under way at once
-	ahead  int // how many manifests of one List are read before their turn
+	limit  int  // how many requests of one Put are under way at once
+	ahead  int  // how many manifests of one List are read before their turn
+	early  bool // whole manifests are put before it is asked what is there
 
 	mu     sync.Mutex
 	native *bool // whether the journal is kept as referrers; nil before it was asked
@@ -99,6 +100,14 @@ func WithSubjects(exists func(ctx context.Context, digest v1.Hash) (bool, error)
 // a medium on which a request takes long. Without it they are read one by one.
 func WithReadAhead(n int) Option {
 	return func(s *Store) { s.ahead = n }
+}
+
+// WithEarlyPut has whole manifests put by digest before it is asked what is there:
+// for a medium that most often lists referrers, where the list that is asked for then
+// confirms them at once. Whether they were there before is not known then:
+// [attach.Receipt.Unasked].
+func WithEarlyPut() Option {
+	return func(s *Store) { s.early = true }
 }
 
 // New returns the store on the medium. The repo is the repository as a reader

@@ -246,9 +246,11 @@ func (u *unit) placeInView(e cosign.Entry) attach.Place {
 // receipt tells what became of an item.
 func (w *writer) receipt(u *unit, it *item) attach.Receipt {
 	id := it.entry.ID()
+	unasked := it.early && u.tag == "" // where there is a view, early manifests are not in it
 	r := attach.Receipt{
 		Attachment: attachment(u.kind, it.entry, it.place),
-		Existed:    it.existed,
+		Existed:    it.existed && !unasked,
+		Unasked:    it.existed && unasked,
 		Viewed:     u.view.ids[id] || it.place.Scheme == attach.Referrers,
 	}
 	if r.Viewed && u.tag != "" {

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -118,6 +119,30 @@ func attachment(k attach.Kind, e cosign.Entry, p attach.Place) attach.Attachment
 		Annotations: e.Desc.Annotations,
 		Places:      []attach.Place{p},
 	}
+}
+
+// putEarly puts whole manifests that are no others for being put at another time by
+// digest, where that may be all that is to be done: the list of referrers shows them
+// then. Where it does not, all goes on as if somebody else had put them.
+func (w *writer) putEarly(ctx context.Context, u *unit) error {
+	w.mu.Lock()
+	useless := !w.early || w.native != nil && !*w.native
+	w.mu.Unlock()
+	if useless || u.kind != whole || slices.ContainsFunc(u.items, func(it *item) bool { return it.content.Same != nil }) {
+		return nil
+	}
+	if _, err := w.upload(ctx, u); err != nil {
+		return err
+	}
+	for _, it := range u.items {
+		m, err := w.putWhole(ctx, u, it.entry, "")
+		if err != nil {
+			return asForm(err)
+		}
+		w.remember(m.Desc.Digest, mark{name: single(whole, it.entry.ID())})
+		it.early = true
+	}
+	return nil
 }
 
 // putWhole writes a manifest into the journal: by digest where the medium lists

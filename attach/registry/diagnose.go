@@ -302,11 +302,12 @@ func probeLayer(text string) (layer []byte, diffID string, err error) {
 // image puts the subject of all that follows, and reads it.
 func (p *probe) image() error {
 	raw := p.manifest("subject", nil)
-	if a := p.put(p.name, raw); !a.ok() {
-		if a.err != nil {
-			return a.err
+	stored := p.put(p.name, raw)
+	if !stored.ok() {
+		if stored.err != nil {
+			return stored.err
 		}
-		return fmt.Errorf("%w: %w", errProbe, a.refusal())
+		return fmt.Errorf("%w: %w", errProbe, stored.refusal())
 	}
 	p.subject = attach.Manifest{Raw: raw, Desc: v1.Descriptor{
 		MediaType: types.OCIManifestSchema1, Size: int64(len(raw)), Digest: attach.DigestOf(raw),
@@ -319,16 +320,8 @@ func (p *probe) image() error {
 	if !a.ok() {
 		p.d.Note("tags read as written", attach.No, fmt.Sprintf("right after it was put the tag %s is answered with %s", p.name, a))
 	}
-	etag, honest := a.header.Get("ETag"), a.header.Get("Docker-Content-Digest")
-	switch {
-	case honest == "":
-		p.d.Note("Docker-Content-Digest", "missing", "the digest is computed from what was read")
-	case honest != p.subject.Desc.Digest.String():
-		p.d.Note("Docker-Content-Digest", "wrong", "it says "+honest)
-	default:
-		p.d.Note("Docker-Content-Digest", "right", "")
-	}
-	if etag == "" {
+	p.claims(stored, a)
+	if etag := a.header.Get("ETag"); etag == "" {
 		p.d.Note("ETag", attach.No, "")
 	} else {
 		p.d.Note("ETag", attach.Yes, etag)

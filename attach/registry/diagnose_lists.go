@@ -140,11 +140,12 @@ func (p *probe) plan() {
 		d.Intend("journal", "none", "neither referrers nor tags can be written and listed: an entry that another writer drops from cosign's tag would be lost")
 	}
 	p.planView()
+	honest := p.planDigests()
 	if d.Of("referrers API") == "odd" {
 		d.Intend("reading", "careful", "what the registry answers for referrers is no plain no: an image without any signature cannot be told from one whose signature is hidden, and ends in exit code 2")
 	}
 	switch {
-	case form == attach.No || kept == attach.No:
+	case form == attach.No || kept == attach.No || honest == attach.No:
 		d.Works = attach.No
 	case form == attach.Unknown || kept == attach.Unknown:
 		d.Works = attach.Unknown

@@ -153,7 +153,8 @@ func New(repo string, o Options) (*Store, error) {
 	}
 	return &Store{
 		Store: journal.New(medium{attachments}, attachments.repo.Name(),
-			journal.WithSleep(subjects.options.Sleep), journal.WithReadAhead(readAhead), journal.WithSubjects(subjects.exists)),
+			journal.WithSleep(subjects.options.Sleep), journal.WithReadAhead(readAhead), journal.WithEarlyPut(),
+			journal.WithSubjects(subjects.exists)),
 		subjects:    subjects,
 		attachments: attachments,
 	}, nil

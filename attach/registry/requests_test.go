@@ -69,7 +69,7 @@ func TestRequestsWhole(t *testing.T) {
 		quirks []storetest.Quirk
 		most   int
 	}{
-		{"referrers", []storetest.Quirk{storetest.NativeReferrers()}, 6},
+		{"referrers", []storetest.Quirk{storetest.NativeReferrers()}, 5},
 		{"fallback", nil, 10},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -128,6 +128,7 @@ func troubleCases() []Case {
 		{Quirks: []Quirk{Only(`/manifests/sha256-`, WrongBytes())}},
 		{Quirks: []Quirk{Only("/tags/list", Status(403, "DENIED"))}},
 		{Quirks: []Quirk{Only("^PUT .*/manifests/", Status(503, "UNAVAILABLE"))}},
+		{Quirks: []Quirk{DigestLie()}},
 		{Quirks: []Quirk{Delay(20 * time.Millisecond)}},
 	}
 }

@@ -124,7 +124,7 @@ func (c *copier) settled(ctx context.Context, want map[string]*object) (*tree, e
 		if again && try == 0 {
 			continue
 		}
-		if err := journal.Sleep(ctx, settling()[try]); err != nil {
+		if err := c.options.Sleep(ctx, settling()[try]); err != nil {
 			return nil, err
 		}
 	}
@@ -176,7 +176,7 @@ func (c *copier) readBackTag(ctx context.Context, tag string) error {
 			c.problem(fmt.Sprintf("the tag %s, which was put to name %s", tag, c.source.root.desc.Digest), fmt.Errorf("%w: %w", err, attach.ErrUnconfirmed))
 			return c.readBackOne(ctx, c.source.root)
 		}
-		if err := journal.Sleep(ctx, settling()[try]); err != nil {
+		if err := c.options.Sleep(ctx, settling()[try]); err != nil {
 			return err
 		}
 	}

@@ -86,7 +86,7 @@ func TestFaults(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				s2 := onRegistry(t, s, "to")
-				r, err := Copy(ctx, cleanSource(t, s), st.root, s2.open(t), dst.repo, "v2", Options{})
+				r, err := Copy(ctx, cleanSource(t, s), st.root, s2.open(t), dst.repo, "v2", Options{Sleep: quick})
 				text := fmt.Sprint(err, r.Problems)
 				if works := err == nil && len(r.Problems) == 0; works != tt.works || !strings.Contains(text, tt.says) {
 					t.Errorf("works %v: %s", works, text)
@@ -116,7 +116,7 @@ func cleanSource(t *testing.T, s *storetest.Server) Place {
 func theirOwn(t *testing.T, src, dst site, st stock) map[string]bool {
 	t.Helper()
 	p := dst.open(t)
-	if _, err := Copy(t.Context(), src.open(t), st.root, p, dst.repo, "old", Options{Images: true}); err != nil {
+	if _, err := Copy(t.Context(), src.open(t), st.root, p, dst.repo, "old", Options{Sleep: quick, Images: true}); err != nil {
 		t.Fatal(err)
 	}
 	on := attach.Subject{Repo: dst.repo, Desc: st.root.Desc}
@@ -189,7 +189,7 @@ func TestInterrupted(t *testing.T) {
 					mu.Unlock()
 					handle()
 				})}, base...)...)
-				if _, err := Copy(ctx, src.open(t), st.root, dst.open(t), dst.repo, "v2", Options{}); err == nil {
+				if _, err := Copy(ctx, src.open(t), st.root, dst.open(t), dst.repo, "v2", Options{Sleep: quick}); err == nil {
 					t.Fatal("it was not interrupted")
 				}
 				server.Set(base...)
@@ -277,7 +277,7 @@ func TestBadArchive(t *testing.T) {
 	must(t, err)
 	defer a.Close()
 	dst := onRegistry(t, newServer(t), "to")
-	_, err = Copy(t.Context(), a, st.root, dst.open(t), dst.repo, "v1", Options{})
+	_, err = Copy(t.Context(), a, st.root, dst.open(t), dst.repo, "v1", Options{Sleep: quick})
 	if !errors.Is(err, attach.ErrDigest) {
 		t.Errorf("copied from a bad archive: %v", err)
 	}

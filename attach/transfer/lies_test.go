@@ -79,7 +79,7 @@ func TestLies(t *testing.T) {
 				s.Set(append(tt.quirks, base...)...)
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 				defer cancel()
-				r, err := Copy(ctx, src.open(t), st.root, dst.open(t), dst.repo, "v2", Options{Deep: tt.deep})
+				r, err := Copy(ctx, src.open(t), st.root, dst.open(t), dst.repo, "v2", Options{Sleep: quick, Deep: tt.deep})
 				text := fmt.Sprint(err, r.Problems)
 				works := err == nil && len(r.Problems) == 0
 				if works != tt.works && !(native && strings.Contains(tt.name, "journal")) || !works && !strings.Contains(text, tt.says) {
@@ -165,7 +165,7 @@ func TestUploadElsewhere(t *testing.T) {
 			s := newServer(t, storetest.Credentials("user", "secret"), answer("^POST .*/blobs/uploads/", 202, "Location", host.URL+"/put/here"))
 			dst, err := registry.New(s.Host+"/to", registry.Options{Hosts: registry.NewHosts(registry.Options{Sleep: quick, Keychain: someone{}}), Push: true})
 			must(t, err)
-			r, err := Copy(t.Context(), from.open(t), st.root, dst, s.Host+"/to", "v1", Options{Deep: true})
+			r, err := Copy(t.Context(), from.open(t), st.root, dst, s.Host+"/to", "v1", Options{Sleep: quick, Deep: true})
 			if text := fmt.Sprint(err, r.Problems); err == nil || asks && !strings.Contains(text, "asks for credentials") {
 				t.Errorf("%s", text)
 			}

@@ -108,7 +108,7 @@ func (c *copier) sendList(ctx context.Context, subject v1.Hash, list []v1.Descri
 			state = Sent
 		}
 		if try > 0 {
-			if err := journal.Sleep(ctx, time.Duration(try)*100*time.Millisecond); err != nil {
+			if err := c.options.Sleep(ctx, time.Duration(try)*100*time.Millisecond); err != nil {
 				return there.Desc, Failed, err
 			}
 		}

@@ -45,7 +45,7 @@ func TestNoNameOfTheirOwn(t *testing.T) {
 			}
 			s := attach.Subject{Repo: src.repo, Desc: image}
 			dst := newLayout(t)
-			r, err := Copy(t.Context(), p, s, dst.open(t), dst.repo, "v1", Options{})
+			r, err := Copy(t.Context(), p, s, dst.open(t), dst.repo, "v1", Options{Sleep: quick})
 			must(t, err)
 			clean(t, r)
 			packer := NewPacker(Options{})

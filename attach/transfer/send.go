@@ -51,6 +51,9 @@ type copier struct {
 }
 
 func newCopier(src, dst Place, o Options) (*copier, error) {
+	if o.Sleep == nil {
+		o.Sleep = journal.Sleep
+	}
 	c := &copier{
 		options: o, dst: dst,
 		listed:   make(map[v1.Hash]map[v1.Hash]bool),

@@ -31,6 +31,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -87,6 +88,9 @@ type Options struct {
 	// and Step for each of them that is done. Both may be nil.
 	Planned func(manifests int)
 	Step    func()
+	// Sleep waits between two looks at what was written, until the context ends;
+	// nil is [journal.Sleep].
+	Sleep func(ctx context.Context, d time.Duration) error
 }
 
 // image reports whether images are moved.

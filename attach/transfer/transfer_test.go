@@ -293,6 +293,7 @@ func arrived(t *testing.T, src, dst site, st stock) {
 
 func transfer(t *testing.T, src, dst site, st stock, tag string, o Options) Result {
 	t.Helper()
+	o.Sleep = quick
 	r, err := Copy(t.Context(), src.open(t), st.root, dst.open(t), dst.repo, tag, o)
 	if err != nil {
 		t.Fatal(err)

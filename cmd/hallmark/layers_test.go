@@ -18,25 +18,30 @@ const module = "github.com/hallmark-oci/hallmark"
 // directly below.
 var layers = [][]string{
 	{"sign/jsonscan", "sign/spool", "verify/policy/doc"},
-	{"sbom/purl", "attach", "verify/version", "verify/advisory", "cmd/hallmark/internal/term"},
+	{"sign/key/plugin", "sbom/purl", "attach", "verify/version", "verify/advisory", "verify/tuf", "cmd/hallmark/internal/term"},
 	{"sbom", "attach/cosign", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
-	{"sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
-	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match"},
-	{"verify", "sbom/scan", "attach/storetest"},
+	{"sign/key/hashivault", "sign/key/awskms", "sign/key/kmstest", "sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
+	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match", "verify/keyless"},
+	{"verify", "sbom/scan", "attach/storetest", "sign/keyless"},
 	{"verify/policy", "verify/check", "cmd/hallmark/internal/seal", "cmd/hallmark/internal/migrate", "cmd/hallmark/internal/serve"},
 	{"verify/admit"},
 	{"cmd/hallmark/internal/report"},
 	{"cmd/hallmark/internal/cli"},
-	{"cmd/hallmark"},
+	{"cmd/hallmark", "cmd/sigstore-kms-hashivault", "cmd/sigstore-kms-awskms"},
 }
 
 // owners names the packages that may import a heavy or fateful module. Tests
 // may import anything.
 var owners = map[string][]string{
 	"github.com/sigstore/cosign/v2":                        {"attach/cosign"},
-	"github.com/sigstore/sigstore":                         {"sign/key"},
+	"github.com/sigstore/sigstore":                         {"sign/key", "verify/keyless"},
+	"github.com/sigstore/sigstore-go":                      {"verify/keyless", "sign/keyless", "verify/tuf"},
+	"github.com/sigstore/protobuf-specs":                   {"verify/keyless", "sign/keyless"},
+	"github.com/sigstore/rekor-tiles":                      {"verify/keyless"},
 	"github.com/secure-systems-lab":                        {"sign/key"},
 	"github.com/youmark/pkcs8":                             {"sign/key"},
+	"github.com/sigstore/sigstore-go/pkg/tuf":              {"verify/tuf"},
+	"github.com/theupdateframework/go-tuf":                 {"verify/tuf"},
 	"github.com/spdx/tools-golang":                         {"sbom/spdx"},
 	"github.com/CycloneDX/cyclonedx-go":                    {"sbom/cyclonedx"},
 	"github.com/spf13/cobra":                               {"cmd/hallmark/internal/cli"},

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -25,8 +27,15 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/storetest"
 )
 
+// parallelTests is how many tests run at once where -parallel says nothing: more
+// than there are processors, since most of their time they wait.
+const parallelTests = "5"
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"hallmark": measured})
+	if err := flag.Set("test.parallel", parallelTests); err != nil {
+		log.Fatal(err)
+	}
+	testscript.Main(m, map[string]func(){"hallmark": measured, "sigstore-kms-hashivault": vaultPlugin})
 }
 
 // scriptPassword is what private keys of the scripts are encrypted with. No
@@ -35,8 +44,10 @@ const scriptPassword = "correct-horse-battery-9d1f"
 
 // TestScript runs the end-to-end scripts. Each has a registry of its own at
 // $REGISTRY, without the referrers API, one with it at $REFERRERS, and one that
-// misbehaves when told to at $FAULTY.
+// misbehaves when told to at $FAULTY. At $MIRROR is the TUF repository of Sigstore's
+// public instance as it was in August 2026, in files below $MIRRORED.
 func TestScript(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("..", "..", "testdata", "script"),
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
@@ -49,9 +60,18 @@ func TestScript(t *testing.T) {
 				env.Defer(s.Close)
 				env.Setenv(variable, strings.TrimPrefix(s.URL, "http://"))
 			}
+			public, err := filepath.Abs(filepath.Join("..", "..", "verify", "tuf", "testdata", "public-good"))
+			if err != nil {
+				return err
+			}
+			mirror := httptest.NewServer(http.FileServer(http.Dir(public)))
+			env.Defer(mirror.Close)
+			env.Setenv("MIRROR", mirror.URL)
+			env.Setenv("MIRRORED", public)
 			faulty := storetest.Start()
 			env.Defer(faulty.Close)
 			env.Values[faultyKey{}] = faulty
+			env.Values[vaultKey{}] = new(kept)
 			env.Setenv("FAULTY", faulty.Host)
 			env.Setenv("HALLMARK_PASSWORD", scriptPassword)
 			env.Setenv("PASSWORD", scriptPassword)
@@ -82,6 +102,7 @@ func TestScript(t *testing.T) {
 			"peak":      peak,
 			"plant":     plant,
 			"quick":     quick,
+			"vault":     vault,
 			"tarball":   makeTarball,
 		},
 	})

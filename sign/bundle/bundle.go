@@ -67,18 +67,30 @@ type Bundle struct {
 	// LogEntries and Timestamps count what the bundle carries of each.
 	LogEntries, Timestamps int
 
-	text           *spool.Spool
-	offset, length int64 // where the envelope stands, 0 and 0 where there is none
+	text                        *spool.Spool
+	envelope, message, material span
+}
+
+// A span is where a part stands in the text; its length is 0 where there is none.
+type span struct{ offset, length int64 }
+
+func (b *Bundle) part(s span) *io.SectionReader {
+	if s.length == 0 {
+		return nil
+	}
+	return io.NewSectionReader(b.text, s.offset, s.length)
 }
 
 // Envelope returns the DSSE envelope's JSON as it stands in the bundle, from its
 // beginning and until Close, nil for a bundle over a plain message.
-func (b *Bundle) Envelope() *io.SectionReader {
-	if b.length == 0 {
-		return nil
-	}
-	return io.NewSectionReader(b.text, b.offset, b.length)
-}
+func (b *Bundle) Envelope() *io.SectionReader { return b.part(b.envelope) }
+
+// Message returns the JSON of the message signature as it stands in the bundle, nil
+// for a bundle with an envelope.
+func (b *Bundle) Message() *io.SectionReader { return b.part(b.message) }
+
+// Material returns the JSON of the verification material as it stands in the bundle.
+func (b *Bundle) Material() *io.SectionReader { return b.part(b.material) }
 
 // Close lets go of the bundle and removes the temporary file.
 func (b *Bundle) Close() error { return b.text.Close() }

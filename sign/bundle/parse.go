@@ -23,9 +23,9 @@ type field func() error
 func (p *parser) bundle() error {
 	err := p.members(map[string]field{
 		"mediaType":            func() (err error) { p.out.MediaType, err = p.String(MaxHint); return err },
-		"verificationMaterial": func() error { p.materials++; return p.material() },
+		"verificationMaterial": p.verification,
 		"dsseEnvelope":         p.envelope,
-		"messageSignature":     func() error { p.contents++; return p.object() },
+		"messageSignature":     p.message,
 	})
 	if err == nil {
 		err = p.End()
@@ -44,7 +44,28 @@ func (p *parser) envelope() error {
 	}
 	p.contents++
 	var err error
-	p.out.offset, p.out.length, err = p.Span()
+	p.out.envelope.offset, p.out.envelope.length, err = p.Span()
+	return err
+}
+
+// message notes where the message signature stands.
+func (p *parser) message() error {
+	p.contents++
+	return p.noted(&p.out.message, p.object)
+}
+
+// verification reads the verification material and notes where it stands.
+func (p *parser) verification() error {
+	p.materials++
+	return p.noted(&p.out.material, p.material)
+}
+
+// noted reads a value and notes where it stands.
+func (p *parser) noted(at *span, read field) error {
+	p.Peek() // past what stands before the value
+	at.offset = p.Offset()
+	err := read()
+	at.length = p.Offset() - at.offset
 	return err
 }
 

@@ -17,18 +17,21 @@ type Wrapped struct {
 	Open func() (io.ReadCloser, error)
 }
 
-// Wrap returns the bundle around a DSSE envelope of size bytes, which open yields
-// each time anew. The hint names the public key, "" where it is not known; cosign
-// takes the base64 of the SHA-256 of its DER. The envelope is taken over as it is and never in memory whole.
-func Wrap(hint string, size int64, open func() (io.ReadCloser, error)) (Wrapped, error) {
+// KeyMaterial returns the verification material that names a public key by a hint,
+// "" where it is not known; cosign takes the base64 of the SHA-256 of its DER.
+func KeyMaterial(hint string) ([]byte, error) {
 	if len(hint) > MaxHint || !utf8.ValidString(hint) {
-		return Wrapped{}, refuse("hint %.100q is too long or not UTF-8", hint)
+		return nil, refuse("hint %.100q is too long or not UTF-8", hint)
 	}
 	name, err := json.Marshal(hint)
-	if err != nil {
-		return Wrapped{}, err
-	}
-	head := `{"mediaType":"` + MediaType + `","verificationMaterial":{"publicKey":{"hint":` + string(name) + `}},"dsseEnvelope":`
+	return []byte(`{"publicKey":{"hint":` + string(name) + `}}`), err
+}
+
+// Wrap returns the bundle of the verification material, a JSON object, around a
+// DSSE envelope of size bytes, which open yields each time anew. The envelope is
+// taken over as it is and never in memory whole.
+func Wrap(material []byte, size int64, open func() (io.ReadCloser, error)) Wrapped {
+	head := `{"mediaType":"` + MediaType + `","verificationMaterial":` + string(material) + `,"dsseEnvelope":`
 	const tail = "}"
 	return Wrapped{
 		Size: int64(len(head)) + size + int64(len(tail)),
@@ -42,5 +45,5 @@ func Wrap(hint string, size int64, open func() (io.ReadCloser, error)) (Wrapped,
 				io.Closer
 			}{io.MultiReader(strings.NewReader(head), rc, strings.NewReader(tail)), rc}, nil
 		},
-	}, nil
+	}
 }

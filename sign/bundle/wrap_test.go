@@ -16,12 +16,13 @@ const sealed = `{"payloadType":"application/vnd.in-toto+json","payload":"e30=","
 // TestWrap has sigstore-go and this package read what Wrap writes.
 func TestWrap(t *testing.T) {
 	for _, hint := range []string{"", "UFwvXqdhSGmCquBfmB6GWa3u2+HMUokQIcL4VdmzF6Y=", "a \"quoted\" hint\n", "<&>"} {
-		w, err := bundle.Wrap(hint, int64(len(sealed)), func() (io.ReadCloser, error) {
-			return io.NopCloser(strings.NewReader(sealed)), nil
-		})
+		material, err := bundle.KeyMaterial(hint)
 		if err != nil {
 			t.Fatal(err)
 		}
+		w := bundle.Wrap(material, int64(len(sealed)), func() (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(sealed)), nil
+		})
 		for range 2 {
 			rc, err := w.Open()
 			if err != nil {
@@ -45,7 +46,7 @@ func TestWrap(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"\xff", strings.Repeat("x", bundle.MaxHint+1)} {
-		if _, err := bundle.Wrap(bad, 1, nil); !errors.Is(err, bundle.ErrMalformed) {
+		if _, err := bundle.KeyMaterial(bad); !errors.Is(err, bundle.ErrMalformed) {
 			t.Errorf("hint %.10q: %v", bad, err)
 		}
 	}
@@ -54,10 +55,7 @@ func TestWrap(t *testing.T) {
 // TestWrapFails hands on what the envelope fails with.
 func TestWrapFails(t *testing.T) {
 	gone := errors.New("gone")
-	w, err := bundle.Wrap("k", 1, func() (io.ReadCloser, error) { return nil, gone })
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := bundle.Wrap([]byte("{}"), 1, func() (io.ReadCloser, error) { return nil, gone })
 	if _, err := w.Open(); !errors.Is(err, gone) {
 		t.Errorf("%v", err)
 	}

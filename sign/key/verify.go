@@ -35,6 +35,27 @@ func (p *Public) VerifyDigest(sig []byte, sha256sum [sha256.Size]byte) (decided 
 	}
 }
 
+// VerifySum judges a signature from a digest of the message: SHA-256, SHA-384 or
+// SHA-512. Where decided is false the signature may be over another hash or over the
+// message itself, and the digest cannot tell.
+func (p *Public) VerifySum(sig []byte, h crypto.Hash, sum []byte) (decided bool, err error) {
+	if len(sum) != h.Size() {
+		return false, fmt.Errorf("a digest of %d bytes, %v has %d", len(sum), h, h.Size())
+	}
+	if h == crypto.SHA256 {
+		return p.VerifyDigest(sig, [sha256.Size]byte(sum))
+	}
+	if k, ok := p.key.(ed25519.PublicKey); ok && h == crypto.SHA512 {
+		if ed25519.VerifyWithOptions(k, sum, sig, &ed25519.Options{Hash: crypto.SHA512}) == nil {
+			return true, nil
+		}
+	}
+	if p.curveHash() == h && p.verifySum(h, sum, sig) {
+		return true, nil
+	}
+	return false, p.bad()
+}
+
 // VerifyMessage reads the message to its end and judges the signature over it.
 // It returns nil for a good signature, an error that wraps [ErrSignature] for
 // a bad one, and the reader's own error where the message cannot be read.

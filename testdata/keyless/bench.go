@@ -17,12 +17,12 @@ import (
 
 // bench is the running sandbox and the programs that work with it.
 type bench struct {
-	dir      string // where they run; the sandbox's files are in dir/sandbox
-	ready    time.Duration
-	stop     func() error
-	vars     map[string]string
-	registry *lab.Registry
-	programs map[program]lab.Command
+	dir        string // where they run; the sandbox's files are in dir/sandbox
+	ready      time.Duration
+	stop       func() error
+	vars       map[string]string
+	registries map[string]*lab.Registry // by their names, with which the variables of their images begin
+	programs   map[program]lab.Command
 }
 
 func newBench(ctx context.Context, hallmark, sandbox, cache string) (*bench, error) {
@@ -66,6 +66,9 @@ func (b *bench) fill(ctx context.Context, hallmark, sandbox, cache string) error
 	if err := b.start(ctx, sandbox); err != nil {
 		return err
 	}
+	if err := b.policy(); err != nil {
+		return err
+	}
 	_, err = b.programs[cosign2].Must(ctx, "generate-key-pair")
 	return err
 }
@@ -104,7 +107,7 @@ func (b *bench) start(ctx context.Context, sandbox string) error {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		b.vars[strings.TrimPrefix(name, "SANDBOX_")] = value
 	}
-	b.registry = &lab.Registry{Host: b.vars["REGISTRY"]}
+	b.registries = map[string]*lab.Registry{"registry": {Host: b.vars["REGISTRY"]}, "plain": {Host: b.vars["PLAIN"]}}
 	return nil
 }
 
@@ -128,20 +131,22 @@ func (b *bench) Close() {
 }
 
 // expand replaces the variables of a step: those of the sandbox's file env
-// without SANDBOX_, DIR for its folder, and those that begin with image_, each
-// of which is an image of its own, pushed when it is first named.
+// without SANDBOX_, DIR for its folder, and those that begin with registry_ or
+// plain_, each of which is an image of its own, pushed when it is first named, to
+// the registry with or the one without the referrers API.
 func (b *bench) expand(s string) (string, error) {
 	var failed error
 	out := os.Expand(s, func(name string) string {
 		if v, ok := b.vars[name]; ok {
 			return v
 		}
-		repo, ok := strings.CutPrefix(name, "image_")
-		if !ok {
+		kind, repo, _ := strings.Cut(name, "_")
+		registry, ok := b.registries[kind]
+		if !ok || repo == "" {
 			failed = fmt.Errorf("%q: there is no variable %q", s, name)
 			return ""
 		}
-		img, err := b.registry.Push(strings.ReplaceAll(repo, "_", "/"), "1")
+		img, err := registry.Push(strings.ReplaceAll(repo, "_", "/"), "1")
 		if err != nil {
 			failed = err
 		}
@@ -167,4 +172,15 @@ func (b *bench) administer(ctx context.Context, method, path string) ([]byte, er
 		err = fmt.Errorf("%s %s: %s: %s", method, req.URL, res.Status, text)
 	}
 	return text, err
+}
+
+// policy writes a policy file that asks for the identity that the steps sign as.
+func (b *bench) policy() error {
+	text, err := b.expand(`{"apiVersion": "hallmark.dev/v1alpha1", "kind": "Policy", "metadata": {"name": "people"}, "spec": {
+"trustedRoot": {"file": "$DIR/trusted_root.json"},
+"scopes": [{"name": "all", "images": ["**"], "identities": [{"subjectRegExp": ".*@example[.]test", "issuer": "$OIDC"}]}]}}`)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(b.dir, "policy.yaml"), []byte(text), 0o644)
 }

@@ -34,6 +34,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/match"
 )
 
@@ -109,6 +110,8 @@ type SBOM struct {
 	Created     time.Time
 	// Signers are the accepted keys that signed it; none for an unsigned one.
 	Signers []key.Fingerprint
+	// Identities are the accepted identities that signed it.
+	Identities []keyless.Signer
 	// Components is how many it lists.
 	Components int
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sbom"
 	"github.com/hallmark-oci/hallmark/sbom/format"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // document is an SBOM and what it says.
@@ -48,6 +49,9 @@ func (g *gathering) take(s verify.Statement) error {
 		d = &document{problem: fmt.Sprintf("SBOM in attestation %s: %v", s.Evidence.Attachment.Desc.Digest, err)}
 	}
 	d.id, d.PredicateType, d.Signers = s.Evidence.Document, s.Header.PredicateType, slices.Clone(s.Evidence.Signers)
+	if s.Evidence.Identity != nil {
+		d.Identities = []keyless.Signer{*s.Evidence.Identity}
+	}
 	g.add(d)
 	return nil
 }
@@ -59,6 +63,12 @@ func (g *gathering) add(d *document) {
 		for _, s := range d.Signers {
 			if !slices.Contains(g.documents[i].Signers, s) {
 				g.documents[i].Signers = append(g.documents[i].Signers, s)
+			}
+		}
+		for _, s := range d.Identities {
+			same := func(o keyless.Signer) bool { return o.ID() == s.ID() }
+			if !slices.ContainsFunc(g.documents[i].Identities, same) {
+				g.documents[i].Identities = append(g.documents[i].Identities, s)
 			}
 		}
 		return
@@ -86,8 +96,8 @@ func (g *gathering) problem(format string, args ...any) {
 func (g *gathering) settle(threshold int) {
 	g.documents = slices.DeleteFunc(g.documents, func(d *document) bool {
 		switch {
-		case len(d.Signers) < threshold:
-			g.notes = append(g.notes, fmt.Sprintf("an SBOM is signed by %d of %d keys and was not used: %s", len(d.Signers), threshold, cmp.Or(d.Digest, d.problem)))
+		case len(d.Signers)+len(d.Identities) < threshold:
+			g.notes = append(g.notes, fmt.Sprintf("an SBOM is signed by %d of %d signers and was not used: %s", len(d.Signers)+len(d.Identities), threshold, cmp.Or(d.Digest, d.problem)))
 		case d.problem != "":
 			g.problem("%s", d.problem)
 		default:

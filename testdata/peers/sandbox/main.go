@@ -35,7 +35,7 @@ func main() {
 	}
 	dir := flag.String("dir", "", "folder to write into, made if missing (default: a temporary one)")
 	life := flag.Duration("life", time.Hour, "stop after this time at the latest")
-	base := flag.Int("port", 0, "first of 9 ports to listen on (default: free ones)")
+	base := flag.Int("port", 0, "first of 10 ports to listen on (default: free ones)")
 	stay := flag.Bool("stay", false, "go on when the standard input ends")
 	quiet := flag.Bool("quiet", false, "do not print the commands")
 	hallmark := flag.String("hallmark", "hallmark", "how the printed commands call hallmark")

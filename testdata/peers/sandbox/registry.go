@@ -12,10 +12,12 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// startRegistry starts a registry in memory that serves the referrers API, with
-// one image in it.
+// startRegistry starts the registries, in memory: one that serves the referrers
+// API, with an image in it, and one that does not.
 func (s *sandbox) startRegistry(ctx context.Context) error {
-	s.fronts[registryName].Serve(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
+	for name, referrers := range map[string]bool{registryName: true, plainName: false} {
+		s.fronts[name].Serve(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(referrers)))
+	}
 	ref, err := name.ParseReference(s.image())
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 // The services, in the order of their ports.
 const (
 	registryName = "registry"
+	plainName    = "plain" // a registry without the referrers API
 	oidcName     = "oidc"
 	fulcioName   = "fulcio"
 	ctName       = "ctlog"
@@ -28,7 +29,7 @@ const (
 )
 
 func services() []string {
-	return []string{registryName, oidcName, fulcioName, ctName, rekor1Name, rekor2Name, tsaName, tufName}
+	return []string{registryName, plainName, oidcName, fulcioName, ctName, rekor1Name, rekor2Name, tsaName, tufName}
 }
 
 // A sandbox is the running instance.
@@ -74,12 +75,17 @@ func (s *sandbox) url(name string) string { return "http://" + s.host[name] }
 
 func (s *sandbox) path(name string) string { return filepath.Join(s.dir, name) }
 
-func (s *sandbox) write(name string, data []byte) error {
+func (s *sandbox) write(name string, data []byte) error { return s.put(name, data, 0o644) }
+
+// secret writes what only the owner may read.
+func (s *sandbox) secret(name, text string) error { return s.put(name, []byte(text), 0o600) }
+
+func (s *sandbox) put(name string, data []byte, mode os.FileMode) error {
 	p := s.path(name)
 	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(p, data, 0o644)
+	return os.WriteFile(p, data, mode)
 }
 
 // Close ends what was started, last first.
@@ -131,6 +137,9 @@ func (s *sandbox) start(ctx context.Context, life time.Duration) error {
 	}
 	if err := s.writeTrust(m); err != nil {
 		return fmt.Errorf("trusted root: %w", err)
+	}
+	if err := s.writeForeign(m); err != nil {
+		return fmt.Errorf("foreign trusted root: %w", err)
 	}
 	return s.writeFiles()
 }

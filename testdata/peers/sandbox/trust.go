@@ -2,7 +2,10 @@ package main
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -14,6 +17,7 @@ import (
 	"github.com/sigstore/rekor-tiles/v2/pkg/note"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/timestamp-authority/v2/pkg/signer"
 )
 
 // material is what a client has to trust: chains leaf or intermediate first, and
@@ -59,6 +63,52 @@ func (s *sandbox) writeTrust(m material) error {
 	}
 	s.fronts[tufName].Serve(http.FileServer(http.Dir(s.path("tuf"))))
 	return s.write("root.json", repo["1.root.json"])
+}
+
+// writeForeign writes the trusted root of an instance that looks like this one and
+// has other keys: nothing that was made here may be accepted under it.
+func (s *sandbox) writeForeign(m material) error {
+	fulcio, err := newAuthority()
+	if err != nil {
+		return err
+	}
+	tsa, err := newClock()
+	if err != nil {
+		return err
+	}
+	ct, err1 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	rekor1, err2 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	rekor2, _, err3 := ed25519.GenerateKey(rand.Reader)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	foreign := material{fulcio: fulcio.Certs, tsa: tsa, ct: ct.Public(), rekor1: rekor1.Public(), rekor2: rekor2}
+	since := time.Now().Add(-time.Hour)
+	for name, x := range map[string]material{
+		"all":    foreign,
+		"fulcio": {fulcio: foreign.fulcio, tsa: m.tsa, ct: m.ct, rekor1: m.rekor1, rekor2: m.rekor2},
+		"ctlog":  {fulcio: m.fulcio, tsa: m.tsa, ct: foreign.ct, rekor1: m.rekor1, rekor2: m.rekor2},
+		"rekor":  {fulcio: m.fulcio, tsa: m.tsa, ct: m.ct, rekor1: foreign.rekor1, rekor2: foreign.rekor2},
+		"tsa":    {fulcio: m.fulcio, tsa: foreign.tsa, ct: m.ct, rekor1: m.rekor1, rekor2: m.rekor2},
+	} {
+		raw, err := s.trustedRoot(x, since)
+		if err != nil {
+			return err
+		}
+		if err := s.write("foreign/"+name+".json", raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newClock makes the certificates of a timestamp authority, leaf first.
+func newClock() ([]*x509.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return signer.NewTimestampingCertWithChain(key)
 }
 
 func (s *sandbox) trustedRoot(m material, since time.Time) ([]byte, error) {

@@ -21,15 +21,18 @@ func newAttestCmd(app *App) *cobra.Command {
 		Long: `Sign an in-toto statement about an image and keep it beside the image, where
 cosign finds it too. The predicate is checked against its type before anything
 is signed. Types: spdx, spdxjson, cyclonedx, slsaprovenance02, slsaprovenance1,
-vuln, openvex, link, custom, or any URI.`,
+vuln, openvex, link, custom, or any URI. --signing-config signs without a key,
+as 'hallmark sign' does.`,
 		Example: `  hallmark attest registry.example/app:1.0 --key hallmark.key --type spdxjson --predicate app.spdx.json
-  hallmark attest registry.example/app:1.0 --key hallmark.key --type slsaprovenance1 --predicate provenance.json`,
+  hallmark attest registry.example/app:1.0 --key hallmark.key --type slsaprovenance1 --predicate provenance.json
+  hallmark attest registry.example/app:1.0 --type spdxjson --predicate app.spdx.json --signing-config services.json --trusted-root root.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args[0]) },
 	}
 	job.target.bindWriter(cmd, app)
 	job.target.bindPlatform(cmd)
 	job.signers.bind(cmd, app)
+	job.identity.bind(cmd, app)
 	job.storage.bindBundles(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
 	flags := cmd.Flags()
@@ -43,6 +46,7 @@ type attestJob struct {
 	app       *App
 	target    target
 	signers   signers
+	identity  bearer
 	storage   storage
 	out       render
 	kind      string
@@ -71,7 +75,7 @@ func (j *attestJob) run(ctx context.Context, arg string) error {
 	if err != nil {
 		return err
 	}
-	keys, err := j.signers.load(ctx)
+	keys, err := j.identity.or(ctx, &j.signers, in)
 	if err != nil {
 		return err
 	}
@@ -85,7 +89,11 @@ func (j *attestJob) run(ctx context.Context, arg string) error {
 		}
 	}
 	opts := sign.StatementOptions{PredicateType: j.kind, Predicate: source, Now: j.app.Now(), Again: j.again, Storage: in, Strict: strict}
-	receipts, err := sign.Statement(ctx, img, img.subject, opts, asSigners(keys))
+	list, err := keys(ctx)
+	if err != nil {
+		return fmt.Errorf("attest %s: %w", arg, err)
+	}
+	receipts, err := sign.Statement(ctx, img, img.subject, opts, list)
 	if err != nil {
 		return fmt.Errorf("attest %s with %s as %s: %w", arg, j.predicate, j.kind, err)
 	}

@@ -126,7 +126,7 @@ func TestBatchAliases(t *testing.T) {
 	fresh := 0
 	for _, a := range doc.Images {
 		for _, e := range a.Entries {
-			if !e.Existed {
+			if e.Existed != nil && !*e.Existed {
 				fresh++
 			}
 		}

@@ -143,7 +143,7 @@ func (j *checkJob) prepare(ctx context.Context) (advisory.Set, *check.Checker, e
 	switch {
 	case j.advisories == "":
 		return advisory.Set{}, nil, usagef("no advisories: give --advisories FILE|DIR|ZIP with OSV records")
-	case j.unsigned && len(j.trust.keys) > 0:
+	case j.unsigned && j.trust.given():
 		return advisory.Set{}, nil, usagef("--unsigned asks nobody to vouch for an SBOM; it does not go with --key")
 	}
 	opts := check.Options{Threshold: j.trust.threshold, Unsigned: j.unsigned, AllowBad: j.allowBad}

@@ -12,6 +12,8 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/transfer"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/sign/keyless"
+	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
 // The exit codes. They are part of the interface: 1 is a definite no, 2 says
@@ -56,16 +58,25 @@ func (app *App) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	case answered && (code != exitUndetermined || !interrupted):
 		return int(code)
 	}
-	f := report.Failure{Error: oneLine(err), Hint: hintFor(cmd, err), ExitCode: exitUndetermined}
+	f := report.Failure{Error: oneLine(err), Reason: reasonOf(err), Hint: hintFor(cmd, err), ExitCode: exitUndetermined}
 	switch {
 	case interrupted:
 		f = report.Failure{Error: "interrupted", Hint: "run the same command again to complete what was begun", ExitCode: exitInterrupted}
-	case errors.Is(err, errUsage):
+	case errors.Is(err, errUsage), tuf.ReasonOf(err) == tuf.Misused:
 		f.ExitCode = exitUsage
 	case errors.Is(err, transfer.ErrExists):
 		f.ExitCode = exitNo
 	}
 	return app.fail(cmd, f, answered)
+}
+
+// reasonOf returns the machine-readable code of an error, empty where it has none.
+func reasonOf(err error) string {
+	var r *keyless.Refusal
+	if errors.As(err, &r) {
+		return string(r.Reason)
+	}
+	return string(tuf.ReasonOf(err))
 }
 
 // fail prints the failure on stderr, and as a document on stdout where one was
@@ -119,6 +130,8 @@ func hintFor(cmd *cobra.Command, err error) string {
 		return "choose another name, or use --force to replace it"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "try again, or raise --timeout"
+	case tuf.ReasonOf(err) != "":
+		return trustHint(cmd, err)
 	}
 	return ""
 }

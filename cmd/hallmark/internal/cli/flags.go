@@ -144,7 +144,7 @@ type signers struct {
 func (s *signers) bind(cmd *cobra.Command, app *App) {
 	s.app = app
 	cmd.Flags().StringArrayVarP(&s.keys, "key", "k", nil,
-		"private key to sign with: a file or env://NAME; repeat to sign with several")
+		"private key to sign with: a file, env://NAME or SCHEME://KEY in a key service (see 'hallmark key'); repeat to sign with several")
 }
 
 // load opens the private keys, each once.
@@ -172,10 +172,12 @@ type trust struct {
 	app       *App
 	keys      []string
 	threshold int
+	identity  identity
 }
 
 func (t *trust) bind(cmd *cobra.Command, app *App) {
-	t.bindKeys(cmd, app, "public key that may sign: a file or env://NAME; repeat to accept several")
+	t.bindKeys(cmd, app, "public key that may sign: a file, env://NAME or SCHEME://KEY in a key service; repeat to accept several")
+	t.identity.bind(cmd, app)
 	cmd.Flags().IntVar(&t.threshold, "threshold", 1, "how many distinct keys must have signed")
 }
 
@@ -185,12 +187,21 @@ func (t *trust) bindKeys(cmd *cobra.Command, app *App, usage string) {
 	cmd.Flags().StringArrayVarP(&t.keys, "key", "k", nil, usage)
 }
 
-// load reads the public keys.
+// given reports whether anybody is named.
+func (t *trust) given() bool { return len(t.keys) > 0 || t.identity.given() || t.identity.root != "" }
+
+// load reads the public keys, or the identity.
 func (t *trust) load(ctx context.Context) (verify.Trust, error) {
-	if len(t.keys) == 0 {
-		return verify.Trust{}, usagef("nobody is trusted: give --key FILE, the public key of the signer")
+	switch {
+	case len(t.keys) == 0 && !t.identity.given():
+		return verify.Trust{}, usagef("nobody is trusted: give --key FILE, the public key of the signer, or --certificate-identity and --certificate-oidc-issuer")
+	case len(t.keys) > 0 && t.identity.given():
+		return verify.Trust{}, usagef("both a key and an identity are given: choose one, or say in a policy file who counts")
 	}
 	var trust verify.Trust
+	if err := t.identity.load(&trust); err != nil {
+		return verify.Trust{}, err
+	}
 	for _, name := range t.keys {
 		k, err := key.LoadPublic(ctx, name, t.app.keyOptions())
 		if err != nil {
@@ -199,6 +210,11 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 		trust.Keys = append(trust.Keys, k)
 	}
 	return trust, nil
+}
+
+// bindTrustedRoot declares --trusted-root.
+func bindTrustedRoot(cmd *cobra.Command, value *string) {
+	cmd.Flags().StringVar(value, "trusted-root", "", "whose certificates, log entries and timestamps are believed: a trusted_root.json file of Sigstore (default: the one of 'hallmark trust init')")
 }
 
 // annotations parses repeated -a k=v flags.

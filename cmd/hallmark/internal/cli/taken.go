@@ -9,12 +9,11 @@ import (
 	"os"
 	"strings"
 
-	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 )
 
 // taken keeps accepted documents in a temporary file until the verdict is known
-// and it shows how many keys are behind each.
+// and it shows how many signers are behind each.
 type taken struct {
 	file *os.File
 	size int64
@@ -24,7 +23,7 @@ type taken struct {
 // A takenDoc is one document: what its statements say is the same.
 type takenDoc struct {
 	name    string // verify.Evidence.Document
-	signers map[key.Fingerprint]bool
+	signers map[string]bool
 	parts   []io.Reader // the document, or each envelope that holds it
 	sum     hash.Hash   // over all parts
 }
@@ -63,11 +62,11 @@ func (t *taken) add(e verify.Evidence) (doc *takenDoc, first bool) {
 		}
 	}
 	if doc == nil {
-		doc, first = &takenDoc{name: e.Document, signers: make(map[key.Fingerprint]bool), sum: sha256.New()}, true
+		doc, first = &takenDoc{name: e.Document, signers: make(map[string]bool), sum: sha256.New()}, true
 		t.docs = append(t.docs, doc)
 	}
-	for _, id := range e.Signers {
-		doc.signers[id] = true
+	for _, who := range e.Authorities() {
+		doc.signers[who] = true
 	}
 	return doc, first
 }
@@ -83,7 +82,7 @@ func (t *taken) keep(doc *takenDoc, r io.Reader) error {
 	return nil
 }
 
-// signedBy returns the documents that at least so many distinct keys signed.
+// signedBy returns the documents that at least so many distinct signers signed.
 func (t *taken) signedBy(threshold int) []*takenDoc {
 	var docs []*takenDoc
 	for _, d := range t.docs {

@@ -19,10 +19,13 @@ func newVerifyCmd(app *App) *cobra.Command {
 		Use:     "verify [flags] IMAGE...",
 		Short:   "Check the signatures of images and of what is attached to them",
 		GroupID: groupAsk,
-		Long: `Check that each image is signed by an accepted key. With --sbom or --type the
-image must also carry an SBOM or another attestation by an accepted key whose
-statement names the image's digest. With --policy a file says, for each
-repository, which keys count and what an image must have.
+		Long: `Check that each image is signed by an accepted key, or by an accepted identity:
+one whose certificate a trusted authority issued, which a certificate log and a
+transparency log saw and a clock dates (see --trusted-root). Nothing is asked of
+the network but the registry. With --sbom or --type the image must also carry an
+SBOM or another attestation by an accepted key or identity whose statement names
+the image's digest. With --policy a file says, for each repository, which keys
+count and what an image must have.
 
 With --countersigned-by every signature and statement that is counted must in
 turn be signed, as it is stored, by one of these keys (see 'hallmark sign
@@ -41,6 +44,7 @@ does not keep the others from an answer.`,
   hallmark verify registry.example/app:1.0 --key hallmark.pub --type slsaprovenance1 -a env=prod
   hallmark verify registry.example/app:1.0 --key hallmark.pub --countersigned-by auditor.pub
   hallmark verify registry.example/app:1.0 --policy policy.yaml
+  hallmark verify registry.example/app:1.0 --trusted-root root.json --certificate-identity dev@example.com --certificate-oidc-issuer https://accounts.example
   hallmark verify --repository registry.example/app --key hallmark.pub -f json
   hallmark verify --from images.txt --key hallmark.pub --parallel 4`,
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
@@ -199,8 +203,8 @@ func (j *verifyJob) gate(ctx context.Context) (gate, error) {
 		if len(j.counter) > 0 {
 			return nil, usagef("a policy file says whose signatures count: --policy goes without --countersigned-by")
 		}
-		if len(j.trust.keys) > 0 || len(j.annotations) > 0 || len(j.types) > 0 || j.sbom || j.deep || j.all || j.trust.threshold != 1 {
-			return nil, usagef("a policy file says which keys count and what is asked for: --policy goes with none of --key, --threshold, -a, --sbom, --type, --deep, --all")
+		if j.trust.given() || len(j.annotations) > 0 || len(j.types) > 0 || j.sbom || j.deep || j.all || j.trust.threshold != 1 {
+			return nil, usagef("a policy file says which keys count and what is asked for: --policy goes with none of --key, --certificate-identity, --threshold, -a, --sbom, --type, --deep, --all")
 		}
 		set, err := j.policies.load(ctx)
 		return policyGate{set}, err

@@ -57,6 +57,7 @@ type UsedSBOM struct {
 	Digest     string   `json:"digest"`
 	Format     string   `json:"format"`
 	Signers    []string `json:"signers"`
+	Identities []string `json:"identities,omitempty"`
 	Components int      `json:"components"`
 }
 
@@ -141,6 +142,9 @@ func NewChecked(r check.Result, level advisory.Level) Checked {
 		for _, id := range s.Signers {
 			used.Signers = append(used.Signers, "sha256:"+id.String())
 		}
+		for _, i := range s.Identities {
+			used.Identities = append(used.Identities, i.Subject+" ("+i.Issuer+")")
+		}
 		out.SBOMs = append(out.SBOMs, used)
 	}
 	for _, f := range r.Findings {
@@ -217,6 +221,9 @@ func (c Checked) text(p *printer) {
 		p.linef("  from SBOM %s, %s, %s", s.Digest, s.Format, count(s.Components, "component", "components"))
 		for _, k := range s.Signers {
 			p.linef("    signed by key %s", short(k))
+		}
+		for _, i := range s.Identities {
+			p.linef("    signed by %s", i)
 		}
 	}
 	for _, f := range c.Findings {

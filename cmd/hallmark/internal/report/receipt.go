@@ -26,14 +26,19 @@ type Attached struct {
 // Receipt tells what became of one entry.
 type Receipt struct {
 	Entry
-	Existed bool   `json:"existed"`
+	// Existed is null where it was not asked whether the entry was there before.
+	Existed *bool  `json:"existed"`
 	Viewed  bool   `json:"viewed"`
 	Note    string `json:"note,omitempty"`
 }
 
 // NewReceipt translates a receipt.
 func NewReceipt(r attach.Receipt) Receipt {
-	return Receipt{Entry: NewEntry(r.Attachment), Existed: r.Existed, Viewed: r.Viewed, Note: r.Note}
+	out := Receipt{Entry: NewEntry(r.Attachment), Existed: &r.Existed, Viewed: r.Viewed, Note: r.Note}
+	if r.Unasked {
+		out.Existed = nil
+	}
+	return out
 }
 
 func (Receipts) kind() string { return "receipts" }
@@ -108,9 +113,9 @@ func (a Attached) text(p *printer) {
 }
 
 func (r Receipt) text(p *printer) {
-	verb := "attached"
-	if r.Existed {
-		verb = "was there"
+	verb := "attached, or was there"
+	if r.Existed != nil {
+		verb = map[bool]string{false: "attached", true: "was there"}[*r.Existed]
 	}
 	p.linef("  %s: %s %s %s (%s)", verb, r.Kind, r.Type, short(r.Digest), size(r.Size))
 	for _, pl := range r.Places {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -22,6 +23,8 @@ import (
 	"github.com/hallmark-oci/hallmark/sbom"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -105,6 +108,18 @@ func documents() map[string]Document {
 		"orphans-swept": orphans(true),
 		"failure":       Failure{Error: "no key to sign with", Hint: "see 'hallmark sign --help'", ExitCode: 64},
 		"version":       Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26"},
+		"trust": NewTrust(&tuf.Material{
+			Mirror: "https://tuf.example.com", Fetched: time.Unix(1700000000, 0), TrustedRoot: []byte("{}"),
+			Roles: []tuf.Role{{Name: "root", Version: 15, Expires: time.Unix(1800000000, 0)}, {Name: "timestamp", Version: 762, Expires: time.Unix(1700600000, 0)}},
+		}, "/home/dev/.config/hallmark/trust.json"),
+		"blob-verdict": NewBlobVerdict("app.tar.gz", verify.Check{
+			Outcome: verify.Accept, Reason: verify.Accepted, Detail: "signed by dev@example.test",
+			Evidence: []verify.Evidence{{
+				Signers: []key.Fingerprint{{1, 2}}, PredicateType: "https://example.test/p",
+				Identity: &keyless.Signer{Subject: "dev@example.test", Issuer: "https://issuer.test", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+			}},
+		}),
+		"blob-signed": BlobSigned{File: "app.tar.gz", Digest: digest("app").String(), Bundle: "app.json", Signer: digest("key").String()},
 	}
 }
 
@@ -207,7 +222,7 @@ func TestKinds(t *testing.T) {
 		}
 		types[doc.kind()] = reflect.TypeOf(doc)
 	}
-	want := []string{"checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "receipts", "repairs", "sealed", "validation", "verdicts", "version"}
+	want := []string{"blob-signed", "blob-verdict", "checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "receipts", "repairs", "sealed", "trust", "validation", "verdicts", "version"}
 	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}

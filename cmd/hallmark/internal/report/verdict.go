@@ -3,11 +3,14 @@ package report
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // Verdicts is the answer of verify.
@@ -112,12 +115,39 @@ type Evidence struct {
 	Kind          string            `json:"kind"`
 	Digest        string            `json:"digest"`
 	Signers       []string          `json:"signers,omitempty"`
+	Identity      *Identity         `json:"identity,omitempty"`
 	PredicateType string            `json:"predicateType,omitempty"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
 	Places        []Place           `json:"places"`
 	// Countersignatures are those over the manifests that hold the entry, where a
 	// rule asks for them.
 	Countersignatures []Countersignatures `json:"countersignatures,omitempty"`
+}
+
+// Identity is whom the certificate names that a signature was made with.
+type Identity struct {
+	Subject     string `json:"subject"`
+	Issuer      string `json:"issuer"`
+	Certificate string `json:"certificate"`
+	// Time is the earliest time that a trusted clock tells, in RFC 3339.
+	Time string `json:"time"`
+}
+
+// newIdentity translates a verified signer, nil where there is none.
+func newIdentity(s *keyless.Signer) *Identity {
+	if s == nil {
+		return nil
+	}
+	return &Identity{
+		Subject: s.Subject, Issuer: s.Issuer, Certificate: fmt.Sprintf("sha256:%x", s.Certificate),
+		Time: s.Time.UTC().Format(time.RFC3339),
+	}
+}
+
+func (i *Identity) text(p *printer, indent string) {
+	if i != nil {
+		p.linef("%s  signed by %s (%s) at %s", indent, i.Subject, i.Issuer, i.Time)
+	}
 }
 
 // Countersignatures is the judgement on the signatures over one manifest that
@@ -174,7 +204,7 @@ func newEvidence(e verify.Evidence) Evidence {
 		Outcome: e.Outcome.String(), Reason: string(e.Reason), Detail: e.Detail,
 		Kind: string(e.Attachment.Kind), Digest: e.Attachment.Desc.Digest.String(),
 		PredicateType: e.PredicateType, Annotations: e.Annotations,
-		Places: places(e.Attachment.Places),
+		Places: places(e.Attachment.Places), Identity: newIdentity(e.Identity),
 	}
 	for _, id := range e.Signers {
 		out.Signers = append(out.Signers, "sha256:"+id.String())
@@ -228,6 +258,7 @@ func (e Evidence) text(p *printer, indent string) {
 	for _, s := range e.Signers {
 		p.linef("%s  signed by key %s", indent, short(s))
 	}
+	e.Identity.text(p, indent)
 	for _, k := range sortedKeys(e.Annotations) {
 		p.linef("%s  %s=%s", indent, k, e.Annotations[k])
 	}

@@ -15,6 +15,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -117,8 +118,8 @@ func (i *Issuer) Bad() (map[string]string, error) {
 	return bad, err
 }
 
-// ServeHTTP serves discovery, the key set, and /token, each below the path of an
-// issuer. Parameters of /token are claims; an empty one takes the claim away.
+// ServeHTTP serves discovery, the key set, /token and /actions, each below the path
+// of an issuer. Parameters of /token are claims; an empty one takes the claim away.
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, path := range []string{GitHub, GitLab, Email} {
 		switch r.URL.Path {
@@ -130,6 +131,8 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				"subject_types_supported":               []string{"public"},
 				"id_token_signing_alg_values_supported": []string{"ES256"},
 			})
+		case path + "/actions":
+			i.action(w, r, path)
 		case path + "/keys":
 			answer(w, map[string]any{"keys": []any{i.jwk()}})
 		case path + "/token":
@@ -152,6 +155,26 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.NotFound(w, r)
+}
+
+// RequestToken is what a job has to show at /actions, as a bearer token.
+const RequestToken = "sandbox-job"
+
+// action answers a job as the runner of GitHub does: with a token for the audience
+// that is asked for, to who shows the job's request token.
+func (i *Issuer) action(w http.ResponseWriter, r *http.Request, path string) {
+	if !strings.EqualFold(r.Header.Get("Authorization"), "Bearer "+RequestToken) {
+		http.Error(w, "no job of this runner", http.StatusUnauthorized)
+		return
+	}
+	c := i.Claims(path)
+	c["aud"] = r.URL.Query().Get("audience")
+	t, err := i.Sign(c)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	answer(w, map[string]any{"value": t, "count": len(t)})
 }
 
 func answer(w http.ResponseWriter, v any) {

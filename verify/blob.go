@@ -1,0 +1,294 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/hallmark-oci/hallmark/sign/bundle"
+	"github.com/hallmark-oci/hallmark/sign/dsse"
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/sign/payload"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
+)
+
+// A Blob is a file, or what is known of one by its digest alone.
+type Blob struct {
+	// Open reads the file from its beginning; nil where only the digest is known.
+	Open func() (io.ReadCloser, error)
+	// Hash is SHA-256, SHA-384 or SHA-512, and Sum the digest, where Open is nil.
+	Hash crypto.Hash
+	Sum  []byte
+}
+
+// BlobRule is the name of the check on a file.
+const BlobRule = "signature"
+
+// VerifyBlob judges a file by the Sigstore bundle that b yields, of size bytes. Any one
+// of the trusted keys and identities will do. Where the trust has a root, log entries
+// and timestamps are asked for with keys as well; without one a key is believed by itself.
+// The error is for a caller's mistake.
+func VerifyBlob(ctx context.Context, trust Trust, blob Blob, b io.Reader, size int64) (Check, error) {
+	who, err := trust.authorities(Rule{})
+	if err == nil && who.number() == 0 {
+		err = fmt.Errorf("no accepted key or identity: %w", ErrConfig)
+	}
+	if err != nil {
+		return Check{}, err
+	}
+	e := Evidence{Outcome: Reject}
+	if size > MaxBundle {
+		e.Reason, e.Detail = EntryLimit, fmt.Sprintf("a bundle of %d bytes, at most %d are read", size, MaxBundle)
+		return blobCheck(e), nil
+	}
+	parsed, err := bundle.Open(b, size)
+	if errors.Is(err, bundle.ErrMalformed) {
+		e.Reason, e.Detail = BundleMalformed, err.Error()
+		return blobCheck(e), nil
+	}
+	if err != nil {
+		return blobCheck(unreadable(e, err)), nil
+	}
+	defer parsed.Close()
+	j := &blobJudge{who: who, root: trust.Root, revoked: trust.Revoked, blob: blob, sums: make(map[crypto.Hash][]byte)}
+	if err := ctx.Err(); err != nil {
+		return blobCheck(unreadable(e, err)), nil
+	}
+	return blobCheck(j.judge(e, parsed)), nil
+}
+
+// blobCheck is the check that has the one piece of evidence.
+func blobCheck(e Evidence) Check {
+	return Check{Rule: BlobRule, Outcome: e.Outcome, Reason: e.Reason, Detail: e.Detail, Evidence: []Evidence{e}}
+}
+
+// A blobJudge judges one file.
+type blobJudge struct {
+	who     authorities
+	root    *keyless.Root
+	revoked Revocations
+	blob    Blob
+	sums    map[crypto.Hash][]byte
+}
+
+// errDigestOnly says that the digest that is given does not tell.
+var errDigestOnly = errors.New("it cannot be told from the digest that is given; name the file, or give its digest by the hash that was signed")
+
+// sum returns a digest of the file.
+func (j *blobJudge) sum(h crypto.Hash) ([]byte, error) {
+	if sum, ok := j.sums[h]; ok {
+		return sum, nil
+	}
+	if j.blob.Open == nil {
+		if h == j.blob.Hash {
+			return j.blob.Sum, nil
+		}
+		return nil, fmt.Errorf("the %v of the file is asked for: %w", h, errDigestOnly)
+	}
+	f, err := j.blob.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	sum, err := digest(h, f)
+	if err == nil {
+		j.sums[h] = sum
+	}
+	return sum, err
+}
+
+// judge judges what the bundle holds.
+func (j *blobJudge) judge(e Evidence, b *bundle.Bundle) Evidence {
+	m, err := keyless.FromBundle(b.MediaType, b.Material())
+	if err != nil {
+		return refused(e, err)
+	}
+	if b.Envelope() == nil {
+		return j.message(e, b, m)
+	}
+	text := b.Envelope()
+	env, err := dsse.Open(text, text.Size(), dsse.Options{MaxSize: MaxEnvelope})
+	if err != nil {
+		return unreadable(e, err)
+	}
+	defer env.Close()
+	signed, err := signedEnvelope(env)
+	if err != nil {
+		e.Reason, e.Detail = SignatureMalformed, err.Error()
+		return e
+	}
+	e, ok := j.signed(e, b, m, signed)
+	if !ok {
+		return e
+	}
+	return j.stated(e, env)
+}
+
+// message judges a signature over the file itself.
+func (j *blobJudge) message(e Evidence, b *bundle.Bundle, m keyless.Material) Evidence {
+	msg, err := keyless.ReadMessage(b.Message())
+	if err != nil {
+		return refused(e, err)
+	}
+	// What the bundle says of the digest is nobody's word, but the two must agree.
+	switch sum, err := j.sum(msg.Hash); {
+	case errors.Is(err, errDigestOnly):
+		e.Outcome, e.Reason, e.Detail = Undetermined, DigestOnly, err.Error()
+		return e
+	case err != nil:
+		return unreadable(e, err)
+	case !bytes.Equal(sum, msg.Sum):
+		e.Reason, e.Detail = DigestMismatch, fmt.Sprintf("the bundle is for the digest %x, the file has %x", msg.Sum, sum)
+		return e
+	}
+	signed := keyless.Signed{
+		Signature: msg.Signature, Sum: j.sum,
+		MadeBy: func(k *key.Public) error { return j.madeBy(k, msg) },
+	}
+	e, ok := j.signed(e, b, m, signed)
+	if ok {
+		e.Outcome, e.Reason = Accept, Accepted
+	}
+	return e
+}
+
+// madeBy judges the signature over the file, or over its digest where that is all.
+func (j *blobJudge) madeBy(k *key.Public, msg keyless.Message) error {
+	if j.blob.Open != nil {
+		f, err := j.blob.Open()
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return k.VerifyMessage(msg.Signature, f)
+	}
+	decided, err := k.VerifySum(msg.Signature, j.blob.Hash, j.blob.Sum)
+	if !decided && err != nil {
+		return fmt.Errorf("whether the signature holds: %w", errDigestOnly)
+	}
+	return err
+}
+
+// signed judges who made the signature and tells whether that one counts.
+func (j *blobJudge) signed(e Evidence, b *bundle.Bundle, m keyless.Material, s keyless.Signed) (Evidence, bool) {
+	if b.HasCertificate && len(j.who.identities) > 0 {
+		signer, err := j.who.root.Verify(m, s, j.who.identities, keyless.DefaultPolicy())
+		if err != nil {
+			return undecided(e, err), false
+		}
+		e.Identity = &signer
+		if j.revoked.signer(signer) {
+			return revoke(e, fmt.Sprintf("signed by %s, whose certificate or key is revoked", signer.Subject)), false
+		}
+		e.Detail = "signed by " + signer.Subject
+		return e, true
+	}
+	e.Reason, e.Detail = UntrustedKey, "no accepted key made this signature"
+	if b.HasCertificate {
+		e.Reason, e.Detail = CertificateMismatch, "the bundle comes with a certificate, and only keys are accepted"
+	} else if len(j.who.keys) == 0 {
+		e.Reason, e.Detail = CertificateMismatch, "the bundle comes without a certificate, and only identities are accepted"
+	}
+	for _, k := range j.who.keys {
+		if b.HasCertificate {
+			break
+		}
+		err := s.MadeBy(k)
+		if err == nil && j.root != nil {
+			_, err = j.root.VerifyKey(m, s, k, keyless.DefaultPolicy())
+		}
+		switch {
+		case errors.Is(err, key.ErrSignature):
+			continue
+		case err != nil:
+			return undecided(e, err), false
+		case j.revoked.keys[k.Fingerprint()]:
+			return revoke(e, fmt.Sprintf("signed by key %s, which is revoked", k.Fingerprint())), false
+		}
+		e.Signers, e.Reason, e.Detail = []key.Fingerprint{k.Fingerprint()}, "", "signed by an accepted key"
+		return e, true
+	}
+	return e, false
+}
+
+// undecided is refused, but for what the digest alone leaves open.
+func undecided(e Evidence, err error) Evidence {
+	if errors.Is(err, errDigestOnly) {
+		e.Outcome, e.Reason, e.Detail = Undetermined, DigestOnly, err.Error()
+		return e
+	}
+	return refused(e, err)
+}
+
+// stated judges what a statement with a good signature says of the file.
+func (j *blobJudge) stated(e Evidence, env *dsse.Envelope) Evidence {
+	if env.Type() != payload.MediaType {
+		e.Outcome, e.Reason, e.Detail = Reject, PayloadType, fmt.Sprintf("signed as %q, not as an in-toto statement", env.Type())
+		return e
+	}
+	h, err := payload.ReadHeader(env.Payload())
+	if errors.Is(err, payload.ErrMalformed) {
+		e.Outcome, e.Reason, e.Detail = Reject, PayloadMalformed, err.Error()
+		return e
+	}
+	if err != nil {
+		return unreadable(e, err)
+	}
+	e.PredicateType = h.PredicateType
+	for _, name := range []string{"sha512", "sha384", "sha256"} {
+		about := slices.ContainsFunc(h.Subjects, func(s payload.Subject) bool { return s.Digest[name] != "" })
+		if !about {
+			continue
+		}
+		sum, err := j.sum(hashNamed(name))
+		if errors.Is(err, errDigestOnly) {
+			continue
+		}
+		if err != nil {
+			return unreadable(e, err)
+		}
+		is := func(s payload.Subject) bool { return strings.EqualFold(s.Digest[name], hex.EncodeToString(sum)) }
+		if slices.ContainsFunc(h.Subjects, is) {
+			e.Outcome, e.Reason = Accept, Accepted
+			if e, err = j.revoked.document(e, h, env); err != nil {
+				return unreadable(e, err)
+			}
+			return e
+		}
+	}
+	e.Outcome, e.Reason, e.Detail = Reject, WrongSubject, "the statement is not about the file"
+	return e
+}
+
+// hashNamed returns the hash of a name that [ParseDigest] knows, 0 for another.
+func hashNamed(name string) crypto.Hash {
+	switch name {
+	case "sha256":
+		return crypto.SHA256
+	case "sha384":
+		return crypto.SHA384
+	case "sha512":
+		return crypto.SHA512
+	}
+	return 0
+}
+
+// ParseDigest reads "sha256:HEX", "sha384:HEX" or "sha512:HEX".
+func ParseDigest(text string) (Blob, error) {
+	name, digits, _ := strings.Cut(text, ":")
+	h := hashNamed(name)
+	if h == 0 {
+		return Blob{}, fmt.Errorf("digest %.100q is not of the form sha256:HEX, sha384:HEX or sha512:HEX", text)
+	}
+	sum, err := hex.DecodeString(digits)
+	if err != nil || len(sum) != h.Size() {
+		return Blob{}, fmt.Errorf("digest %.200q does not have %d hexadecimal digits", text, 2*h.Size())
+	}
+	return Blob{Hash: h, Sum: sum}, nil
+}

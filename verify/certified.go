@@ -1,0 +1,85 @@
+package verify
+
+import (
+	"crypto"
+	"fmt"
+	"io"
+
+	"github.com/hallmark-oci/hallmark/sign/bundle"
+	"github.com/hallmark-oci/hallmark/sign/dsse"
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
+)
+
+// evidenceOf is what came with an envelope.
+type evidenceOf struct {
+	keyless.Material
+	// stamped reads what timestamps are over; nil where it is the signature.
+	stamped func() (io.Reader, error)
+}
+
+// cameWith returns how to read what a bundle holds beside its envelope; nil where it
+// names no certificate, or no identity counts.
+func (j *judge) cameWith(b *bundle.Bundle) func() (evidenceOf, error) {
+	if !b.HasCertificate || len(j.who.identities) == 0 {
+		return nil
+	}
+	return func() (evidenceOf, error) {
+		m, err := keyless.FromBundle(b.MediaType, b.Material())
+		return evidenceOf{Material: m}, err
+	}
+}
+
+// certifiedEnvelope judges an envelope by what came with it.
+func (j *judge) certifiedEnvelope(e Evidence, env *dsse.Envelope, came func() (evidenceOf, error)) (Evidence, bool) {
+	with, err := came()
+	if err == nil {
+		err = keyless.Wanted(with.Material, j.who.identities)
+	}
+	if err != nil {
+		return refused(e, err), false
+	}
+	signed, err := signedEnvelope(env)
+	if err != nil {
+		e.Outcome, e.Reason, e.Detail = Reject, SignatureMalformed, err.Error()
+		return e, false
+	}
+	signed.Stamped = with.stamped
+	return j.identified(e, with.Material, signed)
+}
+
+// signedEnvelope is the one signature of an envelope. A log holds one, so that nobody
+// could tell of a second one when it was made.
+func signedEnvelope(env *dsse.Envelope) (keyless.Signed, error) {
+	signatures := env.Signatures()
+	if len(signatures) != 1 {
+		return keyless.Signed{}, fmt.Errorf("an envelope with %d signatures, and logs and timestamps speak of one", len(signatures))
+	}
+	sig := signatures[0].Sig
+	return keyless.Signed{
+		Signature: sig,
+		MadeBy: func(k *key.Public) error {
+			sum, err := env.Sum()
+			if err != nil {
+				return err
+			}
+			decided, err := k.VerifyDigest(sig, sum)
+			if !decided {
+				err = k.VerifyMessage(sig, env.PAE())
+			}
+			return err
+		},
+		Sum:     func(h crypto.Hash) ([]byte, error) { return digest(h, env.PAE()) },
+		Payload: func() ([]byte, error) { return digest(crypto.SHA256, env.Payload()) },
+	}, nil
+}
+
+// digest reads r to its end.
+func digest(h crypto.Hash, r io.Reader) ([]byte, error) {
+	if !h.Available() {
+		return nil, fmt.Errorf("hash %v is not known", h)
+	}
+	sum := h.New()
+	_, err := io.Copy(sum, r)
+	return sum.Sum(nil), err
+}

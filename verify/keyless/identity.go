@@ -1,0 +1,120 @@
+package keyless
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+)
+
+// An Identity is somebody whose certificates count: exactly one of Subject and
+// SubjectPattern is set, and exactly one of Issuer and IssuerPattern. Patterns are
+// regular expressions (RE2) for the whole text: "foo" is not found in "xfoox".
+// Made by [NewIdentity]; the zero value matches nobody.
+type Identity struct {
+	Names
+	subject, issuer *regexp.Regexp
+}
+
+// Names are what an [Identity] is made from.
+type Names struct {
+	Subject, SubjectPattern string
+	Issuer, IssuerPattern   string
+	// Workflow asks for what GitHub Actions says of the run; empty members ask nothing.
+	Workflow Workflow
+}
+
+// Workflow is what a certificate for a run of GitHub Actions says of it.
+type Workflow struct{ Ref, Repository, SHA, Trigger, Name string }
+
+// NewIdentity checks the names and returns the identity. A subject without issuer
+// is nobody: every issuer may vouch for every name.
+func NewIdentity(n Names) (Identity, error) {
+	id := Identity{Names: n}
+	var err error
+	if id.subject, err = pattern("subject", n.Subject, n.SubjectPattern); err != nil {
+		return Identity{}, err
+	}
+	id.issuer, err = pattern("issuer", n.Issuer, n.IssuerPattern)
+	return id, err
+}
+
+// pattern compiles the pattern, nil for an exact text.
+func pattern(what, exact, expr string) (*regexp.Regexp, error) {
+	switch {
+	case exact == "" && expr == "":
+		return nil, fmt.Errorf("an identity without %s", what)
+	case exact != "" && expr != "":
+		return nil, fmt.Errorf("an identity with both the %s %q and the pattern %q", what, exact, expr)
+	case expr == "":
+		return nil, nil
+	case len(expr) > maxPattern:
+		return nil, fmt.Errorf("a pattern of %d bytes, at most %d are read", len(expr), maxPattern)
+	}
+	// Alone first: what is no expression by itself must not become one in brackets.
+	if _, err := regexp.Compile(expr); err != nil {
+		return nil, fmt.Errorf("the %s: %w", what, err)
+	}
+	return regexp.Compile(`\A(?:` + expr + `)\z`)
+}
+
+// Exact reports whether the identity is one authority and no more.
+func (id Identity) Exact() bool { return id.Subject != "" && id.Issuer != "" }
+
+// String names the identity for messages.
+func (id Identity) String() string {
+	s, i := fmt.Sprintf("%q", id.Subject), fmt.Sprintf("%q", id.Issuer)
+	if id.Subject == "" {
+		s = "/" + id.SubjectPattern + "/"
+	}
+	if id.Issuer == "" {
+		i = "/" + id.IssuerPattern + "/"
+	}
+	return s + " by " + i
+}
+
+// match tells why the signer is not the identity, nil when it is.
+func (id Identity) match(s Signer, ext certificate.Extensions) error {
+	fits := func(re *regexp.Regexp, exact, text string) bool {
+		if re != nil {
+			return re.MatchString(text)
+		}
+		return exact != "" && exact == text
+	}
+	switch {
+	case !fits(id.subject, id.Subject, s.Subject):
+		return fmt.Errorf("the certificate is for %q", s.Subject)
+	case !fits(id.issuer, id.Issuer, s.Issuer):
+		return fmt.Errorf("the certificate is for %q, but %q vouches for it", s.Subject, s.Issuer)
+	}
+	w := id.Workflow
+	for _, c := range []struct{ what, want, got string }{
+		{"ref", w.Ref, ext.GithubWorkflowRef},
+		{"repository", w.Repository, ext.GithubWorkflowRepository},
+		{"commit", w.SHA, ext.GithubWorkflowSHA},
+		{"trigger", w.Trigger, ext.GithubWorkflowTrigger},
+		{"name", w.Name, ext.GithubWorkflowName},
+	} {
+		if c.want != "" && c.want != c.got {
+			return fmt.Errorf("the certificate is for %q, but the %s of the GitHub workflow is %q, not %q", s.Subject, c.what, c.got, c.want)
+		}
+	}
+	return nil
+}
+
+// matches refuses a certificate that is of none of the identities.
+func matches(wanted []Identity, s Signer, leaf *x509.Certificate) error {
+	ext, err := certificate.ParseExtensions(leaf.Extensions)
+	if err != nil {
+		return refuse(CertificateMalformed, "the extensions of the certificate: %v", err)
+	}
+	why := errors.New("no identity is accepted")
+	for _, id := range wanted {
+		if why = id.match(s, ext); why == nil {
+			return nil
+		}
+	}
+	return refuse(NotWanted, "%v", why)
+}

@@ -1,0 +1,23 @@
+package keyless
+
+// Limits on what is judged. They are applied before memory is taken.
+const (
+	// MaxRoot is the size of the largest trusted root, in bytes.
+	MaxRoot = 4 << 20
+	// MaxMaterial is the size of the largest verification material of a bundle, and
+	// of the largest annotation, in bytes.
+	MaxMaterial = 4 << 20
+	// maxEntries and maxTimestamps bound what one signature may bring: each is work.
+	maxEntries    = 32
+	maxTimestamps = 32
+	// maxCertificate and maxTimestamp are sizes in bytes.
+	maxCertificate = 64 << 10
+	maxTimestamp   = 64 << 10
+	// maxProof is the number of hashes of the longest inclusion proof: a log has no
+	// more entries than 64 bits can number.
+	maxProof = 64
+	// maxPattern is the size of the longest regular expression, in bytes.
+	maxPattern = 4 << 10
+	// maxAuthorities bounds the authorities of each sort in one root.
+	maxAuthorities = 256
+)
