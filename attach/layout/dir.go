@@ -1,7 +1,6 @@
 package layout
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -92,14 +91,22 @@ func (d *dir) read(name string, limit int64) ([]byte, error) {
 	if size > limit {
 		return nil, d.tooLarge(name, limit)
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // never to be grown, unless the file is
-	if _, err := buf.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
+	raw := make([]byte, size+1) // one piece, and one byte for a file that grows
+	n, err := io.ReadFull(f, raw)
+	switch {
+	case err == nil: // another took its place since it was looked at
+		more, err := io.ReadAll(io.LimitReader(f, limit-size))
+		if err != nil {
+			return nil, d.wrap("read", name, err)
+		}
+		if raw = append(raw, more...); int64(len(raw)) > limit {
+			return nil, d.tooLarge(name, limit)
+		}
+		return raw, nil
+	case err != io.EOF && err != io.ErrUnexpectedEOF:
 		return nil, d.wrap("read", name, err)
 	}
-	if int64(buf.Len()) > limit {
-		return nil, d.tooLarge(name, limit)
-	}
-	return buf.Bytes(), nil
+	return raw[:n:n], nil
 }
 
 func (d *dir) tooLarge(name string, limit int64) error {

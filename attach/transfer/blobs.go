@@ -39,7 +39,8 @@ func (c *copier) sendBlobs(ctx context.Context, o *object, to Carrier) error {
 	var g errgroup.Group
 	g.SetLimit(requests)
 	var failed atomic.Bool
-	for _, d := range o.parts.blobs {
+	for _, p := range o.parts.blobs {
+		d := p.desc()
 		if failed.Load() {
 			break
 		}
@@ -122,7 +123,7 @@ func body(ctx context.Context, d v1.Descriptor, from journal.Medium) attach.Body
 		if rc, err = attach.Check(rc, d); err != nil {
 			return nil, err
 		}
-		return &careful{rc: rc}, nil
+		return &careful{rc: rc, size: int(min(heldBack, d.Size+1))}, nil
 	}}
 }
 
@@ -131,6 +132,7 @@ func body(ctx context.Context, d v1.Descriptor, from journal.Medium) attach.Body
 // at a registry that does not look.
 type careful struct {
 	rc     io.ReadCloser
+	size   int    // of a piece: a small blob and its end are one
 	held   []byte // what may be handed out
 	next   []byte // what was read behind it
 	pieces [2][]byte
@@ -138,7 +140,7 @@ type careful struct {
 	err    error
 }
 
-// heldBack is the size of a piece, in bytes.
+// heldBack is the size of a piece at most, in bytes.
 const heldBack = 32 << 10
 
 // Read implements io.Reader.
@@ -146,7 +148,7 @@ func (c *careful) Read(p []byte) (int, error) {
 	for len(c.held) == 0 && c.err == nil {
 		c.turn = 1 - c.turn
 		if c.pieces[c.turn] == nil {
-			c.pieces[c.turn] = make([]byte, heldBack)
+			c.pieces[c.turn] = make([]byte, c.size)
 		}
 		piece := c.pieces[c.turn]
 		var n int
@@ -225,7 +227,8 @@ func (c *copier) putManifest(ctx context.Context, o *object, to Carrier, ref str
 func (c *copier) mountedFor(o *object, to Carrier) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, d := range o.parts.blobs {
+	for _, p := range o.parts.blobs {
+		d := p.desc()
 		if u := c.blobs[blobKey{o.from, to, d.Digest, d.Size}]; u != nil && u.mounted {
 			return true
 		}
@@ -235,7 +238,8 @@ func (c *copier) mountedFor(o *object, to Carrier) bool {
 
 // sendMounted sends the blobs of the object that are said to have been mounted.
 func (c *copier) sendMounted(ctx context.Context, o *object, to Carrier) error {
-	for _, d := range o.parts.blobs {
+	for _, p := range o.parts.blobs {
+		d := p.desc()
 		if err := to.SendBlob(ctx, body(ctx, d, o.from)); err != nil {
 			return fmt.Errorf("blob %s: %w", d.Digest, err)
 		}

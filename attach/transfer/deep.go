@@ -139,7 +139,8 @@ func (c *copier) toRead() map[blobKey]bool {
 		if o.broken != nil || !o.image && !c.expected[o] && !c.stood[o] || o.image && !c.options.image() {
 			continue
 		}
-		for _, d := range o.parts.blobs {
+		for _, p := range o.parts.blobs {
+			d := p.desc()
 			key := blobKey{to: to, digest: d.Digest, size: d.Size}
 			all[key] = all[key] || o.image
 		}

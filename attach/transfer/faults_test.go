@@ -315,7 +315,7 @@ func TestCareful(t *testing.T) {
 		read := func(raw []byte) (int, error) {
 			rc, err := attach.Check(io.NopCloser(iotest.OneByteReader(bytes.NewReader(raw))), d)
 			must(t, err)
-			got, err := io.ReadAll(&careful{rc: rc})
+			got, err := io.ReadAll(&careful{rc: rc, size: heldBack})
 			if !bytes.HasPrefix(raw, got) {
 				t.Errorf("%d bytes: others came", size)
 			}

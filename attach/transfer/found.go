@@ -13,7 +13,7 @@ import (
 )
 
 // tagged returns what is kept under a tag that begins with the digest of the subject.
-func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string, guessed bool, gone *journal.Graves) []found {
+func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string, guessed bool, gone *journal.Graves) []*found {
 	role, kind := journal.RoleOf(subject, tag)
 	switch {
 	case role == journal.NoRole, role == journal.Tombstone, role == journal.List && w.noLists,
@@ -39,11 +39,11 @@ func (w *walker) tagged(ctx context.Context, subject v1.Hash, tag string, guesse
 	case role == journal.List:
 		return w.fallback(ctx, subject, tag, m, gone)
 	}
-	return []found{w.found(m, w.attachments, false, &hang{subject: subject, kind: kind, role: role, tag: tag})}
+	return []*found{w.found(m, w.attachments, false, &hang{subject: subject, kind: kind, role: role, tag: tag})}
 }
 
 // fallback returns what the list of referrers under a tag names.
-func (w *walker) fallback(ctx context.Context, subject v1.Hash, tag string, m attach.Manifest, gone *journal.Graves) []found {
+func (w *walker) fallback(ctx context.Context, subject v1.Hash, tag string, m attach.Manifest, gone *journal.Graves) []*found {
 	list, err := attach.ParseReferrers(m.Raw, attach.MaxReferrers)
 	if err != nil {
 		w.problem("the list of referrers "+tag, err)
@@ -56,7 +56,7 @@ func (w *walker) fallback(ctx context.Context, subject v1.Hash, tag string, m at
 }
 
 // shownBy returns what the views among the manifests show.
-func shownBy(tagged []found) journal.Shown {
+func shownBy(tagged []*found) journal.Shown {
 	shown := make(journal.Shown)
 	for _, f := range tagged {
 		if f.hang.role == journal.View {
@@ -106,9 +106,9 @@ func (o *object) passing() bool {
 
 // listed reads the manifests of a list of referrers. A journal entry whose digest is
 // that of what a view shows, written as a journal entry, need not be read.
-func (w *walker) listed(ctx context.Context, on v1.Descriptor, list []v1.Descriptor, gone *journal.Graves, shown journal.Shown) []found {
+func (w *walker) listed(ctx context.Context, on v1.Descriptor, list []v1.Descriptor, gone *journal.Graves, shown journal.Shown) []*found {
 	subject := on.Digest
-	all, _ := each(list, func(d v1.Descriptor) ([]found, error) {
+	all, _ := each(list, func(d v1.Descriptor) ([]*found, error) {
 		kind, isRecord := journal.RecordKind(d)
 		if !isRecord {
 			kind = attach.Artifact
@@ -131,7 +131,7 @@ func (w *walker) listed(ctx context.Context, on v1.Descriptor, list []v1.Descrip
 			w.mu.Lock()
 			w.tree.native = w.tree.native || h.role == journal.Entry
 			w.mu.Unlock()
-			return []found{w.found(m, w.attachments, false, h)}, nil
+			return []*found{w.found(m, w.attachments, false, h)}, nil
 		}
 		return nil, nil
 	})

@@ -26,14 +26,19 @@ type found struct {
 	bad     error // why it does not hold what it should
 }
 
-// weightOf is about how many bytes a descriptor takes, beside its annotations.
-const weightOf = 256
+// About how many bytes are taken by an entry beside its annotations, by a part of a
+// manifest, and by the manifest itself.
+const (
+	weightOf     = 256
+	partWeight   = 96
+	objectWeight = 1024
+)
 
 // found parses a manifest that was read.
-func (w *walker) found(m attach.Manifest, from journal.Medium, image bool, h *hang) found {
-	f := found{desc: m.Desc, from: from, image: image, hang: h}
+func (w *walker) found(m attach.Manifest, from journal.Medium, image bool, h *hang) *found {
+	f := &found{desc: m.Desc, from: from, image: image, hang: h}
 	f.parts, f.broken = partsOf(m.Raw)
-	weight := weightOf * (1 + len(f.parts.blobs) + len(f.parts.manifests))
+	weight := objectWeight + partWeight*(len(f.parts.blobs)+len(f.parts.manifests))
 	if h != nil {
 		f.entries, f.record, f.bad = w.entriesOf(m, *h)
 		for _, e := range f.entries {

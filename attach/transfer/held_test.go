@@ -62,7 +62,7 @@ func (m wide) Manifest(_ context.Context, ref string) (attach.Manifest, error) {
 func TestTooMuchHangs(t *testing.T) {
 	raw := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[]}`)
 	root := attach.Manifest{Raw: raw, Desc: v1.Descriptor{MediaType: types.OCIManifestSchema1, Size: int64(len(raw)), Digest: attach.DigestOf(raw)}}
-	for number, limit := range map[int]bool{20: false, maxHeld/(weightOf*attach.MaxEntries) + 1: true} {
+	for number, limit := range map[int]bool{20: false, maxHeld/(partWeight*attach.MaxEntries) + 1: true} {
 		m := newWide(root, number)
 		tree, err := newWalker("wide", m, m, attach.Kinds()).walk(t.Context(), root)
 		if errors.Is(err, attach.ErrLimit) != limit || !limit && len(tree.objects) != number+1 {

@@ -130,7 +130,8 @@ func allBlobs(t *testing.T, src, dst Place, st stock) {
 	must(t, err)
 	to, _ := dst.Media()
 	for _, o := range tree.objects {
-		for _, d := range o.parts.blobs {
+		for _, p := range o.parts.blobs {
+			d := p.desc()
 			if err := readBlob(t.Context(), to, v1.Descriptor{Digest: d.Digest, Size: d.Size}); err != nil {
 				t.Errorf("blob %s of %s: %v", d.Digest, o.desc.Digest, err)
 			}

@@ -9,11 +9,14 @@ const (
 	maxLevels = 32
 	// maxKept is how many bytes of manifests are kept between reading and
 	// writing them. The others are read twice.
-	maxKept = 16 << 20
+	maxKept = 2 << 20
 	// maxHeld is how many bytes, about, are held of what manifests say, beside
-	// those that are kept: descriptors, entries, lists of referrers, and what went
-	// wrong. An image with more is refused with [attach.ErrLimit].
-	maxHeld = 48 << 20
+	// those that are kept: descriptors, entries, lists of referrers. An image with
+	// more is refused with [attach.ErrLimit].
+	maxHeld = 12 << 20
+	// maxTold is how many bytes, about, are held to tell what went wrong: ten thousand
+	// entries that somebody forged keep no image from being moved.
+	maxTold = 24 << 20
 	// requests is how many requests, and blobs, are under way at once.
 	requests = 8
 )

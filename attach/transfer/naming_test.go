@@ -90,10 +90,10 @@ func TestPackAgain(t *testing.T) {
 				content = io.MultiReader(bytes.NewReader(part), iotest.ErrReader(errors.New("connection reset")))
 			}
 			rc, err := attach.Check(io.NopCloser(content), d)
-			return &careful{rc: rc}, err
+			return &careful{rc: rc, size: heldBack}, err
 		}
 		var archive bytes.Buffer
-		err := writeChecked(t.Context(), tar.NewWriter(&archive), "x", d, open)
+		err := NewPacker(Options{}).writeChecked(t.Context(), tar.NewWriter(&archive), "x", d, open)
 		if wrong != errors.Is(err, attach.ErrDigest) || !wrong && err != nil || tries != 2 {
 			t.Errorf("wrong %v: %v, after %d tries", wrong, err, tries)
 		}

@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/attach/journal"
 )
 
 // ErrTagTaken says that two images of one archive would have one tag.
@@ -27,21 +26,29 @@ var ErrTagTaken = errors.New("two images would have one tag")
 type Packer struct {
 	options Options
 	entries map[string]v1.Descriptor // of index.json, by tag, or by digest where there is none
-	blobs   map[v1.Hash]packed
+	blobs   map[[32]byte]packed
 	results []Result
+	buffer  []byte // for what goes into the archive
 }
 
-// A packed is one blob of an archive, a manifest or content.
+// A packed is one blob of an archive: a part of the object, or its manifest where at
+// is below zero.
 type packed struct {
-	desc     v1.Descriptor
-	manifest bool
-	raw      []byte // of a manifest, where it was kept
-	from     journal.Medium
+	object *object
+	at     int
+}
+
+// desc returns the descriptor of the blob.
+func (b packed) desc() v1.Descriptor {
+	if b.at < 0 {
+		return b.object.desc
+	}
+	return b.object.parts.blobs[b.at].desc()
 }
 
 // NewPacker returns a packer of nothing.
 func NewPacker(o Options) *Packer {
-	return &Packer{options: o, entries: make(map[string]v1.Descriptor), blobs: make(map[v1.Hash]packed)}
+	return &Packer{options: o, entries: make(map[string]v1.Descriptor), blobs: make(map[[32]byte]packed), buffer: make([]byte, 64<<10)}
 }
 
 // Add reads all manifests of the subject and of what hangs from it, and gives the
@@ -83,6 +90,7 @@ func (p *Packer) Add(ctx context.Context, src Place, subject attach.Subject, tag
 		for k := range o.keys() {
 			keys[k] = true
 		}
+		o.hangs, o.entries = nil, nil // the blobs are all that is needed of it from now on
 	}
 	r.Attachments = len(keys)
 	p.results = append(p.results, r)
@@ -101,7 +109,7 @@ func (p *Packer) take(o *object, r *Result) error {
 		}
 		r.Objects = append(r.Objects, Object{Kind: string(h.kind), Desc: o.desc, Subject: h.subject, Tag: h.tag, State: Sent})
 	}
-	if len(o.hangs) == 0 {
+	if len(o.hangs) == 0 || o.image {
 		kind, tag := string(attach.Artifact), ""
 		if o.image {
 			kind = "image"
@@ -111,12 +119,12 @@ func (p *Packer) take(o *object, r *Result) error {
 		}
 		r.Objects = append(r.Objects, Object{Kind: kind, Desc: o.desc, Tag: tag, State: Sent})
 	}
-	p.blobs[o.desc.Digest] = packed{desc: o.desc, manifest: true, raw: o.raw, from: o.from}
-	for _, d := range o.parts.blobs {
-		if _, there := p.blobs[d.Digest]; !there {
-			p.blobs[d.Digest] = packed{desc: d, from: o.from}
+	p.blobs[plain(o.desc).sum] = packed{o, -1}
+	for i, d := range o.parts.blobs {
+		if _, there := p.blobs[d.sum]; !there {
+			p.blobs[d.sum] = packed{o, i}
 			r.Blobs++
-			r.Bytes += d.Size
+			r.Bytes += d.size
 		}
 	}
 	return nil
@@ -160,21 +168,21 @@ func (p *Packer) Write(ctx context.Context, w io.Writer) ([]Result, error) {
 		raw  []byte
 	}{{"oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`)}, {"index.json", index}}
 	for _, f := range files {
-		if err := member(t, f.name, int64(len(f.raw)), bytes.NewReader(f.raw)); err != nil {
+		if err := p.member(t, f.name, int64(len(f.raw)), bytes.NewReader(f.raw)); err != nil {
 			return nil, err
 		}
 	}
-	blobs := make([]packed, 0, len(p.blobs))
-	for _, b := range p.blobs {
-		blobs = append(blobs, b)
+	sums := make([][32]byte, 0, len(p.blobs))
+	for s := range p.blobs {
+		sums = append(sums, s)
 	}
-	slices.SortFunc(blobs, func(a, b packed) int { return strings.Compare(a.desc.Digest.Hex, b.desc.Digest.Hex) })
+	slices.SortFunc(sums, func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) })
 	if p.options.Planned != nil {
-		p.options.Planned(len(blobs))
+		p.options.Planned(len(sums))
 	}
-	for _, b := range blobs {
-		if err := p.writeBlob(ctx, t, b); err != nil {
-			return nil, fmt.Errorf("pack %s: %w", b.desc.Digest, err)
+	for _, s := range sums {
+		if err := p.writeBlob(ctx, t, p.blobs[s]); err != nil {
+			return nil, fmt.Errorf("pack sha256:%x: %w", s, err)
 		}
 		if p.options.Step != nil {
 			p.options.Step()
@@ -213,32 +221,33 @@ func (p *Packer) index() ([]byte, error) {
 // writeBlob copies a blob into the archive. A connection that breaks is made anew,
 // and what came already is read past, still under one digest.
 func (p *Packer) writeBlob(ctx context.Context, t *tar.Writer, b packed) error {
-	open := body(ctx, b.desc, b.from).Open
-	if b.manifest {
+	d, o := b.desc(), b.object
+	open := body(ctx, d, o.from).Open
+	if b.at < 0 {
 		open = func() (io.ReadCloser, error) {
-			raw := b.raw
+			raw := o.raw
 			if raw == nil {
-				m, err := b.from.Manifest(ctx, b.desc.Digest.String())
+				m, err := o.from.Manifest(ctx, d.Digest.String())
 				if err != nil {
 					return nil, err
 				}
 				raw = m.Raw
 			}
-			return attach.Check(io.NopCloser(bytes.NewReader(raw)), b.desc)
+			return attach.Check(io.NopCloser(bytes.NewReader(raw)), d)
 		}
 	}
-	return writeChecked(ctx, t, "blobs/sha256/"+b.desc.Digest.Hex, b.desc, open)
+	return p.writeChecked(ctx, t, "blobs/sha256/"+d.Digest.Hex, d, open)
 }
 
 // writeChecked writes a file of the archive. What comes of several connections is
 // checked together: each of them alone may be well, and the first part of another.
-func writeChecked(ctx context.Context, t *tar.Writer, name string, d v1.Descriptor, open func() (io.ReadCloser, error)) error {
+func (p *Packer) writeChecked(ctx context.Context, t *tar.Writer, name string, d v1.Descriptor, open func() (io.ReadCloser, error)) error {
 	rc, err := attach.Check(&again{ctx: ctx, open: open}, d)
 	if err != nil {
 		return err
 	}
 	defer rc.Close()
-	return member(t, name, d.Size, rc)
+	return p.member(t, name, d.Size, rc)
 }
 
 // maxAgain is how often a blob is opened anew.
@@ -295,11 +304,11 @@ func (a *again) Close() error {
 
 // member writes one file of the archive, with nothing in its header that another
 // run would make otherwise.
-func member(t *tar.Writer, name string, size int64, r io.Reader) error {
+func (p *Packer) member(t *tar.Writer, name string, size int64, r io.Reader) error {
 	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, Format: tar.FormatPAX}); err != nil {
 		return err
 	}
-	n, err := io.Copy(t, r)
+	n, err := io.CopyBuffer(t, r, p.buffer)
 	if err == nil && n != size {
 		err = fmt.Errorf("%s: %d of %d bytes: %w", name, n, size, io.ErrUnexpectedEOF)
 	}

@@ -208,8 +208,8 @@ func (c *copier) inOrder(ctx context.Context, objects []*object, f func(context.
 			return nil
 		}
 		done[o] = true
-		for _, d := range o.parts.manifests {
-			if err := visit(c.source.by[d.Digest]); err != nil {
+		for _, p := range o.parts.manifests {
+			if err := visit(c.source.by[p.desc().Digest]); err != nil {
 				return err
 			}
 		}

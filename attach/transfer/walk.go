@@ -87,8 +87,10 @@ type walker struct {
 	noAPI  bool                    // no referrers API is there
 	kept   int                     // bytes of manifests that were read
 	held   int                     // about how many bytes are held beside them
+	told   int                     // about how many bytes the problems take
 	stop   context.CancelCauseFunc // ends the walk that holds too much
 	failed map[string]bool         // what was said already
+	asked  map[v1.Hash]bool        // what an index lists, and whether one of images did
 }
 
 func newWalker(repo string, images, attachments journal.Medium, kinds []attach.Kind) *walker {
@@ -97,6 +99,7 @@ func newWalker(repo string, images, attachments journal.Medium, kinds []attach.K
 		tree:   &tree{by: make(map[v1.Hash]*object), lists: make(map[v1.Hash]attach.Manifest), graves: make(map[v1.Hash]*journal.Graves)},
 		slots:  make(chan struct{}, requests),
 		failed: make(map[string]bool),
+		asked:  make(map[v1.Hash]bool),
 		stop:   func(error) {},
 	}
 }
@@ -110,7 +113,7 @@ func (w *walker) walk(ctx context.Context, root attach.Manifest) (*tree, error) 
 	if len(w.kinds) > 0 {
 		w.listTags(ctx)
 	}
-	level, err := w.add(ctx, 0, []found{w.found(root, w.images, true, nil)})
+	level, err := w.add(ctx, 0, []*found{w.found(root, w.images, true, nil)})
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +122,7 @@ func (w *walker) walk(ctx context.Context, root attach.Manifest) (*tree, error) 
 		if n == maxLevels {
 			return nil, fmt.Errorf("manifests refer to each other over more than %d levels: %w", maxLevels, attach.ErrLimit)
 		}
-		all, err := each(level, func(o *object) ([]found, error) { return w.expand(ctx, o) })
+		all, err := each(level, func(o *object) ([]*found, error) { return w.expand(ctx, o) })
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, cause
 		}
@@ -134,7 +137,7 @@ func (w *walker) walk(ctx context.Context, root attach.Manifest) (*tree, error) 
 }
 
 // add notes manifests and returns those that are new.
-func (w *walker) add(ctx context.Context, level int, all []found) ([]*object, error) {
+func (w *walker) add(ctx context.Context, level int, all []*found) ([]*object, error) {
 	var fresh []*object
 	for _, f := range all {
 		o := w.tree.by[f.desc.Digest]
@@ -144,7 +147,7 @@ func (w *walker) add(ctx context.Context, level int, all []found) ([]*object, er
 			}
 			o = &object{
 				desc: f.desc, raw: f.raw, from: f.from, level: level,
-				parts: f.parts, broken: f.broken, entries: make(map[v1.Hash][]cosign.Entry),
+				parts: f.parts, broken: f.broken,
 			}
 			if o.broken != nil && f.image {
 				return nil, fmt.Errorf("manifest %s: %w", o.desc.Digest, o.broken)
@@ -162,7 +165,7 @@ func (w *walker) add(ctx context.Context, level int, all []found) ([]*object, er
 }
 
 // open notes how the object hangs, and what entries it holds.
-func (w *walker) open(o *object, f found) {
+func (w *walker) open(o *object, f *found) {
 	h := *f.hang
 	o.hangs = append(o.hangs, h)
 	entries, err := f.entries, f.bad
@@ -183,6 +186,9 @@ func (w *walker) open(o *object, f found) {
 			w.problem("an entry of "+what, e.Err)
 			continue
 		}
+		if o.entries == nil {
+			o.entries = make(map[v1.Hash][]cosign.Entry)
+		}
 		o.entries[h.subject] = append(o.entries[h.subject], e)
 	}
 }
@@ -194,8 +200,8 @@ func (o *object) tellConfig(entries []cosign.Entry) {
 		return
 	}
 	_, config, err := cosign.Image{Entries: entries}.Encode()
-	if err == nil && attach.DigestOf(config) == o.parts.blobs[0].Digest {
-		o.parts.blobs[0].Data = config
+	if err == nil && attach.DigestOf(config) == o.parts.blobs[0].desc().Digest {
+		o.parts.blobs[0].data = config
 	}
 }
 
@@ -207,8 +213,8 @@ func (w *walker) problem(what string, err error) {
 	if text := p.String(); !w.failed[text] {
 		w.failed[text] = true
 		w.tree.problems = append(w.tree.problems, p)
-		if w.held += 2*len(text) + weightOf; w.held > maxHeld {
-			w.stop(fmt.Errorf("what cannot be read of it takes more than %d bytes to tell: %w", maxHeld, attach.ErrLimit))
+		if w.told += 2*len(text) + weightOf; w.told > maxTold {
+			w.stop(fmt.Errorf("what cannot be read of it takes more than %d bytes to tell: %w", maxTold, attach.ErrLimit))
 		}
 	}
 }
@@ -268,8 +274,12 @@ func (w *walker) tagsOf(ctx context.Context, o *object) (tags []string, guessed 
 }
 
 // expand returns what the object lists and what hangs from it.
-func (w *walker) expand(ctx context.Context, o *object) ([]found, error) {
-	all, err := each(o.parts.manifests, func(d v1.Descriptor) ([]found, error) {
+func (w *walker) expand(ctx context.Context, o *object) ([]*found, error) {
+	all, err := each(o.parts.manifests, func(p part) ([]*found, error) {
+		d := p.desc()
+		if w.askedFor(d.Digest, o.image) {
+			return nil, nil
+		}
 		m, err := w.child(ctx, o, d)
 		switch {
 		case err != nil && (o.image || ctx.Err() != nil):
@@ -278,7 +288,7 @@ func (w *walker) expand(ctx context.Context, o *object) ([]found, error) {
 			w.problem(fmt.Sprintf("the manifest %s of the index %s", d.Digest, o.desc.Digest), err)
 			return nil, nil
 		}
-		return []found{w.found(m, o.from, o.image, nil)}, nil
+		return []*found{w.found(m, o.from, o.image, nil)}, nil
 	})
 	if err != nil || len(w.kinds) == 0 {
 		return all, err
@@ -287,7 +297,7 @@ func (w *walker) expand(ctx context.Context, o *object) ([]found, error) {
 	tags, guessed := w.tagsOf(ctx, o)
 	list := w.referring(ctx, o)
 	gone := w.graves(ctx, subject, tags, list)
-	tagged, err := each(tags, func(tag string) ([]found, error) {
+	tagged, err := each(tags, func(tag string) ([]*found, error) {
 		return w.tagged(ctx, subject, tag, guessed, gone), context.Cause(ctx)
 	})
 	if err != nil {
@@ -317,20 +327,6 @@ func (w *walker) graves(ctx context.Context, subject v1.Hash, tags []string, lis
 	defer w.mu.Unlock()
 	w.tree.graves[subject] = gone
 	return gone
-}
-
-// child reads a manifest that the object lists.
-func (w *walker) child(ctx context.Context, o *object, d v1.Descriptor) (attach.Manifest, error) {
-	from := o.from
-	if o.image && w.known != nil {
-		if k := w.known.by[d.Digest]; k != nil {
-			if k.raw != nil {
-				return attach.Manifest{Desc: k.desc, Raw: k.raw}, nil
-			}
-			from = k.from
-		}
-	}
-	return w.read(ctx, from, d.Digest.String())
 }
 
 // each calls f for every element, several at a time, and puts together what it

@@ -17,9 +17,10 @@ import (
 
 // A tarball is an archive of a layout in the making.
 type tarball struct {
-	ts  *testscript.TestScript
-	w   *tar.Writer
-	out io.Writer
+	ts     *testscript.TestScript
+	config string // the descriptor of an empty config, where one was written
+	w      *tar.Writer
+	out    io.Writer
 }
 
 // tarballs write archives that are hostile or only large, by name.
@@ -59,13 +60,19 @@ func makeTarball(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	fill := tarballs()[args[0]]
 	if fill == nil {
+		fill = trees()[args[0]]
+	}
+	if fill == nil {
 		ts.Fatalf("no tarball is called %q", args[0])
 	}
 	f, err := os.Create(ts.MkAbs(args[1]))
 	ts.Check(err)
 	defer f.Close()
 	buf := bufio.NewWriterSize(f, 1<<20)
-	t := tarball{ts, tar.NewWriter(buf), buf}
+	t := tarball{ts: ts, w: tar.NewWriter(buf), out: buf}
+	if trees()[args[0]] != nil {
+		t.config = t.blob("application/vnd.oci.image.config.v1+json", "{}") + "}"
+	}
 	fill(t)
 	ts.Check(t.w.Close())
 	ts.Check(buf.Flush())
