@@ -256,6 +256,9 @@ func (j *blobJudge) stated(e Evidence, env *dsse.Envelope) Evidence {
 		is := func(s payload.Subject) bool { return strings.EqualFold(s.Digest[name], hex.EncodeToString(sum)) }
 		if slices.ContainsFunc(h.Subjects, is) {
 			e.Outcome, e.Reason = Accept, Accepted
+			if e, err = j.revoked.document(e, h, env); err != nil {
+				return unreadable(e, err)
+			}
 			return e
 		}
 	}

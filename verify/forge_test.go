@@ -93,10 +93,16 @@ func newForge(t testing.TB) *forge {
 	f.root = f.authority(t, "root", year, nil, f.rootKey)
 	f.issuer = f.authority(t, "issuer", year, f.root, f.issuerKey)
 	tsaKey := newNotary(t)
-	f.tsaRoot = f.authority(t, "clocks", year, nil, tsaKey)
-	f.tsaLeaf = f.clockCertificate(t, f.tsaRoot, tsaKey, f.tsa, year, true)
+	f.tsaRoot = f.authority(t, "clocks", f.ages(), nil, tsaKey)
+	f.tsaLeaf = f.clockCertificate(t, f.tsaRoot, tsaKey, f.tsa, f.ages(), true)
 	f.logWindow, f.ctWindow = [2]time.Time{year[0]}, [2]time.Time{year[0]}
 	return f
+}
+
+// ages is as long as clocks are valid: what makes timestamps here also writes the time
+// of the test into them, and that is checked as well.
+func (f *forge) ages() [2]time.Time {
+	return [2]time.Time{f.now.AddDate(-50, 0, 0), f.now.AddDate(100, 0, 0)}
 }
 
 // authority makes the certificate of an authority, by itself where parent is nil.
@@ -118,15 +124,19 @@ func (f *forge) authority(t testing.TB, name string, valid [2]time.Time, parent 
 }
 
 // clockCertificate makes the certificate of a timestamp authority.
-func (f *forge) clockCertificate(t testing.TB, parent *x509.Certificate, parentKey, k *notary, valid [2]time.Time, critical bool) *x509.Certificate {
+func (f *forge) clockCertificate(t testing.TB, parent *x509.Certificate, parentKey, k *notary, valid [2]time.Time, critical bool, change ...func(*x509.Certificate)) *x509.Certificate {
 	t.Helper()
 	usage, err := asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}})
 	must(t, err)
-	return f.create(t, &x509.Certificate{
+	c := &x509.Certificate{
 		SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "clock"},
 		NotBefore: valid[0], NotAfter: valid[1], KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: critical, Value: usage}},
-	}, parent, &k.key.PublicKey, parentKey.key)
+	}
+	for _, fn := range change {
+		fn(c)
+	}
+	return f.create(t, c, parent, &k.key.PublicKey, parentKey.key)
 }
 
 func (f *forge) create(t testing.TB, c, parent *x509.Certificate, public any, signer crypto.Signer) *x509.Certificate {

@@ -48,6 +48,7 @@ type plot struct {
 	trust    func(object) // changes the root
 	names    keyless.Names
 	revoked  verify.Revocations
+	made     func(*x509.Certificate) // is told of the certificate
 }
 
 func newPlot(t testing.TB, envelope bool, version int) *plot {
@@ -94,6 +95,9 @@ func signRaw(t testing.TB, k crypto.Signer, msg []byte) []byte {
 func (p *plot) make() (bundle, root object) {
 	p.t.Helper()
 	cert, k := p.certificate(p.t, p.order)
+	if p.made != nil {
+		p.made(cert)
+	}
 	if p.signWith != nil {
 		k = p.signWith
 	}

@@ -135,9 +135,11 @@ func (w *writer) putEarly(ctx context.Context, u *unit) error {
 		return err
 	}
 	for _, it := range u.items {
-		if _, err := w.putWhole(ctx, u, it.entry, ""); err != nil {
+		m, err := w.putWhole(ctx, u, it.entry, "")
+		if err != nil {
 			return asForm(err)
 		}
+		w.remember(m.Desc.Digest, mark{name: single(whole, it.entry.ID())})
 		it.early = true
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -63,7 +64,7 @@ func (m medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Medium
 	if !ok || !o.home(m.url("", nil)) || !m.state.mountsFrom(o.repo, m.options.Now()) {
 		return m.store(ctx, b)
 	}
-	location, mounted, err := m.mount(ctx, b, o.repo.RepositoryStr())
+	location, mounted, err := m.tryMount(ctx, b, o.repo.RepositoryStr())
 	switch {
 	case err != nil || mounted:
 		return mounted, err
@@ -77,6 +78,27 @@ func (m medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Medium
 		}
 	}
 	return false, m.finishBlob(ctx, location, b)
+}
+
+// tryMount asks for the blob of another repository, unless the blob is small and the
+// registry opened an upload where it was asked to mount: then to send it at once is one
+// request less. The first answer is waited for.
+func (m medium) tryMount(ctx context.Context, b attach.Body, from string) (upload *url.URL, mounted bool, err error) {
+	s := &m.state.mounting
+	s.Lock()
+	if !s.answered {
+		defer s.Unlock()
+	} else {
+		unasked := s.opens && b.Size < bigBlob
+		s.Unlock()
+		if unasked {
+			return nil, false, nil
+		}
+		return m.mount(ctx, b, from)
+	}
+	upload, mounted, err = m.mount(ctx, b, from)
+	s.answered, s.opens = err == nil, err == nil && upload != nil
+	return upload, mounted, err
 }
 
 // mount asks for the blob of another repository. Where the registry opened an
@@ -109,6 +131,13 @@ func (m medium) mount(ctx context.Context, b attach.Body, from string) (upload *
 	}
 	m.state.mountsNothing(m.options.Now().Add(learnedFor))
 	return nil, false, nil
+}
+
+// mounting is what a registry did when it was first asked to mount a blob.
+type mounting struct {
+	sync.Mutex
+	answered bool
+	opens    bool // it opened an upload instead
 }
 
 // mountsNothing notes that until then no blob is to be mounted, and that tokens

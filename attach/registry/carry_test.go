@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -100,6 +101,25 @@ func TestMount(t *testing.T) {
 				t.Errorf("it asked %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestMountLearned: of a registry that opens uploads where it is asked to mount,
+// small blobs are not asked for again; big ones are, since much is to be won.
+func TestMountLearned(t *testing.T) {
+	c := &carrier{mount: 202}
+	from, to := c.open(t)
+	for _, b := range []attach.Body{
+		attach.Bytes([]byte("x")), attach.Bytes([]byte("y")), attach.Bytes(bytes.Repeat([]byte("z"), bigBlob)),
+	} {
+		if mounted, err := to.CopyBlob(t.Context(), b, from); mounted || err != nil {
+			t.Errorf("mounted %v, %v", mounted, err)
+		}
+	}
+	digest := regexp.MustCompile(`sha256:[0-9a-f]{64}|uploads/[0-9]+`)
+	got := digest.ReplaceAllString(strings.Join(c.log, ", "), "N")
+	if want := "POST uploads/, PUT N, POST uploads/, POST uploads/, HEAD N, PUT N"; got != want {
+		t.Errorf("it asked %s, want %s", got, want)
 	}
 }
 

@@ -84,7 +84,8 @@ type repository struct {
 	passes   map[bool]string     // values of the Authorization header, by whether for writing
 	noSeek   time.Time           // until when a list of tags is taken to begin with the first one only
 	from     []string            // scopes of the repositories that blobs are mounted from
-	noMount  time.Time           // until when it is taken to mount no blobs
+	mounting mounting
+	noMount  time.Time // until when it is taken to mount no blobs
 	// bare are subjects that were just found to have no list of referrers.
 	bare map[v1.Hash]bareness
 }

@@ -196,6 +196,10 @@ func (m medium) store(ctx context.Context, b attach.Body) (there bool, err error
 // SendBlob sends a blob without asking whether it is there.
 func (m medium) SendBlob(ctx context.Context, b attach.Body) error {
 	if !m.takesTwoSteps() && b.Size < bigBlob {
+		b, err := inMemory(b)
+		if err != nil {
+			return err
+		}
 		location, err := m.postBlob(ctx, b)
 		if location == nil || err != nil {
 			return err
@@ -207,6 +211,31 @@ func (m medium) SendBlob(ctx context.Context, b attach.Body) error {
 		return err
 	}
 	return m.finishBlob(ctx, location, b)
+}
+
+// maxHeld is the size of the largest blob that is kept in memory while it is sent, in
+// bytes.
+const maxHeld = 64 << 10
+
+// inMemory returns the body with its content in memory, if that is small: where the
+// registry wants it in two steps it is sent twice, and need not be fetched twice.
+func inMemory(b attach.Body) (attach.Body, error) {
+	if b.Size > maxHeld {
+		return b, nil
+	}
+	rc, err := b.Open()
+	if err != nil {
+		return b, fmt.Errorf("open the content %s: %w", b.Digest, err)
+	}
+	d := v1.Descriptor{Digest: b.Digest, Size: b.Size}
+	if rc, err = attach.Check(rc, d); err != nil {
+		return b, err
+	}
+	raw, err := attach.ReadAll(rc, d, maxHeld)
+	if err != nil {
+		return b, fmt.Errorf("read the content %s: %w", b.Digest, err)
+	}
+	return attach.Bytes(raw), nil
 }
 
 // postBlob begins an upload, with the whole content when b is not empty. It

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", parallelTests); err != nil {
 		log.Fatal(err)
 	}
-	testscript.Main(m, map[string]func(){"hallmark": measured})
+	testscript.Main(m, map[string]func(){"hallmark": measured, "sigstore-kms-hashivault": vaultPlugin})
 }
 
 // scriptPassword is what private keys of the scripts are encrypted with. No
@@ -71,6 +71,7 @@ func TestScript(t *testing.T) {
 			faulty := storetest.Start()
 			env.Defer(faulty.Close)
 			env.Values[faultyKey{}] = faulty
+			env.Values[vaultKey{}] = new(kept)
 			env.Setenv("FAULTY", faulty.Host)
 			env.Setenv("HALLMARK_PASSWORD", scriptPassword)
 			env.Setenv("PASSWORD", scriptPassword)
@@ -101,6 +102,7 @@ func TestScript(t *testing.T) {
 			"peak":      peak,
 			"plant":     plant,
 			"quick":     quick,
+			"vault":     vault,
 		},
 	})
 }

@@ -7,7 +7,9 @@
 // # Where keys come from
 //
 // [Load] and [LoadPublic] take a name: the path of a file, or env://NAME for
-// the environment variable NAME. Any other scheme is refused by name.
+// the environment variable NAME. Any other scheme is that of a key service, which
+// a plug-in uses, see package plugin; such a key signs and stays where it is. It is
+// refused by name where [Options] do not allow the plug-in.
 // A file holds exactly one PEM block, and nothing beside it:
 //
 //   - ENCRYPTED SIGSTORE PRIVATE KEY and ENCRYPTED COSIGN PRIVATE KEY, the form

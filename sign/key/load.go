@@ -21,15 +21,30 @@ type Options struct {
 	// LookupEnv finds the variable of an env://NAME, as os.LookupEnv does. Where
 	// it is nil such names are refused.
 	LookupEnv func(name string) (string, bool)
+	// Plugins are the schemes of the plug-ins for key services that may be started,
+	// or [AnyPlugin]. Where it is empty none is: a name that comes from a policy file,
+	// or from anyone but the user, starts no program.
+	Plugins []string
+	// Environ is the environment that plug-ins are found and started in, as
+	// NAME=value. The passwords of key files are not handed on.
+	Environ []string
 	// PSS makes an RSA key sign with PSS although it is not marked for it.
 	PSS bool
 }
 
-// Load opens the private key of the given name: a file or env://NAME. It
+// Load opens the private key of the given name: a file, env://NAME, or the name of
+// a key in a key service, which signs there. It
 // returns an error that wraps [ErrPassword] when the key is encrypted and the
 // password does not open it, [ErrKind] when the name is that of a public key
 // or certificate, and [ErrScheme] when the name has an unknown scheme.
 func Load(ctx context.Context, name string, opts Options) (*Private, error) {
+	if IsRemote(name) {
+		r, err := openRemote(ctx, name, opts)
+		if err != nil {
+			return nil, err
+		}
+		return r.load(ctx)
+	}
 	text, err := read(ctx, name, opts)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 // password function, serves a whole process.
 type Private struct {
 	signer crypto.Signer
+	remote *remote // in place of signer for a key in a key service
 	public *Public
 }
 
@@ -85,10 +86,19 @@ func (p *Private) ID() Fingerprint { return p.public.Fingerprint() }
 
 // Sign reads the message to its end and returns the signature over it: ECDSA
 // over the SHA-256 in DER, RSA PKCS #1 v1.5 or PSS over the SHA-256, or plain
-// Ed25519, which takes messages of at most [MaxMessage] bytes.
+// Ed25519, which takes messages of at most [MaxMessage] bytes. A key in a key
+// service may sign in each way that [Public.VerifyMessage] accepts; what it returns
+// is for the caller to verify.
 func (p *Private) Sign(ctx context.Context, message io.Reader) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if p.remote != nil {
+		sig, err := p.remote.sign(ctx, p.public, message)
+		if err != nil {
+			return nil, fmt.Errorf("sign with key %s: %w", p.remote.name, err)
+		}
+		return sig, nil
 	}
 	if k, ok := p.signer.(ed25519.PrivateKey); ok {
 		return signEd25519(k, message, MaxMessage)

@@ -38,9 +38,21 @@ func newPublic(pub crypto.PublicKey, pss bool) (*Public, error) {
 	return &Public{key: pub, pss: pss, spki: der}, nil
 }
 
-// LoadPublic reads the public key of the given name: a file or env://NAME. A
-// private key or a certificate in its place is refused with [ErrKind].
+// LoadPublic reads the public key of the given name: a file, env://NAME, or the
+// name of a key in a key service. A private key or a certificate in a file is
+// refused with [ErrKind].
 func LoadPublic(ctx context.Context, name string, opts Options) (*Public, error) {
+	if IsRemote(name) {
+		r, err := openRemote(ctx, name, opts)
+		if err != nil {
+			return nil, err
+		}
+		p, err := r.public(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("public key %s: %w", name, err)
+		}
+		return p, nil
+	}
 	text, err := read(ctx, name, opts)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,9 @@ func Formats() []Format { return []Format{FormatSigstore, FormatPKCS8, FormatPKC
 // Encode returns the private key as PEM. The password is used as it is;
 // [FormatPKCS8] takes none, and is refused where one is given.
 func (p *Private) Encode(format Format, password []byte) ([]byte, error) {
+	if p.remote != nil {
+		return nil, fmt.Errorf("key %s: a key does not leave its key service: %w", p.remote.name, ErrKind)
+	}
 	der, err := p.marshalPKCS8()
 	if err != nil {
 		return nil, fmt.Errorf("encode private key: %w", err)

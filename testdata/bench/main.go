@@ -229,7 +229,7 @@ func (b *bench) rows(cache string) []row {
 		{name: "requests to verify by tag: accepted / refused, one signature", measure: b.refusalRequests},
 		{name: fmt.Sprintf("list one image in a repository of %d tags: requests, time", b.crowd.tags), measure: b.listOne, all: true},
 		{name: fmt.Sprintf("verify all images of a repository of %d tags: time, memory", b.crowd.tags), measure: b.audit},
-		{name: "requests to copy image, signature and SBOM: same registry / to another", measure: b.copyRequests, all: true},
+		{name: "requests to copy image, signature and SBOM: same registry / to another; the same on distribution 3", measure: b.copyRequests, all: true},
 		{name: "100 writers, each request fatal with 2 %, then one repair", measure: b.crashing},
 		{name: "8 hallmark beside 8 cosign 2 writers, 5 rounds: kept of each", measure: b.mixed},
 		{name: fmt.Sprintf("%d processes sign one image, a key each, distribution 3: in the journal, verified key by key, of a sample by cosign 2", b.crowd.entries), measure: b.many},

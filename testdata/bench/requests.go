@@ -22,7 +22,7 @@ import (
 // the others a file.
 func (b *bench) attachRequests(t tool) (string, error) {
 	var counts []string
-	for _, start := range []func() (*lab.Registry, error){
+	for i, start := range []func() (*lab.Registry, error){
 		func() (*lab.Registry, error) { return lab.Memory(true), nil },
 		func() (*lab.Registry, error) { return lab.Memory(false), nil },
 		b.distribution(b.cache),
@@ -38,6 +38,8 @@ func (b *bench) attachRequests(t tool) (string, error) {
 		r.Reset()
 		line := []string{"attach", "sbom", "--sbom", b.sbomFile(), "--type", "spdx", "--input-format", "json", img}
 		switch {
+		case t.name == "hallmark" && i == 0:
+			line = []string{"attach", "artifact", img, b.sbomFile(), "--type", "application/spdx+json", "--as", "artifact"}
 		case t.name == "hallmark":
 			line = []string{"attach", "sbom", img, b.sbomFile()}
 		case !t.signs():
@@ -205,11 +207,33 @@ func (b *bench) audit(t tool) (string, error) {
 }
 
 // copyRequests counts the requests to copy an image with a signature and an SBOM
-// to another repository of the same registry, and to another registry.
+// to another repository of the same registry, and to another registry: in memory,
+// and on distribution.
 func (b *bench) copyRequests(t tool) (string, error) {
-	from, other := lab.Memory(false), lab.Memory(false)
-	defer from.Close()
-	defer other.Close()
+	memory := func() (*lab.Registry, error) { return lab.Memory(false), nil }
+	var kinds []string
+	for _, start := range []func() (*lab.Registry, error){memory, b.distribution(b.cache)} {
+		from, err := start()
+		if err != nil {
+			return "", err
+		}
+		defer from.Close()
+		other, err := start()
+		if err != nil {
+			return "", err
+		}
+		defer other.Close()
+		counts, err := b.copyBetween(t, from, other)
+		if err != nil {
+			return "", err
+		}
+		kinds = append(kinds, counts)
+	}
+	return strings.Join(kinds, "; "), nil
+}
+
+// copyBetween counts the requests to copy within the one registry, and to the other.
+func (b *bench) copyBetween(t tool, from, other *lab.Registry) (string, error) {
 	img, err := from.Push("copy/app", "v1")
 	if err != nil {
 		return "", err

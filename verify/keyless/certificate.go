@@ -115,7 +115,7 @@ func otherNames(leaf *x509.Certificate) ([]string, error) {
 		text := ""
 		rest, err := asn1.UnmarshalWithParams(v.FullBytes, &name, "tag:0")
 		if err == nil && len(rest) == 0 && name.ID.Equal(fulcioOID(7)) {
-			rest, err = asn1.UnmarshalWithParams(name.Value.FullBytes, &text, "utf8")
+			rest, err = asn1.UnmarshalWithParams(name.Value.Bytes, &text, "utf8")
 		}
 		if err != nil || len(rest) > 0 || text == "" {
 			return nil, errors.New("a name of the certificate cannot be read")

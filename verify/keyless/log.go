@@ -123,6 +123,12 @@ func (e logged) parse() (*tlog.Entry, error) {
 	default:
 		return nil, refuse(Unsupported, "an entry of kind %q, version %q", kind, version)
 	}
+	switch {
+	case e.GetLogIndex() < 0:
+		return nil, refuse(Malformed, "the place in the log is %d", e.GetLogIndex())
+	case len(e.GetLogId().GetKeyId()) == 0:
+		return nil, refuse(Malformed, "it does not say of which log it is")
+	}
 	if n := len(e.GetInclusionProof().GetHashes()); n > maxProof {
 		return nil, refuse(BadLogEntry, "an inclusion proof of %d hashes, at most %d are read", n, maxProof)
 	}
@@ -131,7 +137,7 @@ func (e logged) parse() (*tlog.Entry, error) {
 		err = tlog.ValidateEntry(entry)
 	}
 	if err != nil {
-		return nil, refuse(Malformed, "%v", err)
+		return nil, refuse(BadLogEntry, "%v", err)
 	}
 	if v2 := version == "0.0.2" && kind == "hashedrekord"; entry.IsRekorV2() != v2 {
 		return nil, refuse(OtherLogEntry, "the body is not in the form of kind %q, version %q", kind, version)

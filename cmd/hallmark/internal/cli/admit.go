@@ -274,6 +274,7 @@ func (j *admitServeJob) run(ctx context.Context) error {
 // serve answers until the context ends, then lets what is under way finish.
 func (j *admitServeJob) serve(ctx context.Context, server *http.Server, l net.Listener, gate *admit.Gate, pair *keyPair) error {
 	done := make(chan error, 1)
+	unbind()
 	go func() { done <- server.ServeTLS(l, "", "") }()
 	tick := time.NewTicker(j.reload)
 	defer tick.Stop()

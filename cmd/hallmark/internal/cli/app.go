@@ -25,7 +25,10 @@ type App struct {
 	Out       io.Writer // the answer
 	Err       io.Writer // notes, questions, errors
 	LookupEnv func(string) (string, bool)
-	Now       func() time.Time
+	// Environ returns the environment that plug-ins for key services are started in;
+	// nil means an empty one, in which there are none.
+	Environ func() []string
+	Now     func() time.Time
 	// Transport carries all requests to registries. nil means Go's default.
 	Transport http.RoundTripper
 	Version   report.Version
@@ -99,7 +102,7 @@ anywhere. It works on any registry and on OCI layout directories.`,
 		newSealCmd(app), newVerifyCmd(app), newCheckCmd(app), newAdmitCmd(app), newListCmd(app), newGetCmd(app),
 		newSignCmd(app), newAttestCmd(app), newAttachCmd(app), newPushCmd(app), newPullCmd(app),
 		newCopyCmd(app), newPackCmd(app), newUnpackCmd(app), newMigrateCmd(app), newCleanCmd(app), newRepairCmd(app),
-		newKeyCmd(app), newTrustCmd(app), newSBOMCmd(app), newRegistryCmd(app), newDoctorCmd(app), newVersionCmd(app),
+		newKeyCmd(app), newTrustCmd(app), newBlobCmd(app), newSBOMCmd(app), newRegistryCmd(app), newDoctorCmd(app), newVersionCmd(app),
 	)
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)

@@ -144,7 +144,7 @@ type signers struct {
 func (s *signers) bind(cmd *cobra.Command, app *App) {
 	s.app = app
 	cmd.Flags().StringArrayVarP(&s.keys, "key", "k", nil,
-		"private key to sign with: a file or env://NAME; repeat to sign with several")
+		"private key to sign with: a file, env://NAME or SCHEME://KEY in a key service (see 'hallmark key'); repeat to sign with several")
 }
 
 // load opens the private keys, each once.
@@ -176,7 +176,7 @@ type trust struct {
 }
 
 func (t *trust) bind(cmd *cobra.Command, app *App) {
-	t.bindKeys(cmd, app, "public key that may sign: a file or env://NAME; repeat to accept several")
+	t.bindKeys(cmd, app, "public key that may sign: a file, env://NAME or SCHEME://KEY in a key service; repeat to accept several")
 	t.identity.bind(cmd)
 	cmd.Flags().IntVar(&t.threshold, "threshold", 1, "how many distinct keys must have signed")
 }

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,13 +17,41 @@ import (
 )
 
 func newKeyCmd(app *App) *cobra.Command {
-	return group("key", "Make, import and look at keys", groupKeys,
+	cmd := group("key", "Make, import and look at keys", groupKeys,
 		newKeyGenerateCmd(app), newKeyImportCmd(app), newKeyPublicCmd(app), newKeyInspectCmd(app))
+	cmd.Long = `Make, import and look at keys.
+
+Wherever a key is named, it is the path of a file, env://NAME for a variable, or
+SCHEME://KEY for a key in a key service, such as hashivault://release or
+awskms:///alias/release. Such a key is used by the program sigstore-kms-SCHEME,
+which must be on the PATH; any plug-in of Sigstore does. The key stays in its
+service, and so do the credentials: the plug-in finds them in the environment.
+
+HALLMARK_KMS_PLUGINS says which plug-ins may be started: their schemes, with
+commas between them. Where it is empty none is; where it is not set, whichever
+one the command line names. No policy file has one started.`
+	return cmd
 }
 
 // keyOptions say how this command line opens keys.
 func (app *App) keyOptions() key.Options {
-	return key.Options{Password: app.password, LookupEnv: app.LookupEnv}
+	opts := key.Options{Password: app.password, LookupEnv: app.LookupEnv, Plugins: app.plugins()}
+	if app.Environ != nil {
+		opts.Environ = app.Environ()
+	}
+	return opts
+}
+
+// pluginVariable names the plug-ins that may be started: their schemes, with commas
+// between them. Where it is not set it is whichever one the command line names.
+const pluginVariable = "HALLMARK_KMS_PLUGINS"
+
+func (app *App) plugins() []string {
+	list, ok := app.LookupEnv(pluginVariable)
+	if !ok {
+		return []string{key.AnyPlugin}
+	}
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // keyOutput is the group of flags that say how a key pair is written.
@@ -82,18 +113,26 @@ func (k *keyOutput) newPassword(ctx context.Context) ([]byte, error) {
 
 func newKeyGenerateCmd(app *App) *cobra.Command {
 	var out keyOutput
-	var algorithm string
+	var algorithm, kms string
 	cmd := &cobra.Command{
 		Use:   "generate [flags]",
 		Short: "Make a new key pair",
 		Long: `Make a new key pair. The private key is encrypted in cosign's format with the
 password from HALLMARK_PASSWORD, COSIGN_PASSWORD or the terminal; the file is
-readable by its owner only. Existing files are not replaced without --force.`,
+readable by its owner only. Existing files are not replaced without --force.
+
+With --kms the key is made in a key service and stays there: only the public
+key is written, beside where the private key would be. --algorithm is then one
+that the plug-in knows, and without it the plug-in's own choice.`,
 		Example: `  hallmark key generate
   hallmark key generate --algorithm ed25519 -o release.key
-  hallmark key generate --key-format pkcs8 -o ci.key`,
+  hallmark key generate --key-format pkcs8 -o ci.key
+  hallmark key generate --kms hashivault://release -o release.key`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if kms != "" {
+				return out.remote(cmd, kms, algorithm)
+			}
 			p, err := key.Generate(key.Algorithm(algorithm))
 			if err != nil {
 				return err
@@ -107,7 +146,35 @@ readable by its owner only. Existing files are not replaced without --force.`,
 		names = append(names, string(a))
 	}
 	enum(cmd, &algorithm, "algorithm", "", names, "kind of key")
+	cmd.Flags().StringVar(&kms, "kms", "", "make the key in this key service instead: SCHEME://KEY")
 	return cmd
+}
+
+// remote makes a key in a key service and writes its public key.
+func (k *keyOutput) remote(cmd *cobra.Command, name, algorithm string) error {
+	if cmd.Flags().Changed("key-format") {
+		return usagef("the private key stays in the key service: --kms goes without --key-format")
+	}
+	if !cmd.Flags().Changed("algorithm") {
+		algorithm = ""
+	}
+	path := key.PublicPath(k.path)
+	if _, err := os.Lstat(path); err == nil && !k.force {
+		return fmt.Errorf("%s: %w, no key was made", path, fs.ErrExist)
+	}
+	ctx, cancel := k.app.context(cmd.Context())
+	defer cancel()
+	p, err := key.GenerateRemote(ctx, name, algorithm, k.app.keyOptions())
+	if err != nil {
+		return err
+	}
+	if err := key.WritePublic(path, p, k.force); err != nil {
+		return fmt.Errorf("the key %s was made; 'hallmark key public' prints its public key: %w", name, err)
+	}
+	return report.Write(k.app.Out, k.format, report.KeyInfo{
+		Name: name, Algorithm: p.Algorithm(), Fingerprint: "sha256:" + p.Fingerprint().String(), Private: true,
+		Files: []string{path},
+	})
 }
 
 func newKeyImportCmd(app *App) *cobra.Command {
@@ -124,6 +191,9 @@ a terminal each is asked for.`,
   hallmark key import env://OLD_KEY --key-format pkcs8 -o ci.key`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if key.IsRemote(args[0]) {
+				return usagef("%s stays in its key service: there is no private key to import; use it by that name", args[0])
+			}
 			opts := app.keyOptions()
 			opts.PSS = pss
 			p, err := key.Load(cmd.Context(), args[0], opts)
@@ -144,7 +214,8 @@ func newKeyPublicCmd(app *App) *cobra.Command {
 		Use:   "public [flags] KEY",
 		Short: "Print the public key of a private key",
 		Example: `  hallmark key public hallmark.key -o hallmark.pub
-  hallmark key public env://SIGNING_KEY`,
+  hallmark key public env://SIGNING_KEY
+  hallmark key public hashivault://release -o release.pub`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := key.Load(cmd.Context(), args[0], app.keyOptions())

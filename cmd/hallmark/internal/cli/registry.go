@@ -69,6 +69,7 @@ func (j *serveJob) run(ctx context.Context) error {
 		return err
 	}
 	done := make(chan error, 1)
+	unbind()
 	go func() { done <- server.Serve(l) }()
 	select {
 	case err := <-done:

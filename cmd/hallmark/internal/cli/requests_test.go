@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -166,5 +167,21 @@ func TestBundlesInParallel(t *testing.T) {
 	b.must(t, exitNo, "verify --parallel 2 --key hallmark.pub "+img)
 	if m := most.Load(); m > 2 {
 		t.Errorf("%d requests at once, 2 are allowed", m)
+	}
+}
+
+// TestRequestsAttach counts what the whole command takes to attach a file where the
+// registry lists referrers: the image is resolved, two blobs and the manifest are
+// sent, and the list shows it.
+func TestRequestsAttach(t *testing.T) {
+	b, s := onRegistry(t, storetest.NativeReferrers())
+	image := pushed(t, s, "team/app", "v1")
+	if err := os.WriteFile("notes.txt", []byte("hello"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.Forget()
+	b.must(t, 0, "attach artifact "+image+" notes.txt --as artifact --type application/vnd.example.notes")
+	if n := s.Count(""); n > 5 {
+		t.Errorf("%d requests, more than 5: %v", n, s.Requests())
 	}
 }

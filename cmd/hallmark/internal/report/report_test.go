@@ -23,6 +23,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sbom"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
@@ -111,6 +112,14 @@ func documents() map[string]Document {
 			Mirror: "https://tuf.example.com", Fetched: time.Unix(1700000000, 0), TrustedRoot: []byte("{}"),
 			Roles: []tuf.Role{{Name: "root", Version: 15, Expires: time.Unix(1800000000, 0)}, {Name: "timestamp", Version: 762, Expires: time.Unix(1700600000, 0)}},
 		}, "/home/dev/.config/hallmark/trust.json"),
+		"blob-verdict": NewBlobVerdict("app.tar.gz", verify.Check{
+			Outcome: verify.Accept, Reason: verify.Accepted, Detail: "signed by dev@example.test",
+			Evidence: []verify.Evidence{{
+				Signers: []key.Fingerprint{{1, 2}}, PredicateType: "https://example.test/p",
+				Identity: &keyless.Signer{Subject: "dev@example.test", Issuer: "https://issuer.test", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+			}},
+		}),
+		"blob-signed": BlobSigned{File: "app.tar.gz", Digest: digest("app").String(), Bundle: "app.json", Signer: digest("key").String()},
 	}
 }
 
@@ -213,7 +222,7 @@ func TestKinds(t *testing.T) {
 		}
 		types[doc.kind()] = reflect.TypeOf(doc)
 	}
-	want := []string{"checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "receipts", "repairs", "sealed", "trust", "validation", "verdicts", "version"}
+	want := []string{"blob-signed", "blob-verdict", "checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "receipts", "repairs", "sealed", "trust", "validation", "verdicts", "version"}
 	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}

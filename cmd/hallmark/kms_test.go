@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hallmark-oci/hallmark/sign/key/hashivault"
+	"github.com/hallmark-oci/hallmark/sign/key/kmstest"
+)
+
+// vaultPlugin is the program sigstore-kms-hashivault.
+func vaultPlugin() {
+	os.Exit(hashivault.Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.LookupEnv))
+}
+
+// vaultKey is where a script keeps its stand-in for Vault.
+type vaultKey struct{}
+
+// vault starts a stand-in for Vault and puts its address and a token into the
+// environment, or gives a key of it a new version: vault start | vault rotate KEY
+func vault(ts *testscript.TestScript, neg bool, args []string) {
+	switch {
+	case neg:
+	case len(args) == 1 && args[0] == "start":
+		v := kmstest.StartVault(false)
+		ts.Defer(v.Close)
+		ts.Value(vaultKey{}).(*kept).vault = v
+		ts.Setenv("VAULT_ADDR", v.URL)
+		ts.Setenv("VAULT_TOKEN", kmstest.VaultToken)
+		return
+	case len(args) == 2 && args[0] == "rotate":
+		ts.Check(ts.Value(vaultKey{}).(*kept).vault.Rotate(args[1]))
+		return
+	}
+	ts.Fatalf("usage: vault start | vault rotate KEY")
+}
+
+// kept holds what a script has started.
+type kept struct{ vault *kmstest.Vault }

@@ -1,0 +1,122 @@
+package verify_test
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
+)
+
+// signed is a signature over the plot's file.
+func (p *plot) signed(sig []byte) keyless.Signed {
+	return keyless.Signed{
+		Signature: sig,
+		MadeBy:    func(k *key.Public) error { return k.VerifyMessage(sig, bytes.NewReader(p.file)) },
+		Sum: func(h crypto.Hash) ([]byte, error) {
+			sum := h.New()
+			sum.Write(p.file)
+			return sum.Sum(nil), nil
+		},
+	}
+}
+
+// under judges the plot's message under another policy.
+func (p *plot) under(policy keyless.Policy) error {
+	p.t.Helper()
+	bundle, root := p.make()
+	trusted, err := keyless.ParseRoot(text(p.t, root))
+	must(p.t, err)
+	m, err := keyless.FromBundle(bundleType, bytes.NewReader(text(p.t, bundle["verificationMaterial"])))
+	must(p.t, err)
+	id, err := keyless.NewIdentity(p.names)
+	must(p.t, err)
+	sig := unb64(p.t, at(bundle, "messageSignature", "signature").(string))
+	_, err = trusted.Verify(m, p.signed(sig), []keyless.Identity{id}, policy)
+	return err
+}
+
+// trustAlso has the root trust another log of the kind.
+func (p *plot) trustAlso(kind string, n *notary) {
+	was := p.trust
+	p.trust = func(root object) {
+		if was != nil {
+			was(root)
+		}
+		more := at(p.trusted(), kind, 0).(object)
+		more["logId"] = object{"keyId": b64(n.id[:])}
+		more["publicKey"].(object)["rawBytes"] = b64(n.spki)
+		root[kind] = append(root[kind].([]any), more)
+	}
+}
+
+// TestThresholdsCountAuthorities: one log, certificate log or clock that speaks twice is
+// one; two are two (items 35, 48 and 62; CVE-2026-49834).
+func TestThresholdsCountAuthorities(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy keyless.Policy
+		code   keyless.Code
+		once   func(p *plot) // one authority twice
+		two    func(p *plot)
+	}{
+		"35 certificate logs": {keyless.Policy{CertificateLogs: 2, Logs: 1, Clocks: 1}, keyless.NoSCT,
+			func(p *plot) { p.order.logs = []*notary{p.ctlog, p.ctlog} },
+			func(p *plot) {
+				other := newNotary(p.t)
+				p.order.logs = []*notary{p.ctlog, other}
+				p.trustAlso("ctlogs", other)
+			}},
+		"48 clocks": {keyless.Policy{CertificateLogs: 1, Logs: 1, Clocks: 2}, keyless.NoTime,
+			func(p *plot) { p.version, p.stampAt = 2, []time.Time{p.now, p.now.Add(time.Second)} },
+			func(p *plot) { p.version, p.stampAt = 1, []time.Time{p.now} }},
+		"62 logs": {keyless.Policy{CertificateLogs: 1, Logs: 2, Clocks: 1}, keyless.NoLogEntry,
+			func(p *plot) {
+				p.bundle = func(b object) { // the same entry in another place, under a promise of its own
+					again := entryOf(p.remade(b))
+					materialOf(b)["tlogEntries"] = append(materialOf(b)["tlogEntries"].([]any), again)
+				}
+			},
+			func(p *plot) {
+				other := newNotary(p.t)
+				p.logs = []*notary{p.rekor, other}
+				p.trustAlso("tlogs", other)
+			}},
+	} {
+		p := newPlot(t, false, 1)
+		c.once(p)
+		var refusal *keyless.Refusal
+		if err := p.under(c.policy); !errors.As(err, &refusal) || refusal.Code != c.code {
+			t.Errorf("%s: one twice: %v, want %s", name, err, c.code)
+		}
+		p = newPlot(t, false, 1)
+		c.two(p)
+		if err := p.under(c.policy); err != nil {
+			t.Errorf("%s: two: %v", name, err)
+		}
+	}
+}
+
+// remade returns the bundle with its first entry logged again in another place.
+func (p *plot) remade(b object) object {
+	e := entryOf(b)
+	again := make(object)
+	for k, v := range e {
+		again[k] = v
+	}
+	body := unb64(p.t, e["canonicalizedBody"].(string))
+	again["logIndex"] = "2002"
+	again["inclusionPromise"] = object{"signedEntryTimestamp": b64(p.promise(p.t, p.rekor, body, p.loggedAt, 2002))}
+	return object{"verificationMaterial": object{"tlogEntries": []any{again}}}
+}
+
+// TestPolicyAsksForSomething: a policy that asks for nobody is refused.
+func TestPolicyAsksForSomething(t *testing.T) {
+	for _, policy := range []keyless.Policy{{}, {CertificateLogs: 1, Logs: 1}, {Logs: 1, Clocks: 1}, {CertificateLogs: 1, Clocks: 1}} {
+		if newPlot(t, false, 1).under(policy) == nil {
+			t.Errorf("%+v was taken", policy)
+		}
+	}
+}
