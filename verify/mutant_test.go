@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"crypto"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -112,9 +113,38 @@ func optional(name string, p *plot) string {
 	return ""
 }
 
+// TestTimestampBits turns bits of each byte of a timestamp: CMS is read with little care by many,
+// and none of the changes may pass.
+func TestTimestampBits(t *testing.T) {
+	t.Parallel()
+	for _, embed := range []bool{false, true} {
+		p := newPlot(t, false, 2)
+		p.tokens = func(over []byte) [][]byte {
+			return [][]byte{p.stampBy(t, p.tsaLeaf, p.tsa, over, p.now, crypto.SHA256, embed)}
+		}
+		good, root := p.make()
+		trusted := text(t, root)
+		stamp := at(good, "verificationMaterial", "timestampVerificationData", "rfc3161Timestamps", 0).(object)
+		token := unb64(t, stamp["signedTimestamp"].(string))
+		if c := p.judgeRaw(text(t, good), trusted); c.Outcome != verify.Accept {
+			t.Fatalf("unchanged: %s %s", c.Reason, c.Detail)
+		}
+		for n := range len(token) * 2 {
+			bit := n/2*8 + (n+n/16)%8
+			changed := slices.Clone(token)
+			changed[bit/8] ^= 1 << (bit % 8)
+			stamp["signedTimestamp"] = b64(changed)
+			if c := p.judgeRaw(text(t, good), trusted); c.Outcome == verify.Accept {
+				t.Errorf("with the certificate %v: accepted: bit %d of byte %d, %x", embed, bit%8, bit/8, token[max(0, bit/8-8):bit/8+1])
+			}
+		}
+	}
+}
+
 // TestMutants changes one thing in good bundles: none of them is accepted any more, save
 // where evidence was dropped that was more than is asked for.
 func TestMutants(t *testing.T) {
+	t.Parallel()
 	total, passed := 0, make(map[string]int)
 	for _, envelope := range []bool{false, true} {
 		for version := 1; version <= 2; version++ {

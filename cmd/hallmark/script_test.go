@@ -103,6 +103,7 @@ func TestScript(t *testing.T) {
 			"plant":     plant,
 			"quick":     quick,
 			"vault":     vault,
+			"tarball":   makeTarball,
 		},
 	})
 }

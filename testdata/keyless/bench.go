@@ -21,7 +21,7 @@ type bench struct {
 	ready      time.Duration
 	stop       func() error
 	vars       map[string]string
-	registries map[string]*lab.Registry // by how the variables of their images begin
+	registries map[string]*lab.Registry // by their names, with which the variables of their images begin
 	programs   map[program]lab.Command
 }
 
@@ -66,6 +66,9 @@ func (b *bench) fill(ctx context.Context, hallmark, sandbox, cache string) error
 	if err := b.start(ctx, sandbox); err != nil {
 		return err
 	}
+	if err := b.policy(); err != nil {
+		return err
+	}
 	_, err = b.programs[cosign2].Must(ctx, "generate-key-pair")
 	return err
 }
@@ -104,7 +107,7 @@ func (b *bench) start(ctx context.Context, sandbox string) error {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		b.vars[strings.TrimPrefix(name, "SANDBOX_")] = value
 	}
-	b.registries = map[string]*lab.Registry{"image": {Host: b.vars["REGISTRY"]}, "plain": {Host: b.vars["PLAIN"]}}
+	b.registries = map[string]*lab.Registry{"registry": {Host: b.vars["REGISTRY"]}, "plain": {Host: b.vars["PLAIN"]}}
 	return nil
 }
 
@@ -128,9 +131,9 @@ func (b *bench) Close() {
 }
 
 // expand replaces the variables of a step: those of the sandbox's file env
-// without SANDBOX_, DIR for its folder, and those that begin with image_ or plain_,
-// each of which is an image of its own, pushed when it is first named, to the
-// registry with or the one without the referrers API.
+// without SANDBOX_, DIR for its folder, and those that begin with registry_ or
+// plain_, each of which is an image of its own, pushed when it is first named, to
+// the registry with or the one without the referrers API.
 func (b *bench) expand(s string) (string, error) {
 	var failed error
 	out := os.Expand(s, func(name string) string {
@@ -169,4 +172,15 @@ func (b *bench) administer(ctx context.Context, method, path string) ([]byte, er
 		err = fmt.Errorf("%s %s: %s: %s", method, req.URL, res.Status, text)
 	}
 	return text, err
+}
+
+// policy writes a policy file that asks for the identity that the steps sign as.
+func (b *bench) policy() error {
+	text, err := b.expand(`{"apiVersion": "hallmark.dev/v1alpha1", "kind": "Policy", "metadata": {"name": "people"}, "spec": {
+"trustedRoot": {"file": "$DIR/trusted_root.json"},
+"scopes": [{"name": "all", "images": ["**"], "identities": [{"subjectRegExp": ".*@example[.]test", "issuer": "$OIDC"}]}]}}`)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(b.dir, "policy.yaml"), []byte(text), 0o644)
 }

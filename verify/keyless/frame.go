@@ -70,6 +70,8 @@ func checkFrame(token []byte, signer *x509.Certificate) error {
 		return fmt.Errorf("frame: types %v and %v are not those of a timestamp", f.Token.Type, d.Content.Type)
 	case d.Version != 3 || len(d.Signers) != 1 || d.Signers[0].Version != 1:
 		return fmt.Errorf("frame: version %d with %d signers is not that of a timestamp", d.Version, len(d.Signers))
+	case len(d.Signers[0].Unsigned.FullBytes) > 0:
+		return fmt.Errorf("frame: the signer has attributes that nobody signed")
 	case len(d.CRLs.FullBytes) > 0:
 		return fmt.Errorf("frame: it brings revocations, which nobody reads")
 	case len(d.Digests) != 1 || !sameAlgorithm(d.Digests[0], d.Signers[0].Digest):

@@ -27,9 +27,9 @@ type Root struct {
 }
 
 // ParseRoot reads a trusted root in the JSON form of Sigstore, media type
-// application/vnd.dev.sigstore.trustedroot+json;version=0.1. A root that names no
-// certificate authority, that names one log twice, or a log by an identifier that
-// is not that of its key, is refused with [ErrRoot].
+// application/vnd.dev.sigstore.trustedroot+json;version=0.1. A root that names one
+// log twice, or a log by an identifier that is not that of its key, is refused with
+// [ErrRoot].
 func ParseRoot(raw []byte) (*Root, error) {
 	if len(raw) > MaxRoot {
 		return nil, fmt.Errorf("%d bytes, at most %d are read: %w", len(raw), MaxRoot, ErrRoot)

@@ -8,6 +8,7 @@ import (
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // An authority is who may vouch for an image, and by what.
@@ -18,6 +19,7 @@ type authority struct {
 	verifier *verify.Verifier // nil where nothing of it can be verified
 	open     []verify.Check   // what must hold beside and cannot be told
 	keys     []*key.Public    // of the verifier
+	root     *keyless.Root    // of the verifier; nil where no identity counts
 }
 
 func defaultName(i int) string { return fmt.Sprintf("authority-%d", i) }

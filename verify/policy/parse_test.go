@@ -58,6 +58,12 @@ func schema(t *testing.T) *jsonschema.Schema {
 	return s
 }
 
+// rooted is a scope under a trusted root that trusts nobody.
+func rooted(more string) string {
+	const root = `"trustedRoot": {"data": "{\"mediaType\": \"application/vnd.dev.sigstore.trustedroot+json;version=0.1\"}"}, `
+	return strings.Replace(scope(more), `"scopes":`, root+`"scopes":`, 1)
+}
+
 func parse(text string) (*policy.Set, error) {
 	return policy.Parse(policy.Options{
 		Now:     func() time.Time { return time.Unix(0, 0) },
@@ -74,6 +80,9 @@ func TestAccepted(t *testing.T) {
 		scope(`KEYS, "sbom": {}, "countersigned": {"threshold": 1, "keys": [{"data": "` + other + `"}]}`),
 		scope(`KEYS`),
 		scope(`KEYS, "mode": "warn", "threshold": 1`),
+		rooted(`"identities": [{"subject": "dev@example.test", "issuer": "https://issuer.test"}]`),
+		rooted(`KEYS, "threshold": 2, "identities": [{"subjectRegExp": ".*@example[.]test", "issuerRegExp": "https://.*", "github": {"ref": "refs/heads/main", "trigger": "push"}}]`),
+		rooted(`KEYS, "sbom": {"identities": [{"subject": "dev@example.test", "issuer": "https://issuer.test"}]}`),
 		scope(`KEYS, "signature": {"annotations": {"env": "prod"}}`),
 		scope(`KEYS, "signature": {"required": false}, "sbom": {}`),
 		scope(`KEYS, "sbom": {"required": true, "maxAge": "30d"}`),
@@ -119,32 +128,37 @@ func asJSON(t *testing.T, text string) any {
 func TestRefused(t *testing.T) {
 	s := schema(t)
 	both := map[string]string{
-		scope(`KEYS, "thresold": 1`):                                   "p.yaml:1: spec.scopes[0].thresold: unknown field",
-		scope(`KEYS, "threshold": 0`):                                  "spec.scopes[0].threshold: 0 is no whole number from 1",
-		scope(`KEYS, "threshold": "1"`):                                "text where a whole number is wanted",
-		scope(`KEYS, "mode": "audit"`):                                 "none of enforce, warn",
-		scope(`"keys": []`):                                            "the list is empty",
-		scope(`"keys": [{}]`):                                          "either data or file",
-		scope(`"keys": [{"data": "x"}]`):                               "keys[0].data",
-		scope(`"keys": [{"file": "awskms://x"}]`):                      "only key files are read",
-		scope(`"keys": [{"file": "a", "data": "` + pem + `"}]`):        "either data or file",
-		scope(`KEYS, "sbom": "required"`):                              "text where a mapping is wanted",
-		scope(`KEYS, "sbom": {"maxAge": "1w"}`):                        "is no age",
-		scope(`KEYS, "sbom": {"maxAge": "0d"}`):                        "is no age",
-		scope(`KEYS, "sbom": {"required": false, "maxAge": "1d"}`):     "what is not required has no maxAge",
-		scope(`KEYS, "signature": {"maxAge": "1d"}`):                   "signature.maxAge: unknown field",
-		scope(`KEYS, "signature": {"annotations": {"n": 1}}`):          "a number where text is wanted",
-		scope(`KEYS, "attestations": [{"maxAge": "1d"}]`):              "field type is missing",
-		scope(`KEYS, "static": "pass"`):                                "either static or keys",
-		scope(`"static": "pass", "countersigned": {KEYS}`):             "either static or countersigned",
-		scope(`KEYS, "countersigned": {}`):                             "field keys is missing",
-		scope(`KEYS, "countersigned": {"keys": []}`):                   "the list is empty",
-		scope(`"static": "yes"`):                                       "none of pass, fail",
-		scope(`KEYS, "message": "m"`):                                  "a message is for static scopes",
-		hallmark(`{"name": "s", "static": "pass"}`):                    "field images is missing",
-		hallmark(`{"images": ["**"], "static": "pass"}`):               "field name is missing",
-		hallmark(`{"name": "s", "images": ["a b"], "static": "pass"}`): "is no glob",
-		hallmark(`{"name": "s", "images": "**", "static": "pass"}`):    "text where a list is wanted",
+		scope(`KEYS, "thresold": 1`):                                                                 "p.yaml:1: spec.scopes[0].thresold: unknown field",
+		scope(`KEYS, "threshold": 0`):                                                                "spec.scopes[0].threshold: 0 is no whole number from 1",
+		scope(`KEYS, "threshold": "1"`):                                                              "text where a whole number is wanted",
+		scope(`KEYS, "mode": "audit"`):                                                               "none of enforce, warn",
+		scope(`"keys": []`):                                                                          "the list is empty",
+		scope(`"keys": [{}]`):                                                                        "either data or file",
+		scope(`"keys": [{"data": "x"}]`):                                                             "keys[0].data",
+		scope(`"keys": [{"file": "awskms://x"}]`):                                                    "only key files are read",
+		scope(`"keys": [{"file": "a", "data": "` + pem + `"}]`):                                      "either data or file",
+		scope(`KEYS, "sbom": "required"`):                                                            "text where a mapping is wanted",
+		scope(`KEYS, "sbom": {"maxAge": "1w"}`):                                                      "is no age",
+		scope(`KEYS, "sbom": {"maxAge": "0d"}`):                                                      "is no age",
+		scope(`KEYS, "sbom": {"required": false, "maxAge": "1d"}`):                                   "what is not required has no maxAge",
+		scope(`KEYS, "signature": {"maxAge": "1d"}`):                                                 "signature.maxAge: unknown field",
+		scope(`KEYS, "signature": {"annotations": {"n": 1}}`):                                        "a number where text is wanted",
+		scope(`KEYS, "attestations": [{"maxAge": "1d"}]`):                                            "field type is missing",
+		scope(`KEYS, "static": "pass"`):                                                              "either static or keys",
+		scope(`"static": "pass", "countersigned": {KEYS}`):                                           "either static or countersigned",
+		scope(`KEYS, "countersigned": {}`):                                                           "field keys is missing",
+		rooted(`"identities": []`):                                                                   "the list is empty",
+		rooted(`"identities": [{"subject": "a@b.test"}]`):                                            "exactly one of issuer",
+		rooted(`"identities": [{"issuer": "https://i.test"}]`):                                       "exactly one of subject",
+		rooted(`"identities": [{"subject": "a", "subjectRegExp": "a", "issuer": "i"}]`):              "exactly one of subject",
+		rooted(`KEYS, "sbom": {"required": false, "identities": [{"subject": "a", "issuer": "i"}]}`): "what is not required has no identities",
+		scope(`KEYS, "countersigned": {"keys": []}`):                                                 "the list is empty",
+		scope(`"static": "yes"`):                                                                     "none of pass, fail",
+		scope(`KEYS, "message": "m"`):                                                                "a message is for static scopes",
+		hallmark(`{"name": "s", "static": "pass"}`):                                                  "field images is missing",
+		hallmark(`{"images": ["**"], "static": "pass"}`):                                             "field name is missing",
+		hallmark(`{"name": "s", "images": ["a b"], "static": "pass"}`):                               "is no glob",
+		hallmark(`{"name": "s", "images": "**", "static": "pass"}`):                                  "text where a list is wanted",
 		hallmark(``):                        "the list is empty",
 		revoking(``):                        "keys or digests are wanted",
 		revoking(`"digest": ["DIGEST"]`):    "revoked.digest: unknown field",
@@ -160,6 +174,8 @@ func TestRefused(t *testing.T) {
 		`{"kind": "Policy"}`: "apiVersion or kind is missing",
 	}
 	free := map[string]string{
+		scope(`"identities": [{"subject": "a@b.test", "issuer": "https://i.test"}]`): "no trusted root",
+		rooted(`"identities": [{"subjectRegExp": "(", "issuer": "i"}]`):              "missing closing )",
 		scope(`"sbom": {}`):                                                                                              "no accepted key",
 		scope(`KEYS, "countersigned": {KEYS}`):                                                                           "besides the one that signed",
 		scope(`KEYS, "threshold": 2`):                                                                                    "above the number of distinct keys",

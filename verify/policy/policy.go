@@ -44,6 +44,12 @@
 // of the predicate as `hallmark check` shows it, counts as if it were not there.
 // A document may hold revocations alone.
 //
+// # Identities
+//
+// Where a scope, or what it asks for, names keys it may name identities beside them:
+// persons and workloads with short-lived certificates. The document's trustedRoot says
+// who may vouch for them; see package keyless.
+//
 // # What cannot be verified here
 //
 // A ClusterImagePolicy may ask for identities and certificates, KMS keys,
@@ -73,6 +79,7 @@ import (
 
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 )
 
@@ -87,6 +94,8 @@ type Options struct {
 	// ReadKey returns the public key in a file that a policy names. Load reads
 	// files where it is nil, Parse refuses such policies.
 	ReadKey func(path string) (*key.Public, error)
+	// ReadRoot returns the trusted root in a file that a policy names, as ReadKey does.
+	ReadRoot func(path string) (*keyless.Root, error)
 }
 
 // A File is a policy file. Key files are named relative to where Name lies.
@@ -129,20 +138,36 @@ func Load(ctx context.Context, o Options, paths ...string) (*Set, error) {
 	if o.ReadKey == nil {
 		o.ReadKey = func(path string) (*key.Public, error) { return key.LoadPublic(ctx, path, key.Options{}) }
 	}
+	if o.ReadRoot == nil {
+		o.ReadRoot = readRoot
+	}
 	return Parse(o, files...)
 }
 
 func read(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("read policy: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	text, err := upTo(path, MaxFile)
 	if err != nil {
 		return nil, fmt.Errorf("read policy: %w", err)
 	}
 	return text, nil
+}
+
+func readRoot(path string) (*keyless.Root, error) {
+	text, err := upTo(path, keyless.MaxRoot)
+	if err != nil {
+		return nil, fmt.Errorf("read trusted root: %w", err)
+	}
+	return keyless.ParseRoot(text)
+}
+
+// upTo reads a file, of a larger one so much that it can be told.
+func upTo(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
 // Parse returns the policies of all files as one set. The error wraps
@@ -184,6 +209,7 @@ type parser struct {
 	set   Set
 	names map[string]string // of policies, with where they stand
 	dir   string            // of the file that is read
+	root  *keyless.Root     // of the document that is read
 
 	revokedKeys    []key.Fingerprint
 	revokedDigests []v1.Hash
@@ -327,17 +353,9 @@ func public(v doc.Value) (*key.Public, error) {
 
 // keyFile reads the key in a file, relative to the policy's place.
 func (p *parser) keyFile(v doc.Value) (*key.Public, error) {
-	path, err := text(v)
-	switch {
-	case err != nil:
+	path, err := p.path(v, p.ReadKey != nil, "key")
+	if err != nil {
 		return nil, err
-	case p.ReadKey == nil:
-		return nil, v.Errorf("key files are not read here, give the key as data")
-	case strings.Contains(path, "://"):
-		return nil, v.Errorf("%q is no file; only key files are read", path)
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(p.dir, path)
 	}
 	k, err := p.ReadKey(path)
 	if err == nil && k == nil {
@@ -347,4 +365,21 @@ func (p *parser) keyFile(v doc.Value) (*key.Public, error) {
 		return nil, v.Errorf("%w", err)
 	}
 	return k, nil
+}
+
+// path reads the name of a file, relative to the policy's place.
+func (p *parser) path(v doc.Value, reads bool, what string) (string, error) {
+	path, err := text(v)
+	switch {
+	case err != nil:
+		return "", err
+	case !reads:
+		return "", v.Errorf("%s files are not read here, give the %s as data", what, what)
+	case strings.Contains(path, "://"):
+		return "", v.Errorf("%q is no file; only %s files are read", path, what)
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(p.dir, path)
+	}
+	return path, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 )
 
@@ -18,6 +19,7 @@ import (
 func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 	var name string
 	var scopes []doc.Value
+	p.root = nil
 	err := d.Fields(map[string]func(doc.Value) error{
 		"apiVersion": ignore,
 		"kind":       ignore,
@@ -28,8 +30,9 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 		},
 		"spec": func(v doc.Value) error {
 			err := v.Fields(map[string]func(doc.Value) error{
-				"scopes":  doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
-				"revoked": ignore, // read before, see revocations
+				"trustedRoot": doc.Into(&p.root, p.trustedRoot),
+				"scopes":      doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
+				"revoked":     ignore, // read before, see revocations
 			})
 			if err == nil && !v.Has("scopes") && !v.Has("revoked") {
 				err = v.Errorf("field scopes is missing")
@@ -59,6 +62,9 @@ func fingerprint(d doc.Value, i int, e *entry) [32]byte {
 		for _, k := range a.keys {
 			fmt.Fprintf(h, "%s\n", k.PEM())
 		}
+		if a.root != nil {
+			fmt.Fprintf(h, "root %x\n", a.root.Hash())
+		}
 	}
 	var sum [32]byte
 	h.Sum(sum[:0])
@@ -81,6 +87,7 @@ type demand struct {
 	skip        bool // required: false
 	typ         string
 	keys        []*key.Public
+	identities  []keyless.Identity
 	threshold   int
 	maxAge      time.Duration
 	annotations map[string]string
@@ -97,6 +104,7 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 		"message":      doc.Into(&s.message, text),
 		"images":       doc.Into(&s.images, list(repositories)),
 		"keys":         doc.Into(&s.demand.keys, list(p.key)),
+		"identities":   doc.Into(&s.demand.identities, list(certified)),
 		"threshold":    doc.Into(&s.demand.threshold, threshold),
 		"signature":    doc.Into(&s.signature, p.signature),
 		"sbom":         doc.Into(&s.sbom, p.sbom),
@@ -109,7 +117,7 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 	}
 	e := &entry{name: policy + "/" + s.name, images: s.images, repos: true, warn: s.mode == "warn"}
 	if s.static != "" {
-		for _, f := range []string{"keys", "threshold", "signature", "sbom", "attestations", "countersigned"} {
+		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "countersigned"} {
 			if v.Has(f) {
 				return nil, v.Errorf("a scope has either static or %s", f)
 			}
@@ -145,11 +153,13 @@ func (s *scope) authority(p *parser) (authority, error) {
 	for _, d := range s.attestations {
 		policy.Rules = append(policy.Rules, s.rule("attestation "+payload.NameOf(d.typ), attach.Attestation, d, d.typ))
 	}
-	v, err := verify.New(p.trust(s.demand.keys), policy)
+	trust := p.trust(s.demand.keys)
+	trust.Identities, trust.Root = s.demand.identities, p.root
+	v, err := verify.New(trust, policy)
 	if err != nil {
 		return authority{}, err
 	}
-	a := authority{verifier: v, keys: s.demand.keys}
+	a := authority{verifier: v, keys: s.demand.keys, root: p.root}
 	for _, r := range policy.Rules {
 		a.keys = append(a.keys, r.Keys...)
 	}
@@ -161,13 +171,13 @@ func (s *scope) authority(p *parser) (authority, error) {
 
 func (s *scope) rule(name string, kind attach.Kind, d demand, types ...string) verify.Rule {
 	r := verify.Rule{
-		Name: name, Kind: kind, PredicateTypes: types, Keys: d.keys,
+		Name: name, Kind: kind, PredicateTypes: types, Keys: d.keys, Identities: d.identities,
 		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations, Counter: s.counter,
 	}
 	switch {
 	case d.threshold > 0:
 		r.Threshold = d.threshold
-	case s.demand.threshold > 0 && len(d.keys) == 0:
+	case s.demand.threshold > 0 && len(d.keys)+len(d.identities) == 0:
 		r.Threshold = s.demand.threshold
 	}
 	return r
@@ -187,16 +197,17 @@ func (p *parser) sbom(v doc.Value) (*demand, error) {
 func (p *parser) optional(v doc.Value, d *demand, name string, own func(doc.Value) error) error {
 	required := true
 	err := v.Fields(map[string]func(doc.Value) error{
-		"required":  doc.Into(&required, doc.Value.Bool),
-		"keys":      doc.Into(&d.keys, list(p.key)),
-		"threshold": doc.Into(&d.threshold, threshold),
-		name:        own,
+		"required":   doc.Into(&required, doc.Value.Bool),
+		"keys":       doc.Into(&d.keys, list(p.key)),
+		"identities": doc.Into(&d.identities, list(certified)),
+		"threshold":  doc.Into(&d.threshold, threshold),
+		name:         own,
 	})
 	if err != nil {
 		return err
 	}
 	d.skip = !required
-	for _, f := range []string{"keys", "threshold", name} {
+	for _, f := range []string{"keys", "identities", "threshold", name} {
 		if d.skip && v.Has(f) {
 			return v.Errorf("what is not required has no %s", f)
 		}
@@ -207,10 +218,11 @@ func (p *parser) optional(v doc.Value, d *demand, name string, own func(doc.Valu
 func (p *parser) attestation(v doc.Value) (demand, error) {
 	var d demand
 	err := v.Fields(map[string]func(doc.Value) error{
-		"type":      doc.Into(&d.typ, predicateType),
-		"maxAge":    doc.Into(&d.maxAge, duration),
-		"keys":      doc.Into(&d.keys, list(p.key)),
-		"threshold": doc.Into(&d.threshold, threshold),
+		"type":       doc.Into(&d.typ, predicateType),
+		"maxAge":     doc.Into(&d.maxAge, duration),
+		"keys":       doc.Into(&d.keys, list(p.key)),
+		"identities": doc.Into(&d.identities, list(certified)),
+		"threshold":  doc.Into(&d.threshold, threshold),
 	}, "type")
 	return d, err
 }

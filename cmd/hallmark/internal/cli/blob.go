@@ -41,8 +41,8 @@ Exit code 0 means yes, 1 a definite no, and 2 that it could not be told.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return job.verify(cmd.Context(), args[0]) },
 	}
-	job.trust.bindKeys(cmd, app, "public key that may sign: a file or env://NAME; repeat to accept several")
-	job.trust.identity.bind(cmd)
+	job.trust.bindKeys(cmd, app, "public key that may sign: a file, env://NAME or SCHEME://KEY in a key service; repeat to accept several")
+	job.trust.identity.bind(cmd, app)
 	job.bindBundle(cmd, "file with the Sigstore bundle")
 	job.out.bind(cmd, app, "text", "json")
 	return cmd

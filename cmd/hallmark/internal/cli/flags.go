@@ -177,7 +177,7 @@ type trust struct {
 
 func (t *trust) bind(cmd *cobra.Command, app *App) {
 	t.bindKeys(cmd, app, "public key that may sign: a file, env://NAME or SCHEME://KEY in a key service; repeat to accept several")
-	t.identity.bind(cmd)
+	t.identity.bind(cmd, app)
 	cmd.Flags().IntVar(&t.threshold, "threshold", 1, "how many distinct keys must have signed")
 }
 
@@ -214,7 +214,7 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 
 // bindTrustedRoot declares --trusted-root.
 func bindTrustedRoot(cmd *cobra.Command, value *string) {
-	cmd.Flags().StringVar(value, "trusted-root", "", "whose certificates, log entries and timestamps are believed: a trusted_root.json file of Sigstore")
+	cmd.Flags().StringVar(value, "trusted-root", "", "whose certificates, log entries and timestamps are believed: a trusted_root.json file of Sigstore (default: the one of 'hallmark trust init')")
 }
 
 // annotations parses repeated -a k=v flags.

@@ -10,6 +10,7 @@ import (
 // identity is the group of flags that name whose certificates count. They have the
 // names that cosign's users know.
 type identity struct {
+	app                    *App
 	subject, subjectRegexp string
 	issuer, issuerRegexp   string
 	workflow               workflow
@@ -19,7 +20,8 @@ type identity struct {
 // workflow is what is asked of a run of GitHub Actions.
 type workflow struct{ ref, repository, sha, trigger, name string }
 
-func (i *identity) bind(cmd *cobra.Command) {
+func (i *identity) bind(cmd *cobra.Command, app *App) {
+	i.app = app
 	flags := cmd.Flags()
 	w := &i.workflow
 	flags.StringVar(&i.subject, "certificate-identity", "", "who may sign without a key: the e-mail address or URI in the certificate")
@@ -46,30 +48,29 @@ func (i *identity) names() keyless.Names {
 // given reports whether any identity is named.
 func (i *identity) given() bool { return i.names() != keyless.Names{} }
 
-// load adds the identity and the root to the trust.
+// load adds the identity and the root to the trust. For an identity the root that
+// was fetched will do; for a key a root counts only where it is named.
 func (i *identity) load(t *verify.Trust) error {
-	if i.root != "" {
-		raw, err := readFile(i.root, keyless.MaxRoot)
-		if err != nil {
-			return usagef("--trusted-root %s: %v", i.root, err)
-		}
-		if t.Root, err = keyless.ParseRoot(raw); err != nil {
-			return usagef("--trusted-root %s: %v", i.root, err)
-		}
+	if !i.given() && i.root == "" {
+		return nil
+	}
+	n := i.names()
+	if i.given() && (n.Subject == "" && n.SubjectPattern == "" || n.Issuer == "" && n.IssuerPattern == "") {
+		return usagef("an identity is a name and who vouches for it: give --certificate-identity (or --certificate-identity-regexp) and --certificate-oidc-issuer (or --certificate-oidc-issuer-regexp)")
+	}
+	raw, name, err := i.app.trustedRoot(i.root)
+	if err != nil {
+		return err
+	}
+	if t.Root, err = keyless.ParseRoot(raw); err != nil {
+		return usagef("%s: %v", name, err)
 	}
 	if !i.given() {
 		return nil
 	}
-	n := i.names()
-	if n.Subject == "" && n.SubjectPattern == "" || n.Issuer == "" && n.IssuerPattern == "" {
-		return usagef("an identity is a name and who vouches for it: give --certificate-identity (or --certificate-identity-regexp) and --certificate-oidc-issuer (or --certificate-oidc-issuer-regexp)")
-	}
 	id, err := keyless.NewIdentity(n)
 	if err != nil {
 		return usagef("%v", err)
-	}
-	if t.Root == nil {
-		return usagef("nothing says which authorities may issue certificates: give --trusted-root FILE")
 	}
 	t.Identities = append(t.Identities, id)
 	return nil
