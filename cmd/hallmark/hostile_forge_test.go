@@ -17,6 +17,10 @@ import (
 //
 //	forge tombstone IMAGE   a tombstone for every entry of the image's journal
 //	forge entries N IMAGE   so many journal tags that lead to no journal entry
+//	forge names IMAGE       journal tags whose names are not of what is under them
+//	forge subject A B       what refers to A in the list of what refers to B
+//	forge files WHAT REF    an artifact of hostile files, see hostileFiles
+//	forge attached WHAT IMAGE   the same as one that refers to the image
 func forge(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case !neg && len(args) == 2 && args[0] == "tombstone":
@@ -26,8 +30,16 @@ func forge(ts *testscript.TestScript, neg bool, args []string) {
 		_, err := fmt.Sscan(args[1], &n)
 		ts.Check(err)
 		forgeEntries(ts, digestOf(ts, args[2]), n)
+	case !neg && len(args) == 2 && args[0] == "names":
+		forgeNames(ts, digestOf(ts, args[1]))
+	case !neg && len(args) == 3 && args[0] == "subject":
+		forgeSubject(ts, digestOf(ts, args[1]), digestOf(ts, args[2]))
+	case !neg && len(args) == 3 && args[0] == "files":
+		forgeFiles(ts, args[1], args[2])
+	case !neg && len(args) == 3 && args[0] == "attached":
+		forgeAttached(ts, args[1], digestOf(ts, args[2]))
 	default:
-		ts.Fatalf("usage: forge tombstone IMAGE | forge entries N IMAGE")
+		ts.Fatalf("usage: forge tombstone IMAGE | forge entries N IMAGE | forge names IMAGE | forge subject A B | forge files|attached WHAT REF")
 	}
 }
 
@@ -90,4 +102,45 @@ func forgeEntries(ts *testscript.TestScript, image name.Digest, n int) {
 		tag := image.Tag(fmt.Sprintf("%s1%031x.hm", prefix, i))
 		send(ts, http.MethodPut, "manifests/"+tag.TagStr(), tag, ociManifest, raw)
 	}
+}
+
+// forgeNames puts the journal entries of an image under other names that journal
+// entries may have, among them one of another kind, and an image under one.
+func forgeNames(ts *testscript.TestScript, image name.Digest) {
+	prefix := strings.Replace(image.DigestStr(), ":", "-", 1) + "."
+	tags, err := remote.List(image.Repository)
+	ts.Check(err)
+	subject, err := remote.Get(image)
+	ts.Check(err)
+	n := 0
+	for _, tag := range tags {
+		entry, ok := strings.CutSuffix(strings.TrimPrefix(tag, prefix), ".hm")
+		if !ok || !strings.HasPrefix(tag, prefix) {
+			continue
+		}
+		raw := fetch(ts, image.Tag(tag))
+		for i, other := range []string{"1" + strings.Repeat("0", 31), "2" + entry[1:], "3" + entry[1:]} {
+			if other == entry {
+				continue
+			}
+			to := image.Tag(fmt.Sprintf("%s%s%x.hm", prefix, other[:len(other)-1], (n+i)%16))
+			send(ts, http.MethodPut, "manifests/"+to.TagStr(), to, ociManifest, raw)
+		}
+		n++
+	}
+	if n == 0 {
+		ts.Fatalf("%s has no journal", image)
+	}
+	to := image.Tag(prefix + "1" + strings.Repeat("f", 31) + ".hm")
+	send(ts, http.MethodPut, "manifests/"+to.TagStr(), to, string(subject.MediaType), subject.Manifest)
+}
+
+// forgeSubject has the tag that lists what refers to the second image name what
+// refers to the first.
+func forgeSubject(ts *testscript.TestScript, from, to name.Digest) {
+	list := func(image name.Digest) name.Tag {
+		return image.Tag(strings.Replace(image.DigestStr(), ":", "-", 1))
+	}
+	const index = "application/vnd.oci.image.index.v1+json"
+	send(ts, http.MethodPut, "manifests/"+list(to).TagStr(), list(to), index, fetch(ts, list(from)))
 }

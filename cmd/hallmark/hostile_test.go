@@ -88,6 +88,8 @@ func quirkOf(title, value string) (storetest.Quirk, error) {
 		return storetest.EndlessPages(value == "loop"), nil
 	case "redirect":
 		return storetest.RedirectBlobs(value == "demand"), nil
+	case "token":
+		return (&storetest.Tokens{User: "bob", Password: "registry-password-77c1", Realm: value}).Quirk(), nil
 	case "credentials":
 		user, password, _ := strings.Cut(value, ":")
 		return storetest.Credentials(user, password), nil
