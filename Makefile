@@ -11,9 +11,9 @@ BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/hallmark, static and stripped
+build: ## build bin/hallmark and its plug-ins for key services, static and stripped
 	@mkdir -p bin
-	$(BUILD) -o bin/hallmark ./cmd/hallmark
+	$(BUILD) -o bin/ ./cmd/...
 
 demo: build ## seal, list and verify a real image, then show three refusals (no network)
 	$(GO) run ./testdata/demo -hallmark bin/hallmark

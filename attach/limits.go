@@ -21,6 +21,11 @@ const (
 	MaxPages = 200
 	// MaxTags is how many tags of one listing are looked at.
 	MaxTags = 200000
+	// MaxFiles is how many files an archive of a layout may hold, and MaxIndex the
+	// size of its index.json, in bytes, which is about 30,000 attachments. A reader
+	// holds something of each in memory, so that nothing writes more either.
+	MaxFiles = 120_000
+	MaxIndex = 10 << 20
 	// MaxAnnotations is the number of annotations of one entry that are accepted.
 	MaxAnnotations = 64
 	// MaxAnnotation is the size of the largest annotation value that is

@@ -14,7 +14,12 @@ type text struct {
 	at    int
 	depth int
 	names []string // those of the open objects, one behind the other
+	open  int      // members of the open objects
 }
+
+// maxMembers is how many members the objects may have that are open at once: their
+// names are held, to see that none is there twice.
+const maxMembers = 100_000
 
 // manyNames is from how many members on an object's names are kept in a map.
 const manyNames = 16
@@ -102,8 +107,8 @@ func (t *text) array(visit func(json.RawMessage) error) error {
 
 // object reads an object and visits its members, each of which is there once.
 func (t *text) object(visit func(name string, value json.RawMessage)) error {
-	first := len(t.names)
-	defer func() { t.names = t.names[:first] }()
+	first, open := len(t.names), t.open
+	defer func() { t.names, t.open = t.names[:first], open }()
 	var many map[string]bool
 	return t.list('}', func() error {
 		if t.next() != '"' {
@@ -128,6 +133,9 @@ func (t *text) object(visit func(name string, value json.RawMessage)) error {
 		}
 		if many[name] || many == nil && slices.Contains(mine, name) {
 			return fmt.Errorf("JSON member %q is there twice: %w", name, ErrMalformed)
+		}
+		if t.open++; t.open > maxMembers {
+			return fmt.Errorf("JSON objects of more than %d members: %w", maxMembers, ErrLimit)
 		}
 		if many != nil {
 			many[name] = true

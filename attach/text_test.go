@@ -135,3 +135,27 @@ func BenchmarkMembers(b *testing.B) {
 		}
 	}
 }
+
+// TestMembersOpen: the names of objects that are open at once are limited, those of
+// objects that were closed are not held.
+func TestMembersOpen(t *testing.T) {
+	object := func(n int, last string) string {
+		var b strings.Builder
+		b.WriteByte('{')
+		for i := range n {
+			fmt.Fprintf(&b, `"%d":0,`, i)
+		}
+		return b.String() + `"last":` + last + `}`
+	}
+	many := object(60_000, "0")
+	for _, raw := range []string{many, `{"a":` + many + `,"b":` + many + `,"c":` + many + `}`} {
+		if _, err := Members([]byte(raw)); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, raw := range []string{object(100_001, "0"), object(60_000, many)} {
+		if _, err := Members([]byte(raw)); !errors.Is(err, ErrLimit) {
+			t.Errorf("%.20s...: %v", raw, err)
+		}
+	}
+}

@@ -63,7 +63,7 @@ func bundled(subject v1.Descriptor, envelope attach.Body, material []byte, predi
 func Hint(f key.Fingerprint) string { return base64.StdEncoding.EncodeToString(f[:]) }
 
 // bundle returns the bundle around an envelope of the statement, ready to be put.
-func (st *statement) bundle(envelope attach.Body, evidence Evidence, public *key.Public, s attach.Subject, again bool, tempDir string) (attach.Content, error) {
+func (st *statement) bundle(envelope attach.Body, evidence Evidence, p party, s attach.Subject, again bool, tempDir string) (attach.Content, error) {
 	annotations := map[string]string{PayloadAnnotation: st.digest.String()}
 	if again {
 		annotations[AgainAnnotation] = rand.Text()
@@ -72,8 +72,8 @@ func (st *statement) bundle(envelope attach.Body, evidence Evidence, public *key
 	if err != nil {
 		return c, fmt.Errorf("bundle the envelope: %w", err)
 	}
-	if !again {
-		c.Same = st.sameBundle(public, s, tempDir)
+	if !again && p.witness == nil {
+		c.Same = st.sameBundle(p.public, s, tempDir)
 	}
 	return c, nil
 }

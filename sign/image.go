@@ -106,9 +106,10 @@ func (one *imageSigning) contents(ctx context.Context, p party) ([]attach.Conten
 		}
 		c := cosign.NewSignature(one.raw, sig)
 		maps.Copy(c.Annotations, evidence.Annotations)
-		if one.opts.Again {
+		switch {
+		case one.opts.Again:
 			markAgain(c)
-		} else {
+		case p.witness == nil:
 			c.Same = sameSignature(p.public, one.raw)
 		}
 		c.Strict = one.opts.Strict
@@ -119,7 +120,7 @@ func (one *imageSigning) contents(ctx context.Context, p party) ([]attach.Conten
 		if err != nil {
 			return nil, err
 		}
-		c, err := one.marked.bundle(envelope, evidence, p.public, one.subject, one.opts.Again, one.opts.TempDir)
+		c, err := one.marked.bundle(envelope, evidence, p, one.subject, one.opts.Again, one.opts.TempDir)
 		if err != nil {
 			return nil, err
 		}

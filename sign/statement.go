@@ -93,16 +93,17 @@ func (st *statement) contents(ctx context.Context, p party, s attach.Subject, op
 		c := cosign.NewAttestation(envelope, st.predicateType)
 		c.Annotations[PayloadAnnotation] = st.digest.String()
 		maps.Copy(c.Annotations, evidence.Annotations)
-		if opts.Again {
+		switch {
+		case opts.Again:
 			markAgain(c)
-		} else {
+		case p.witness == nil:
 			c.Same = st.same(p.public, s, envelope.Digest, opts.TempDir)
 		}
 		c.Strict = opts.Strict
 		all = append(all, c)
 	}
 	if opts.Storage.Referrers() {
-		c, err := st.bundle(envelope, evidence, p.public, s, opts.Again, opts.TempDir)
+		c, err := st.bundle(envelope, evidence, p, s, opts.Again, opts.TempDir)
 		if err != nil {
 			return nil, err
 		}

@@ -63,10 +63,10 @@ func (x *index) untag(tags []string) (gone []v1.Hash) {
 	for _, tag := range tags {
 		x.adopt(tag)
 		x.entries = slices.DeleteFunc(x.entries, func(e entry) bool {
-			if e.tag() == "" || e.tag() != tag {
+			if e.tag == "" || e.tag != tag {
 				return false
 			}
-			gone = append(gone, e.desc.Digest)
+			gone = append(gone, e.sum.hash())
 			return true
 		})
 	}
@@ -82,17 +82,17 @@ func (x *index) drop(h v1.Hash, listed map[v1.Hash]bool) error {
 		return fmt.Errorf("an index lists it: %w", attach.ErrUndeletable)
 	}
 	for _, e := range x.entries {
-		if e.desc.Digest == h && e.tag() != "" {
-			return fmt.Errorf("the tag %q names it: %w", e.tag(), attach.ErrUndeletable)
+		if e.is(h) && e.tag != "" {
+			return fmt.Errorf("the tag %q names it: %w", e.tag, attach.ErrUndeletable)
 		}
 	}
-	x.entries = slices.DeleteFunc(x.entries, func(e entry) bool { return e.desc.Digest == h })
+	x.entries = slices.DeleteFunc(x.entries, func(e entry) bool { return e.is(h) })
 	return nil
 }
 
 // names reports whether an entry of the index has the digest.
 func (x *index) names(h v1.Hash) bool {
-	return slices.ContainsFunc(x.entries, func(e entry) bool { return e.desc.Digest == h })
+	return slices.ContainsFunc(x.entries, func(e entry) bool { return e.is(h) })
 }
 
 // descendants returns what is listed by the indexes that index.json names, and
@@ -100,9 +100,11 @@ func (x *index) names(h v1.Hash) bool {
 // that is over a limit it is not known what it lists, so that nothing may go.
 func (m *medium) descendants(ctx context.Context, x *index) (map[v1.Hash]bool, error) {
 	listed := make(map[v1.Hash]bool)
-	todo := make([]v1.Descriptor, 0, len(x.entries))
+	var todo []v1.Descriptor
 	for _, e := range x.entries {
-		todo = append(todo, e.desc)
+		if d := x.desc(e); d.MediaType.IsIndex() {
+			todo = append(todo, d)
+		}
 	}
 	for len(todo) > 0 {
 		d := todo[len(todo)-1]

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -91,14 +92,14 @@ func (d *dir) read(name string, limit int64) ([]byte, error) {
 	if size > limit {
 		return nil, d.tooLarge(name, limit)
 	}
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
+	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // never to be grown, unless the file is
+	if _, err := buf.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, d.wrap("read", name, err)
 	}
-	if int64(len(raw)) > limit {
+	if int64(buf.Len()) > limit {
 		return nil, d.tooLarge(name, limit)
 	}
-	return raw, nil
+	return buf.Bytes(), nil
 }
 
 func (d *dir) tooLarge(name string, limit int64) error {

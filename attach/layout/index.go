@@ -2,8 +2,10 @@ package layout
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -17,8 +19,8 @@ const refName = attach.RefNameAnnotation
 
 // Limits on index.json, which is no registry's manifest and may be larger than one.
 const (
-	maxIndex   = 64 << 20
-	maxEntries = attach.MaxTags
+	maxIndex   = attach.MaxIndex
+	maxEntries = 100_000
 )
 
 // An index is index.json. What other tools put there, fields that this package
@@ -26,17 +28,77 @@ const (
 type index struct {
 	fields  map[string]json.RawMessage // all but manifests
 	entries []entry
+	// file is where the texts of the entries stand that are not held; see forget.
+	file io.ReaderAt
 }
 
-// An entry is one descriptor of index.json.
+// An entry is one descriptor of index.json. There may be many, so that only what
+// they are looked for by is taken out of them at once.
 type entry struct {
-	raw json.RawMessage
-	// desc is the zero descriptor where raw is none that this package
-	// understands, one with another digest algorithm for instance.
-	desc v1.Descriptor
+	raw    json.RawMessage // nil where it is read again from the file
+	at, of uint32          // where it begins there, and its length
+	// known is false, and what follows is empty, where raw is no descriptor that
+	// this package understands, one with another digest algorithm for instance.
+	known bool
+	sum   sum
+	tag   string
+	kind  string // what "cosign save" says that it is
 }
 
-func (e entry) tag() string { return e.desc.Annotations[refName] }
+// A sum is a sha256 digest.
+type sum [32]byte
+
+// sumOf returns the digest, and false where it is none of sha256.
+func sumOf(h v1.Hash) (s sum, ok bool) {
+	if _, err := blobPath(h); err != nil {
+		return s, false
+	}
+	_, err := hex.Decode(s[:], []byte(h.Hex))
+	return s, err == nil
+}
+
+func (s sum) compare(other sum) int { return bytes.Compare(s[:], other[:]) }
+
+// hash returns the digest as descriptors have it.
+func (s sum) hash() v1.Hash { return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(s[:])} }
+
+// is reports whether the entry has the digest.
+func (e *entry) is(h v1.Hash) bool {
+	s, ok := sumOf(h)
+	return ok && e.known && e.sum == s
+}
+
+// desc returns the descriptor of an entry, the zero one where it is not understood.
+func (x *index) desc(e entry) v1.Descriptor {
+	if !e.known {
+		return v1.Descriptor{}
+	}
+	if e.raw == nil {
+		e.raw = make([]byte, e.of)
+		if _, err := x.file.ReadAt(e.raw, int64(e.at)); err != nil {
+			return v1.Descriptor{}
+		}
+	}
+	var d v1.Descriptor
+	if json.Unmarshal(e.raw, &d) != nil {
+		return v1.Descriptor{}
+	}
+	return d
+}
+
+// forget lets go of the text that the index was parsed from, which stands in a file
+// that nobody writes to. Such an index is only read.
+func (x *index) forget(raw []byte, file io.ReaderAt) {
+	at := 0
+	for i := range x.entries {
+		e := &x.entries[i]
+		at += bytes.Index(raw[at:], e.raw)
+		e.at, e.of = uint32(at), uint32(len(e.raw))
+		at += len(e.raw)
+		e.raw = nil
+	}
+	x.fields, x.file = nil, file
+}
 
 // parseIndex reads index.json. It refuses with [attach.ErrMalformed] what is
 // no index, such as the torn rest of one, and with [attach.ErrLimit] one of
@@ -52,13 +114,15 @@ func parseIndex(raw []byte) (*index, error) {
 	}
 	x := &index{fields: fields}
 	delete(x.fields, "manifests")
+	n := 0
+	if err := attach.Elements(list, maxEntries, func(json.RawMessage) { n++ }); err != nil {
+		return nil, fmt.Errorf("manifests: %w", err)
+	}
+	x.entries = make([]entry, 0, n)
 	err = attach.Elements(list, maxEntries, func(raw json.RawMessage) {
 		x.entries = append(x.entries, newEntry(raw))
 	})
-	if err != nil {
-		return nil, fmt.Errorf("manifests: %w", err)
-	}
-	return x, nil
+	return x, err
 }
 
 func newEntry(raw json.RawMessage) entry {
@@ -67,8 +131,9 @@ func newEntry(raw json.RawMessage) entry {
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return e
 	}
-	if _, err := blobPath(d.Digest); err == nil && d.Size >= 0 {
-		e.desc = d
+	if s, ok := sumOf(d.Digest); ok && d.Size >= 0 {
+		e.known, e.sum = true, s
+		e.tag, e.kind = d.Annotations[refName], savedAs(d.Annotations[kindName])
 	}
 	return e
 }
@@ -95,29 +160,30 @@ func (x *index) clone() *index {
 
 // find returns the first descriptor with the tag.
 func (x *index) find(tag string) (v1.Descriptor, bool) {
-	i := slices.IndexFunc(x.entries, func(e entry) bool { return tag != "" && e.tag() == tag })
+	i := slices.IndexFunc(x.entries, func(e entry) bool { return tag != "" && e.tag == tag })
 	if i < 0 {
 		return v1.Descriptor{}, false
 	}
-	return x.entries[i].desc, true
+	return x.desc(x.entries[i]), true
 }
 
 // put makes the index name the descriptor, under the tag unless that is empty,
 // and reports whether that changed anything. The entry that had the tag is
 // overwritten, keeping annotations that d has none for; nothing else is touched.
 func (x *index) put(d v1.Descriptor, tag string) (changed bool, err error) {
+	s, ok := sumOf(d.Digest)
 	at := slices.IndexFunc(x.entries, func(e entry) bool {
 		if tag != "" {
-			return e.tag() == tag
+			return e.tag == tag
 		}
-		return e.desc.Digest == d.Digest
+		return ok && e.known && e.sum == s
 	})
-	if at >= 0 && x.entries[at].desc.Digest == d.Digest {
+	if at >= 0 && x.entries[at].is(d.Digest) {
 		return false, nil
 	}
 	d.Annotations = maps.Clone(d.Annotations)
 	if at >= 0 {
-		for k, v := range x.entries[at].desc.Annotations {
+		for k, v := range x.desc(x.entries[at]).Annotations {
 			if _, ok := d.Annotations[k]; !ok {
 				d.Annotations = with(d.Annotations, k, v)
 			}
@@ -130,7 +196,7 @@ func (x *index) put(d v1.Descriptor, tag string) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	e := entry{raw: raw, desc: d}
+	e := newEntry(raw)
 	if at >= 0 {
 		x.entries[at] = e
 	} else if len(x.entries) >= maxEntries {

@@ -70,7 +70,11 @@ func Open(path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := newStore(d, o)
-	if err := s.check(); err != nil {
+	err = s.check()
+	if err == nil && d.archive != nil {
+		err = d.archive.locate()
+	}
+	if err != nil {
 		d.close()
 		return nil, err
 	}

@@ -30,8 +30,9 @@ type medium struct {
 
 // A snapshot is index.json with what was read out of it, which nobody changes.
 type snapshot struct {
-	raw   []byte
-	index *index
+	raw      []byte
+	index    *index
+	subjects subjects // of the manifests that it names
 }
 
 var _ journal.Medium = (*medium)(nil)
@@ -41,19 +42,36 @@ func (m *medium) Lock(ctx context.Context) (func(), error) { return m.lock.acqui
 
 // index reads index.json. The caller must not change it.
 func (m *medium) index() (*index, error) {
+	s, err := m.snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return s.index, nil
+}
+
+func (m *medium) snapshot() (*snapshot, error) {
+	last := m.last.Load()
+	if last != nil && m.dir.archive != nil { // nothing writes to it
+		return last, nil
+	}
 	raw, err := m.dir.read(indexFile, maxIndex)
 	if err != nil {
 		return nil, err
 	}
-	if last := m.last.Load(); last != nil && bytes.Equal(last.raw, raw) {
-		return last.index, nil
+	if last != nil && bytes.Equal(last.raw, raw) {
+		return last, nil
 	}
 	x, err := parseIndex(raw)
 	if err != nil {
 		return nil, fmt.Errorf("read %s in %s: %w", indexFile, m.dir.name, err)
 	}
-	m.last.Store(&snapshot{raw, x})
-	return x, nil
+	s := &snapshot{raw: raw, index: x}
+	if a := m.dir.archive; a != nil {
+		x.forget(raw, io.NewSectionReader(a.file, a.index.at, a.index.size))
+		s.raw = nil
+	}
+	m.last.Store(s)
+	return s, nil
 }
 
 // Manifest implements journal.Medium.
@@ -81,9 +99,10 @@ func (m *medium) locate(x *index, ref string) (v1.Descriptor, error) {
 		if _, err := blobPath(h); err != nil {
 			return v1.Descriptor{}, err
 		}
-		for _, e := range x.entries {
-			if e.desc.Digest == h {
-				return e.desc, nil
+		s, _ := sumOf(h)
+		for i := range x.entries {
+			if e := &x.entries[i]; e.known && e.sum == s {
+				return x.desc(*e), nil
 			}
 		}
 		return v1.Descriptor{Digest: h, Size: -1}, nil
@@ -273,7 +292,7 @@ func (m *medium) Tags(ctx context.Context, prefix string) ([]string, error) {
 	var tags []string
 	seen := make(map[string]bool)
 	for _, e := range x.entries {
-		if t := e.tag(); t != "" && strings.HasPrefix(t, prefix) && !seen[t] {
+		if t := e.tag; t != "" && strings.HasPrefix(t, prefix) && !seen[t] {
 			seen[t] = true
 			tags = append(tags, t)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -17,6 +18,8 @@ const (
 	maxChoices = 10
 	// maxChildren is how many manifests of one index are looked at.
 	maxChildren = attach.MaxEntries
+	// maxAllChildren is how many manifests the indexes of a layout may list.
+	maxAllChildren = 100_000
 )
 
 // Resolve implements attach.Resolver. The ref is a tag, a digest "sha256:..."
@@ -53,10 +56,12 @@ func (s *Store) Resolve(ctx context.Context, ref string) (attach.Subject, error)
 
 // tagged returns the one descriptor that has the tag.
 func (m *medium) tagged(x *index, tag string) (v1.Descriptor, error) {
-	var found []v1.Descriptor
-	for _, e := range x.entries {
-		if e.tag() == tag && !holds(found, e.desc.Digest) {
-			found = append(found, e.desc)
+	var found []int
+	seen := make(map[sum]bool)
+	for i, e := range x.entries {
+		if e.tag == tag && !seen[e.sum] {
+			seen[e.sum] = true
+			found = append(found, i)
 		}
 	}
 	switch len(found) {
@@ -68,11 +73,11 @@ func (m *medium) tagged(x *index, tag string) (v1.Descriptor, error) {
 		if err != nil {
 			return v1.Descriptor{}, err
 		}
-		return v1.Descriptor{}, fmt.Errorf("%s has no tag %q%s: %w", m.dir.name, tag, m.choices("it holds", images), attach.ErrNotFound)
+		return v1.Descriptor{}, fmt.Errorf("%s has no tag %q%s: %w", m.dir.name, tag, m.choices("it holds", x, images), attach.ErrNotFound)
 	case 1:
-		return found[0], nil
+		return x.desc(x.entries[found[0]]), nil
 	}
-	return v1.Descriptor{}, fmt.Errorf("the tag %q of %s names %d manifests%s", tag, m.dir.name, len(found), m.choices("choose one by digest of", found))
+	return v1.Descriptor{}, fmt.Errorf("the tag %q of %s names %d manifests%s", tag, m.dir.name, len(found), m.choices("choose one by digest of", x, found))
 }
 
 // only returns the one image that the layout holds.
@@ -85,21 +90,23 @@ func (m *medium) only(x *index) (v1.Descriptor, error) {
 	case 0:
 		return v1.Descriptor{}, fmt.Errorf("%s holds no image: %w", m.dir.name, attach.ErrNotFound)
 	case 1:
-		return images[0], nil
+		return x.desc(x.entries[images[0]]), nil
 	}
-	return v1.Descriptor{}, fmt.Errorf("%s holds %d images%s", m.dir.name, len(images), m.choices("name one of", images))
+	return v1.Descriptor{}, fmt.Errorf("%s holds %d images%s", m.dir.name, len(images), m.choices("name one of", x, images))
 }
 
-// images returns the descriptors of index.json, one for each digest, that are
-// images or indexes by themselves: no attachments, and no children of another.
-func (m *medium) images(x *index) ([]v1.Descriptor, error) {
-	var list []v1.Descriptor
-	children := make(map[v1.Hash]bool)
-	for _, e := range x.entries {
-		d := e.desc
-		kind := d.Annotations[kindName]
-		if !isManifest(d.MediaType) || attachmentTag(e.tag()) || holds(list, d.Digest) ||
-			strings.HasPrefix(kind, kindPrefix) && kind != kindImage && kind != kindIndex {
+// images returns the places of the descriptors of index.json, one for each digest,
+// that are images or indexes by themselves: no attachments, and no children of another.
+func (m *medium) images(x *index) ([]int, error) {
+	var list []int
+	children := make(map[sum]bool)
+	for i, e := range x.entries {
+		if !e.known || attachmentTag(e.tag) ||
+			e.kind != "" && e.kind != kindImage && e.kind != kindIndex {
+			continue
+		}
+		d := x.desc(e)
+		if !isManifest(d.MediaType) {
 			continue
 		}
 		hangs, err := m.hangs(d, children)
@@ -107,22 +114,20 @@ func (m *medium) images(x *index) ([]v1.Descriptor, error) {
 			return nil, err
 		}
 		if !hangs {
-			list = append(list, d)
+			list = append(list, i)
 		}
 	}
-	var images []v1.Descriptor
-	for _, d := range list {
-		if !children[d.Digest] {
-			images = append(images, d)
-		}
-	}
-	return images, nil
+	list = slices.DeleteFunc(list, func(i int) bool { return children[x.entries[i].sum] })
+	slices.SortStableFunc(list, func(a, b int) int { return x.entries[a].sum.compare(x.entries[b].sum) })
+	list = slices.CompactFunc(list, func(a, b int) bool { return x.entries[a].sum == x.entries[b].sum })
+	slices.Sort(list)
+	return list, nil
 }
 
 // hangs reports whether the manifest has a subject, and notes its children. A
 // manifest that is absent or broken counts as an image: hiding it would make
 // another one the only one.
-func (m *medium) hangs(d v1.Descriptor, children map[v1.Hash]bool) (bool, error) {
+func (m *medium) hangs(d v1.Descriptor, children map[sum]bool) (bool, error) {
 	_, h, err := m.manifest(d)
 	if errors.Is(err, attach.ErrNotFound) || attach.Judged(err) {
 		return false, nil
@@ -132,9 +137,14 @@ func (m *medium) hangs(d v1.Descriptor, children map[v1.Hash]bool) (bool, error)
 	}
 	err = attach.Elements(h.manifests, maxChildren, func(raw json.RawMessage) {
 		if child, err := attach.ParseDescriptor(raw); err == nil {
-			children[child.Digest] = true
+			if s, ok := sumOf(child.Digest); ok {
+				children[s] = true
+			}
 		}
 	})
+	if len(children) > maxAllChildren {
+		return false, fmt.Errorf("the indexes of %s list more than %d manifests: %w", m.dir.name, maxAllChildren, attach.ErrLimit)
+	}
 	return err == nil && h.subject != nil, nil
 }
 
@@ -150,29 +160,21 @@ func attachmentTag(tag string) bool {
 	return err == nil
 }
 
-func holds(list []v1.Descriptor, h v1.Hash) bool {
-	for _, d := range list {
-		if d.Digest == h {
-			return true
-		}
-	}
-	return false
-}
-
 // choices lists images the way that a user types them.
-func (m *medium) choices(intro string, images []v1.Descriptor) string {
+func (m *medium) choices(intro string, x *index, images []int) string {
 	if len(images) == 0 {
 		return ""
 	}
 	var b strings.Builder
 	b.WriteString("; " + intro)
-	for i, d := range images {
+	for i, at := range images {
 		if i == maxChoices {
 			fmt.Fprintf(&b, " and %d more", len(images)-i)
 			break
 		}
-		b.WriteString(" " + m.dir.name + "@" + d.Digest.String())
-		if tag := d.Annotations[refName]; tag != "" {
+		e := x.entries[at]
+		b.WriteString(" " + m.dir.name + "@" + e.sum.hash().String())
+		if tag := e.tag; tag != "" {
 			fmt.Fprintf(&b, " (tag %q)", tag)
 		}
 	}

@@ -195,7 +195,7 @@ func TestReferrers(t *testing.T) {
 	}
 	shown := 0
 	for _, e := range raw.entries {
-		if e.desc.ArtifactType != "" && e.desc.Annotations["note"] != "" {
+		if raw.desc(e).ArtifactType != "" && raw.desc(e).Annotations["note"] != "" {
 			shown++
 		}
 	}
@@ -248,7 +248,7 @@ func TestCosignSave(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{"kind": "dev.cosignproject.cosign/sigs", refName: tag}
-	found := slices.ContainsFunc(x.entries, func(e entry) bool { return maps.Equal(e.desc.Annotations, want) })
+	found := slices.ContainsFunc(x.entries, func(e entry) bool { return maps.Equal(x.desc(e).Annotations, want) })
 	if len(x.entries) != 2 || !found {
 		t.Errorf("index.json: %+v", x.entries)
 	}

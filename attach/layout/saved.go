@@ -1,7 +1,6 @@
 package layout
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -25,6 +24,33 @@ func savedKinds() map[string]string {
 	return map[string]string{"sig": kindPrefix + "sigs", "att": kindPrefix + "atts"}
 }
 
+// savedAs returns the kind, without a copy of it: a known one, kindPrefix for any
+// other of cosign's, and "" for none.
+func savedAs(kind string) string {
+	if !strings.HasPrefix(kind, kindPrefix) {
+		return ""
+	}
+	for _, known := range []string{kindImage, kindIndex, savedKinds()["sig"], savedKinds()["att"]} {
+		if kind == known {
+			return known
+		}
+	}
+	return kindPrefix
+}
+
+// savedImage returns the image of a layout written by "cosign save", which holds one.
+func (x *index) savedImage() (s sum, ok bool) {
+	for _, e := range x.entries {
+		if e.kind == kindImage || e.kind == kindIndex {
+			if ok {
+				return s, false
+			}
+			s, ok = e.sum, true
+		}
+	}
+	return s, ok
+}
+
 // savedAt returns the place of the entry that stands for the cosign tag in a
 // layout written by "cosign save", -1 when there is none. It counts only
 // while the image that the tag names is the one image of that layout.
@@ -34,42 +60,32 @@ func (x *index) savedAt(tag string) int {
 	if !ok || kind == "" {
 		return -1
 	}
-	images := 0
-	for _, e := range x.entries {
-		if k := e.desc.Annotations[kindName]; k == kindImage || k == kindIndex {
-			images++
-			if "sha256-"+e.desc.Digest.Hex != subject {
-				return -1
-			}
-		}
-	}
-	if images != 1 {
+	if s, ok := x.savedImage(); !ok || "sha256-"+s.hash().Hex != subject {
 		return -1
 	}
 	return slices.IndexFunc(x.entries, func(e entry) bool {
-		return e.desc.Annotations[kindName] == kind && e.tag() == ""
+		return e.kind == kind && e.tag == ""
 	})
 }
 
 // saved returns the descriptor that stands for the cosign tag.
 func (x *index) saved(tag string) (v1.Descriptor, bool) {
 	if i := x.savedAt(tag); i >= 0 {
-		return x.entries[i].desc, true
+		return x.desc(x.entries[i]), true
 	}
 	return v1.Descriptor{}, false
 }
 
 // implied returns the cosign tags that entries stand for without having them.
 func (x *index) implied() []string {
+	image, ok := x.savedImage()
+	if !ok {
+		return nil
+	}
 	var tags []string
-	for _, e := range x.entries {
-		if k := e.desc.Annotations[kindName]; k != kindImage && k != kindIndex {
-			continue
-		}
-		for suffix := range savedKinds() {
-			if tag := "sha256-" + e.desc.Digest.Hex + "." + suffix; x.savedAt(tag) >= 0 {
-				tags = append(tags, tag)
-			}
+	for suffix := range savedKinds() {
+		if tag := "sha256-" + image.hash().Hex + "." + suffix; x.savedAt(tag) >= 0 {
+			tags = append(tags, tag)
 		}
 	}
 	slices.Sort(tags)
@@ -83,6 +99,6 @@ func (x *index) adopt(tag string) {
 		return
 	}
 	if i := x.savedAt(tag); i >= 0 {
-		x.entries[i].desc.Annotations = with(maps.Clone(x.entries[i].desc.Annotations), refName, tag)
+		x.entries[i].tag = tag
 	}
 }

@@ -22,10 +22,11 @@ func (m *medium) Subjects(ctx context.Context) ([]v1.Hash, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if !isManifest(e.desc.MediaType) {
+		d := x.desc(e)
+		if !isManifest(d.MediaType) {
 			continue
 		}
-		_, h, err := m.manifest(e.desc)
+		_, h, err := m.manifest(d)
 		if errors.Is(err, attach.ErrNotFound) || attach.Judged(err) {
 			continue
 		}

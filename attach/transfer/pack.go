@@ -151,6 +151,10 @@ func (p *Packer) Write(ctx context.Context, w io.Writer) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n := len(p.blobs); n+2 > attach.MaxFiles || len(index) > attach.MaxIndex {
+		return nil, fmt.Errorf("%d blobs and an index.json of %d bytes; a reader takes %d and %d: pack them into several files: %w",
+			n, len(index), attach.MaxFiles, attach.MaxIndex, attach.ErrLimit)
+	}
 	files := []struct {
 		name string
 		raw  []byte

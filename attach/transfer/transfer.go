@@ -156,8 +156,19 @@ type Result struct {
 
 // Copy moves the subject from src to dst, with everything that hangs from it, and
 // gives it the tag there, or none where that is empty. An error says that the
-// image itself could not be moved; its tag is then as it was. Attachments that
-// could not be moved are the problems of the result.
+// image itself could not be moved, or that it could not be told whether it was.
+// The tag is then as it was, unless what failed was to write it, or to read it back
+// after it was written, which the error says: it may name the image then.
+// Attachments that could not be moved are the problems of the result.
+//
+// A destination that answers with an empty list of tags, which it says is all of
+// it, is trusted in that: nothing is there that must be asked for before it is
+// written. Should it have tags all the same, since its list is one of yesterday or
+// a lie, a view or a tag of another tool of the same name is overwritten, and
+// without NoClobber the tag of the image without saying what it named. What stood
+// in such a view still stands in its journal, from where a repair brings it back;
+// what another tool wrote without a journal does not. With NoClobber the tag of the
+// image is always asked for.
 func Copy(ctx context.Context, src Place, subject attach.Subject, dst Place, repo, tag string, o Options) (Result, error) {
 	c, err := newCopier(src, dst, o)
 	if err != nil {
@@ -259,9 +270,12 @@ func (c *copier) name(ctx context.Context, tag string) error {
 		}
 	}
 	if err := c.putManifest(ctx, c.source.root, c.images, tag); err != nil {
-		return err
+		return fmt.Errorf("write the tag %s: %w", tag, err)
 	}
-	return c.readBackTag(ctx, tag)
+	if err := c.readBackTag(ctx, tag); err != nil {
+		return fmt.Errorf("the tag %s was written and not confirmed: %w", tag, err)
+	}
+	return nil
 }
 
 // finish returns the result, sorted.

@@ -123,6 +123,7 @@ func (f *front) everything(t *testing.T, dir, tag string) string {
 // before and after the registry carried the request out. Running it again
 // leaves exactly what one run leaves that nobody disturbed.
 func TestInterrupted(t *testing.T) {
+	t.Parallel()
 	img, err := random.Image(256, 1)
 	if err != nil {
 		t.Fatal(err)

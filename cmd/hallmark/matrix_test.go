@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -100,6 +101,8 @@ type cell struct {
 // or fails as [exceptions] says, for the reason given there; and nothing that
 // was there before is gone.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
+	debug.SetGCPercent(300) // a quarter of the time went into collecting what thousands of registries left
 	w := newWorld(t)
 	cases, columns := storetest.Catalogue(), verbs()
 	cells := make([][]cell, len(cases))

@@ -32,7 +32,12 @@ func newWorld(t *testing.T) *world {
 	w := &world{dir: t.TempDir(), seeds: make(map[bool]seed)}
 	w.logins.file = filepath.Join(w.dir, "config.json")
 	w.logins.hosts = make(map[string]bool)
-	t.Setenv("DOCKER_CONFIG", w.dir)
+	// Not by t.Setenv, which would keep all other tests waiting: to them it makes no
+	// difference, since the credentials are for the registries of the cells alone.
+	if err := os.Setenv("DOCKER_CONFIG", w.dir); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Unsetenv("DOCKER_CONFIG") })
 	for file, text := range matrixFiles() {
 		if err := os.WriteFile(filepath.Join(w.dir, file), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

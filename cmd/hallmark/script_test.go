@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -26,7 +27,14 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/storetest"
 )
 
+// parallelTests is how many tests run at once where -parallel says nothing: more
+// than there are processors, since most of their time they wait.
+const parallelTests = "5"
+
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", parallelTests); err != nil {
+		log.Fatal(err)
+	}
 	testscript.Main(m, map[string]func(){"hallmark": measured, "sigstore-kms-hashivault": vaultPlugin})
 }
 
@@ -39,6 +47,7 @@ const scriptPassword = "correct-horse-battery-9d1f"
 // misbehaves when told to at $FAULTY. At $MIRROR is the TUF repository of Sigstore's
 // public instance as it was in August 2026, in files below $MIRRORED.
 func TestScript(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("..", "..", "testdata", "script"),
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
@@ -94,6 +103,7 @@ func TestScript(t *testing.T) {
 			"plant":     plant,
 			"quick":     quick,
 			"vault":     vault,
+			"tarball":   makeTarball,
 		},
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -69,35 +71,44 @@ func (s *Signer) certify(ctx context.Context, t Token) error {
 	if err != nil {
 		return err
 	}
-	if s.leaf, err = readCertificate(answer); err != nil {
+	certs, err := readCertificates(answer)
+	if err != nil {
 		return refuse(Malformed, err, "the certificate from %s", bare(at.URL))
 	}
-	return s.checkCertificate(t, bare(at.URL))
+	s.leaf = certs[0]
+	return s.checkCertificate(t, certs[1:], bare(at.URL))
 }
 
-// readCertificate returns the leaf of the answer. What stands above it is taken from
-// the trusted root.
-func readCertificate(raw []byte) (*x509.Certificate, error) {
+// readCertificates returns the certificates of the answer, at least one, the leaf first.
+func readCertificates(raw []byte) ([]*x509.Certificate, error) {
 	var a certificateAnswer
 	if err := json.Unmarshal(raw, &a); err != nil {
 		return nil, err
 	}
 	switch {
 	case a.Embedded == nil || len(a.Embedded.Chain.Certificates) == 0:
-		return nil, errNoCertificate
+		return nil, errors.New("no certificate with an SCT in it")
 	case len(a.Embedded.Chain.Certificates) > maxChain:
-		return nil, errLongChain
+		return nil, fmt.Errorf("more than %d certificates", maxChain)
 	}
-	block, rest := pem.Decode([]byte(a.Embedded.Chain.Certificates[0]))
-	if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
-		return nil, errNoPEM
+	var all []*x509.Certificate
+	for _, text := range a.Embedded.Chain.Certificates {
+		block, rest := pem.Decode([]byte(text))
+		if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
+			return nil, fmt.Errorf("certificate %d is not one in PEM", len(all)+1)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, cert)
 	}
-	return x509.ParseCertificate(block.Bytes)
+	return all, nil
 }
 
 // checkCertificate says whether the certificate is the one that was asked for, and
 // notes the chain above it and whom it names.
-func (s *Signer) checkCertificate(t Token, from string) error {
+func (s *Signer) checkCertificate(t Token, above []*x509.Certificate, from string) error {
 	if !s.key.PublicKey.Equal(s.leaf.PublicKey) {
 		return refuse(OtherKey, nil, "the certificate from %s is of another key than the one that was sent", from)
 	}
@@ -120,12 +131,12 @@ func (s *Signer) checkCertificate(t Token, from string) error {
 		return refuse(Untrusted, nil, "the certificate from %s is valid from %s to %s, and it is %s", from,
 			s.leaf.NotBefore.UTC().Format(time.RFC3339), s.leaf.NotAfter.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
-	return s.checkChain(from)
+	return s.checkChain(above, from)
 }
 
-// checkChain finds the way up to the trusted root and checks that a trusted log saw
-// the certificate.
-func (s *Signer) checkChain(from string) error {
+// checkChain finds the way up to the trusted root, which is to be the one that the
+// authority tells, and checks that a trusted log saw the certificate.
+func (s *Signer) checkChain(above []*x509.Certificate, from string) error {
 	leaf := *s.leaf
 	// Go does not know names of the kind otherName, which were read above.
 	leaf.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(leaf.UnhandledCriticalExtensions), subjectAltName().Equal)
@@ -139,7 +150,15 @@ func (s *Signer) checkChain(from string) error {
 	if err := verify.VerifySignedCertificateTimestamp(chains, 1, s.trusted); err != nil {
 		return refuse(NoSCT, err, "the certificate from %s was seen by no certificate log of the trusted root", from)
 	}
-	s.chain = chains[0][1:]
+	leads := func(chain []*x509.Certificate) bool {
+		strange := func(c *x509.Certificate) bool { return !slices.ContainsFunc(chain[1:], c.Equal) }
+		return !slices.ContainsFunc(above, strange)
+	}
+	i := slices.IndexFunc(chains, leads)
+	if i < 0 {
+		return refuse(Untrusted, nil, "the certificate from %s comes with a chain that is not the one to the trusted root", from)
+	}
+	s.chain = chains[i][1:]
 	return nil
 }
 

@@ -53,7 +53,7 @@ func (s *Signer) record(ctx context.Context, at root.Service, w *work) (*protore
 	if err := w.recordedIn(entry, s); err != nil {
 		return nil, refuse(OtherEntry, err, "the entry from the log %s is not that of this signature", from)
 	}
-	if err := coherent(entry); err != nil {
+	if err := coherent(entry, at.MajorAPIVersion); err != nil {
 		return nil, refuse(BadEntry, err, "the entry from the log %s", from)
 	}
 	return entry, nil
@@ -143,9 +143,6 @@ func readRekor1(raw []byte) (*protorekor.TransparencyLogEntry, error) {
 			return nil, err
 		}
 		proof.Hashes = append(proof.Hashes, b)
-	}
-	if len(a.Verification.Promise) == 0 {
-		return nil, errors.New("no promise of the log (SET)")
 	}
 	return &protorekor.TransparencyLogEntry{
 		LogIndex: a.Index, LogId: &protocommon.LogId{KeyId: id}, KindVersion: kind, IntegratedTime: a.Time,
@@ -274,9 +271,12 @@ func (h hash) sha256() []byte {
 	return b
 }
 
-// coherent checks that the proof speaks of the tree that the checkpoint signs: its
+// coherent checks that Rekor 1 gave its promise, and that the proof speaks of the tree that the checkpoint signs: its
 // second line is the size, its third the hash (C2SP tlog-checkpoint).
-func coherent(e *protorekor.TransparencyLogEntry) error {
+func coherent(e *protorekor.TransparencyLogEntry, version uint32) error {
+	if version == 1 && len(e.GetInclusionPromise().GetSignedEntryTimestamp()) == 0 {
+		return errors.New("it has no promise of the log (SET)")
+	}
 	proof := e.GetInclusionProof()
 	lines := strings.SplitN(proof.GetCheckpoint().GetEnvelope(), "\n", 4)
 	if len(lines) < 4 {
@@ -286,7 +286,7 @@ func coherent(e *protorekor.TransparencyLogEntry) error {
 	if err != nil || lines[1] != strconv.FormatInt(proof.GetTreeSize(), 10) || !bytes.Equal(top, proof.GetRootHash()) {
 		return fmt.Errorf("its proof is of a tree of size %d, its checkpoint of another (%.30q)", proof.GetTreeSize(), lines[1])
 	}
-	if e.GetInclusionPromise() == nil && proof.GetLogIndex() != e.GetLogIndex() {
+	if version == 2 && proof.GetLogIndex() != e.GetLogIndex() {
 		return fmt.Errorf("its proof is of the index %d, it says %d", proof.GetLogIndex(), e.GetLogIndex())
 	}
 	return nil

@@ -15,8 +15,8 @@
 //     authority.
 //  4. It has the signature logged: the entry must be of that signature, certificate
 //     and digest, with the proof of a trusted log that it is in there.
-//  5. What came together is verified as a whole, as a stranger would do it, before it
-//     is handed out.
+//  5. What came together is verified as a whole, as strangers would do it, by the
+//     library of Sigstore and by package verify/keyless, before it is handed out.
 //
 // The permanent record comes last, so that what fails before leaves none. No answer
 // is believed: whatever does not hold is a [Refusal] that says what, and nothing is
@@ -32,11 +32,14 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net/http"
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
+
+	judge "github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // Options say with whose help is signed.
@@ -55,24 +58,32 @@ type Options struct {
 
 // Trusted is a trusted root: whose certificates, log entries and timestamps count.
 type Trusted struct {
-	material root.TrustedMaterial
+	root.TrustedMaterial
+	root *judge.Root // the same, for those who judge
 }
 
 // ParseTrusted reads a trusted root in the JSON form of Sigstore, media type
 // application/vnd.dev.sigstore.trustedroot+json;version=0.1. The error is a [*Refusal].
 func ParseTrusted(raw []byte) (*Trusted, error) {
-	m, err := parseRoot(raw)
+	strict, err := judge.ParseRoot(raw)
 	if err != nil {
-		return nil, err
+		return nil, refuse(Unusable, err, "read the trusted root")
 	}
-	return &Trusted{material: m}, nil
+	material, err := root.NewTrustedRootFromJSON(raw)
+	if err == nil && (len(material.FulcioCertificateAuthorities()) == 0 || len(material.RekorLogs()) == 0) {
+		err = errors.New("it names no certificate authority, or no transparency log")
+	}
+	if err != nil {
+		return nil, refuse(Unusable, err, "read the trusted root")
+	}
+	return &Trusted{material, strict}, nil
 }
 
 // A Signer signs with a key that was certified for a few minutes. It implements
 // sign.Witness and is safe for concurrent use.
 type Signer struct {
 	services *Services
-	trusted  root.TrustedMaterial
+	trusted  *Trusted
 	now      func() time.Time
 	client   *client
 	key      *ecdsa.PrivateKey
@@ -84,7 +95,7 @@ type Signer struct {
 
 // New makes a key and has it certified. The error is a [*Refusal].
 func New(ctx context.Context, o Options) (*Signer, error) {
-	s := &Signer{services: o.Services, trusted: o.Trusted.material, now: o.Now, client: newClient(o.Transport, o.Token.text)}
+	s := &Signer{services: o.Services, trusted: o.Trusted, now: o.Now, client: newClient(o.Transport, o.Token.text)}
 	if err := o.Token.claims.check(s.now()); err != nil {
 		return nil, err
 	}
@@ -103,6 +114,14 @@ func (s *Signer) Name() string { return s.name }
 
 // Issuer is who vouches for the name, a URL.
 func (s *Signer) Issuer() string { return s.issuer }
+
+// Identity is whom to ask for to have the signatures accepted.
+func (s *Signer) Identity() (judge.Identity, error) {
+	return judge.NewIdentity(judge.Names{Subject: s.name, Issuer: s.issuer})
+}
+
+// Root is the trusted root under which they are accepted.
+func (s *Signer) Root() *judge.Root { return s.trusted.root }
 
 // Public returns the public key.
 func (s *Signer) Public() crypto.PublicKey { return s.key.Public() }

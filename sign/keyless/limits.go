@@ -1,6 +1,10 @@
 package keyless
 
-import "time"
+import (
+	"time"
+
+	judge "github.com/hallmark-oci/hallmark/verify/keyless"
+)
 
 // Limits on what is read and how long it is waited for. They are applied before
 // memory is taken.
@@ -9,7 +13,7 @@ const (
 	MaxToken = 64 << 10
 	// MaxRoot and MaxServices are the sizes of the largest trusted root and of the
 	// largest signing configuration, in bytes.
-	MaxRoot     = 4 << 20
+	MaxRoot     = judge.MaxRoot
 	MaxServices = 1 << 20
 	// MaxPayload is the size of the largest payload of an envelope, in bytes: it is
 	// sent to the log and verified whole.

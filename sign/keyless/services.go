@@ -1,7 +1,6 @@
 package keyless
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -111,19 +110,4 @@ func (s *Services) clocks(now time.Time, logs []root.Service) ([]root.Service, e
 		return nil, refuse(Unusable, err, "choose a timestamp authority of the signing configuration")
 	}
 	return list, nil
-}
-
-// parseRoot reads a trusted root.
-func parseRoot(raw []byte) (root.TrustedMaterial, error) {
-	if len(raw) > MaxRoot {
-		return nil, refuse(Unusable, nil, "the trusted root has %d bytes, at most %d are read", len(raw), MaxRoot)
-	}
-	trusted, err := root.NewTrustedRootFromJSON(raw)
-	if err == nil && (len(trusted.FulcioCertificateAuthorities()) == 0 || len(trusted.RekorLogs()) == 0) {
-		err = errors.New("it names no certificate authority, or no transparency log")
-	}
-	if err != nil {
-		return nil, refuse(Unusable, err, "read the trusted root")
-	}
-	return trusted, nil
 }

@@ -15,13 +15,6 @@ import (
 func sha256OID() asn1.ObjectIdentifier      { return asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1} }
 func subjectAltName() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 29, 17} }
 
-// What is wrong with an answer of the certificate authority.
-var (
-	errNoCertificate = errors.New("no certificate with an SCT in it")
-	errLongChain     = errors.New("too many certificates")
-	errNoPEM         = errors.New("the first certificate is not one in PEM")
-)
-
 // stampRequest asks for a timestamp (RFC 3161, section 2.4.1).
 type stampRequest struct {
 	Version int
@@ -32,11 +25,11 @@ type stampRequest struct {
 	Certificate bool `asn1:"optional"`
 }
 
-// stamp asks a timestamp authority when the signature was there, and checks that the
-// answer is over this signature and by a trusted authority. No nonce is sent: the
-// signature is new, so that no earlier answer can be over it.
-func (s *Signer) stamp(ctx context.Context, at root.Service, signature []byte) ([]byte, error) {
-	sum := sha256.Sum256(signature)
+// stamp asks a timestamp authority when the signature, or the envelope with it, was
+// there, and checks that the answer is over that and by a trusted authority. No nonce
+// is sent: the signature is new, so that no earlier answer can be over it.
+func (s *Signer) stamp(ctx context.Context, at root.Service, over []byte) ([]byte, error) {
+	sum := sha256.Sum256(over)
 	q := stampRequest{Version: 1, Certificate: true}
 	q.Imprint.Algorithm = pkix.AlgorithmIdentifier{Algorithm: sha256OID(), Parameters: asn1.NullRawValue}
 	q.Imprint.Sum = sum[:]
@@ -52,14 +45,14 @@ func (s *Signer) stamp(ctx context.Context, at root.Service, signature []byte) (
 	if err != nil {
 		return nil, err
 	}
-	return answer, s.checkStamp(answer, signature, bare(at.URL))
+	return answer, s.checkStamp(answer, over, bare(at.URL))
 }
 
 // checkStamp verifies the answer of a timestamp authority.
-func (s *Signer) checkStamp(answer, signature []byte, from string) error {
+func (s *Signer) checkStamp(answer, over []byte, from string) error {
 	var why []error
 	for _, tsa := range s.trusted.TimestampingAuthorities() {
-		t, err := tsa.Verify(answer, signature)
+		t, err := tsa.Verify(answer, over)
 		if err == nil && (t.Time.Before(s.leaf.NotBefore) || t.Time.After(s.leaf.NotAfter)) {
 			err = errors.New("its time is outside of the validity of the certificate")
 		}

@@ -15,6 +15,7 @@ import (
 	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
+	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -80,13 +81,9 @@ func (s *Signer) Vouch(ctx context.Context, signed sign.Signed) (sign.Evidence, 
 	if err != nil {
 		return sign.Evidence{}, err
 	}
-	var g gathered
-	for _, at := range clocks {
-		token, err := s.stamp(ctx, at, w.signature)
-		if err != nil {
-			return sign.Evidence{}, err
-		}
-		g.stamps = append(g.stamps, token)
+	g, err := s.clock(ctx, clocks, w, signed.Annotated)
+	if err != nil {
+		return sign.Evidence{}, err
 	}
 	for _, at := range logs {
 		entry, err := s.record(ctx, at, w)
@@ -101,15 +98,41 @@ func (s *Signer) Vouch(ctx context.Context, signed sign.Signed) (sign.Evidence, 
 	}
 	e := sign.Evidence{Material: material}
 	if signed.Annotated {
-		e.Annotations, err = s.annotations(g)
+		if e.Annotations, err = s.annotations(g); err != nil {
+			return sign.Evidence{}, err
+		}
 	}
-	return e, err
+	if err := s.judged(w, e.Material, e.Annotations); err != nil {
+		return sign.Evidence{}, err
+	}
+	return e, nil
+}
+
+// clock has the signature timestamped. As an annotation the timestamp of an
+// attestation is over its whole envelope, where cosign looks for that, and not over
+// the signature in it as in a bundle: that takes one more.
+func (s *Signer) clock(ctx context.Context, clocks []root.Service, w *work, annotated bool) (g gathered, err error) {
+	for _, at := range clocks {
+		token, err := s.stamp(ctx, at, w.signature)
+		if err != nil {
+			return g, err
+		}
+		g.stamps = append(g.stamps, token)
+	}
+	if !annotated || len(clocks) == 0 {
+		return g, nil
+	}
+	if g.annotated = g.stamps[0]; w.envelope != nil {
+		g.annotated, err = s.stamp(ctx, clocks[0], w.envelope)
+	}
+	return g, err
 }
 
 // gathered is what the services answered.
 type gathered struct {
-	stamps  [][]byte
-	entries []*protorekor.TransparencyLogEntry
+	stamps    [][]byte
+	annotated []byte // the timestamp of the annotations, nil where none is wanted
+	entries   []*protorekor.TransparencyLogEntry
 }
 
 // verified puts everything into a bundle, verifies that as a stranger would who is
@@ -214,10 +237,10 @@ func (s *Signer) annotations(g gathered) (map[string]string, error) {
 		cosign.ChainAnnotation:       chain.String(),
 		cosign.BundleAnnotation:      string(log),
 	}
-	if len(g.stamps) == 0 {
+	if g.annotated == nil {
 		return all, nil
 	}
-	stamp, err := json.Marshal(struct{ SignedRFC3161Timestamp []byte }{g.stamps[0]})
+	stamp, err := json.Marshal(struct{ SignedRFC3161Timestamp []byte }{g.annotated})
 	all[cosign.TimestampAnnotation] = string(stamp)
 	return all, err
 }

@@ -21,7 +21,7 @@ type bench struct {
 	ready      time.Duration
 	stop       func() error
 	vars       map[string]string
-	registries map[string]*lab.Registry // by how the variables of their images begin
+	registries map[string]*lab.Registry // by their names, with which the variables of their images begin
 	programs   map[program]lab.Command
 }
 
@@ -107,7 +107,7 @@ func (b *bench) start(ctx context.Context, sandbox string) error {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		b.vars[strings.TrimPrefix(name, "SANDBOX_")] = value
 	}
-	b.registries = map[string]*lab.Registry{"image": {Host: b.vars["REGISTRY"]}, "plain": {Host: b.vars["PLAIN"]}}
+	b.registries = map[string]*lab.Registry{"registry": {Host: b.vars["REGISTRY"]}, "plain": {Host: b.vars["PLAIN"]}}
 	return nil
 }
 
@@ -131,9 +131,9 @@ func (b *bench) Close() {
 }
 
 // expand replaces the variables of a step: those of the sandbox's file env
-// without SANDBOX_, DIR for its folder, and those that begin with image_ or plain_,
-// each of which is an image of its own, pushed when it is first named, to the
-// registry with or the one without the referrers API.
+// without SANDBOX_, DIR for its folder, and those that begin with registry_ or
+// plain_, each of which is an image of its own, pushed when it is first named, to
+// the registry with or the one without the referrers API.
 func (b *bench) expand(s string) (string, error) {
 	var failed error
 	out := os.Expand(s, func(name string) string {

@@ -36,12 +36,18 @@ type step struct {
 	// says is a part of what it has to print on standard error, so that a refusal
 	// is one for the right reason.
 	says string
+	// prints is a part of what it has to print on standard output.
+	prints string
 	// reason is a reason of hallmark's that its JSON answer has to hold.
 	reason string
 	// fault is what a service does meanwhile, as "rekor1: replay", with the
 	// parameters of package fault behind it: "rekor1: delay delay=2s".
 	fault string
 	env   []string // $NAME is replaced in them too
+	// alone says that no service but the registries may be asked anything.
+	alone bool
+	// barren says that nothing may be written to a registry.
+	barren bool
 }
 
 // A group is steps that build on each other.
@@ -65,16 +71,53 @@ func (b *bench) do(ctx context.Context, s step) (lab.Result, error) {
 		}
 		cmd.Env = append(cmd.Env, e)
 	}
-	if s.fault == "" {
-		r, err := cmd.Run(ctx, strings.Fields(text)...)
-		return r, errors.Join(err, s.judge(r, text))
-	}
-	heal, err := b.inject(ctx, s.fault)
-	if err != nil {
+	if _, err := b.administer(ctx, http.MethodDelete, "/faults"); err != nil {
 		return lab.Result{}, err
 	}
+	if s.fault != "" {
+		if err := b.inject(ctx, s.fault); err != nil {
+			return lab.Result{}, err
+		}
+	}
 	r, err := cmd.Run(ctx, strings.Fields(text)...)
-	return r, errors.Join(err, heal(), s.judge(r, text))
+	return r, errors.Join(err, b.look(ctx, s), s.judge(r, text))
+}
+
+// look says whether the services were asked as they had to be, and heals them.
+func (b *bench) look(ctx context.Context, s step) error {
+	fronts, err := b.fronts(ctx)
+	if err != nil {
+		return err
+	}
+	var wrong []error
+	if service, _, _ := strings.Cut(s.fault, ":"); s.fault != "" && fronts[service].Hits == 0 {
+		wrong = append(wrong, fmt.Errorf("the fault %q struck nothing", s.fault))
+	}
+	for name, f := range fronts {
+		_, isRegistry := b.registries[name]
+		if s.alone && !isRegistry && f.Requests > 0 {
+			wrong = append(wrong, fmt.Errorf("%d requests to %s", f.Requests, name))
+		}
+		if s.barren && isRegistry {
+			wrong = append(wrong, b.written(ctx, name))
+		}
+	}
+	_, err = b.administer(ctx, http.MethodDelete, "/faults")
+	return errors.Join(append(wrong, err)...)
+}
+
+// written returns an error that tells what was written to the registry.
+func (b *bench) written(ctx context.Context, registry string) error {
+	raw, err := b.administer(ctx, http.MethodGet, "/requests/"+registry)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(raw)) {
+		if method, _, _ := strings.Cut(line, " "); method != http.MethodGet && method != http.MethodHead {
+			return fmt.Errorf("it wrote to the registry: %s", strings.TrimSpace(line))
+		}
+	}
+	return nil
 }
 
 // judge says whether the step ended as it has to.
@@ -88,43 +131,40 @@ func (s step) judge(r lab.Result, text string) error {
 		return fmt.Errorf("exit code %d, not %d: %s %s", r.Code, s.exit, s.by, text)
 	case !strings.Contains(r.Err, s.says):
 		return fmt.Errorf("it does not say %q: %s %s", s.says, s.by, text)
+	case !strings.Contains(r.Out, s.prints):
+		return fmt.Errorf("it does not print %q: %s %s", s.prints, s.by, text)
 	case s.reason != "":
 		return hasReason(r.Out, s.reason)
 	}
 	return nil
 }
 
-// inject makes a service fail, as the fault of a step says. What it returns heals
-// the service and complains if nothing has gone wrong meanwhile.
-func (b *bench) inject(ctx context.Context, fault string) (heal func() error, err error) {
+// inject makes a service fail, as the fault of a step says.
+func (b *bench) inject(ctx context.Context, fault string) error {
 	service, how, ok := strings.Cut(fault, ": ")
 	words := strings.Fields(how)
 	if !ok || len(words) == 0 {
-		return nil, fmt.Errorf("%q is no fault", fault)
+		return fmt.Errorf("%q is no fault", fault)
 	}
 	q := url.Values{"mode": {words[0]}}
 	for _, w := range words[1:] {
 		k, v, _ := strings.Cut(w, "=")
 		q.Set(k, v)
 	}
-	if _, err := b.administer(ctx, http.MethodPost, "/faults/"+service+"?"+q.Encode()); err != nil {
+	_, err := b.administer(ctx, http.MethodPost, "/faults/"+service+"?"+q.Encode())
+	return err
+}
+
+// front is what the administrator tells of the front before a service.
+type front struct{ Hits, Requests int }
+
+func (b *bench) fronts(ctx context.Context) (map[string]front, error) {
+	raw, err := b.administer(ctx, http.MethodGet, "/faults")
+	if err != nil {
 		return nil, err
 	}
-	return func() error {
-		raw, err := b.administer(ctx, http.MethodGet, "/faults")
-		if err != nil {
-			return err
-		}
-		var fronts map[string]struct{ Hits int }
-		if err := json.Unmarshal(raw, &fronts); err != nil {
-			return err
-		}
-		if fronts[service].Hits == 0 {
-			err = fmt.Errorf("the fault %q struck nothing", fault)
-		}
-		_, healing := b.administer(ctx, http.MethodDelete, "/faults")
-		return errors.Join(err, healing)
-	}, nil
+	var fronts map[string]front
+	return fronts, json.Unmarshal(raw, &fronts)
 }
 
 // hasReason looks for the reason anywhere in a JSON document.

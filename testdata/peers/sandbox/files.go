@@ -17,7 +17,7 @@ func (s *sandbox) writeFiles() error {
 		if err != nil {
 			return err
 		}
-		if err := s.write("tokens/"+name, []byte(t)); err != nil {
+		if err := s.secret("tokens/"+name, t); err != nil {
 			return err
 		}
 	}
@@ -26,7 +26,7 @@ func (s *sandbox) writeFiles() error {
 		return err
 	}
 	for name, t := range bad {
-		if err := s.write("tokens/bad/"+name, []byte(t)); err != nil {
+		if err := s.secret("tokens/bad/"+name, t); err != nil {
 			return err
 		}
 	}
@@ -58,9 +58,13 @@ func (s *sandbox) introduce(w io.Writer, hallmark string) error {
 The environment of this sandbox is in %[2]s/env; faults are switched at %[5]s/faults.
 Its registry holds the image %[3]s. To sign it, and to verify that:
 
-  %[1]s sign %[3]s --identity-token %[2]s/tokens/email --signing-config %[2]s/signing_config.v2.json --trusted-root %[2]s/trusted_root.json
+  %[1]s sign %[3]s --identity-token %[2]s/tokens/email --signing-config %[2]s/signing_config.v1.json --trusted-root %[2]s/trusted_root.json
   %[1]s verify %[3]s --certificate-identity dev@example.test --certificate-oidc-issuer %[4]s --trusted-root %[2]s/trusted_root.json
 
-`, hallmark, dir, s.image(), s.url(oidcName), s.url(adminName))
+With Rekor v2 in place of v1: signing_config.v2.json and --storage referrers. With trust from TUF, and no file named:
+
+  %[1]s trust init --mirror %[6]s --root %[2]s/root.json
+
+`, hallmark, dir, s.image(), s.url(oidcName), s.url(adminName), s.url(tufName))
 	return err
 }

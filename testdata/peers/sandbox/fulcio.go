@@ -113,6 +113,9 @@ func (s *sandbox) startFulcio(ctx context.Context, authority *ca.SignerCerts) er
 		return err
 	}
 	g := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		// Its client asks a certificate log that does not answer for as long as it may.
+		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+		defer cancel()
 		return next(config.With(ctx, cfg), req)
 	}))
 	srv := server.NewGRPCCAServer(ct, &baseca.BaseCA{SignerWithChain: authority}, algorithms, server.NewIssuerPool(cfg))

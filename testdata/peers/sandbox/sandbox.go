@@ -75,12 +75,17 @@ func (s *sandbox) url(name string) string { return "http://" + s.host[name] }
 
 func (s *sandbox) path(name string) string { return filepath.Join(s.dir, name) }
 
-func (s *sandbox) write(name string, data []byte) error {
+func (s *sandbox) write(name string, data []byte) error { return s.put(name, data, 0o644) }
+
+// secret writes what only the owner may read.
+func (s *sandbox) secret(name, text string) error { return s.put(name, []byte(text), 0o600) }
+
+func (s *sandbox) put(name string, data []byte, mode os.FileMode) error {
 	p := s.path(name)
 	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(p, data, 0o644)
+	return os.WriteFile(p, data, mode)
 }
 
 // Close ends what was started, last first.

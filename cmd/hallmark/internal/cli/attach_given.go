@@ -90,7 +90,7 @@ func (j *attachGivenJob) bind(cmd *cobra.Command, app *App, content func(attach.
 	j.target.bindWriter(cmd, app)
 	j.target.bindPlatform(cmd)
 	j.out.bind(cmd, app, "text", "json")
-	cmd.Flags().StringArrayVarP(&j.keys, "key", "k", nil, "public key that must have signed it: a file or env://NAME; repeat to accept several")
+	cmd.Flags().StringArrayVarP(&j.keys, "key", "k", nil, "public key that must have signed it: a file, env://NAME or SCHEME://KEY; repeat to accept several")
 }
 
 func (j *attachGivenJob) run(ctx context.Context, arg string) error {

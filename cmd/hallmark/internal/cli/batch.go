@@ -125,7 +125,11 @@ func (g *images) read() ([]named, error) {
 	return list, nil
 }
 
-func (g *images) lines(in io.Reader) ([]named, error) {
+func (g *images) lines(in io.Reader) ([]named, error) { return nameLines(in, g.checkName) }
+
+// nameLines reads names, one on each line. # begins a comment. The first name that
+// check refuses is the error.
+func nameLines(in io.Reader, check func(string) error) ([]named, error) {
 	var list []named
 	lines := bufio.NewScanner(in)
 	lines.Buffer(make([]byte, 0, maxName), maxName)
@@ -134,7 +138,7 @@ func (g *images) lines(in io.Reader) ([]named, error) {
 		if name = strings.TrimSpace(name); name == "" {
 			continue
 		}
-		if err := g.checkName(name); err != nil {
+		if err := check(name); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 		if list = append(list, named{name: name}); len(list) > maxImages {

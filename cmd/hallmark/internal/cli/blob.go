@@ -32,9 +32,8 @@ in-toto statement about it.
 With --key a key may sign. With --certificate-identity and
 --certificate-oidc-issuer an identity may: a trusted authority must have issued
 its certificate, a certificate log and a transparency log must have seen it, and
-a clock must date it. --trusted-root names all of these, else what 'hallmark
-trust init' fetched; with --key it asks for the log and the clock as well.
-Nothing is asked of the network.
+a clock must date it. --trusted-root names all of these; with --key it asks for
+the log and the clock as well. Nothing is asked of the network.
 
 Exit code 0 means yes, 1 a definite no, and 2 that it could not be told.`,
 		Example: `  hallmark blob verify app.tar.gz --key hallmark.pub --bundle app.sigstore.json
@@ -42,7 +41,7 @@ Exit code 0 means yes, 1 a definite no, and 2 that it could not be told.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return job.verify(cmd.Context(), args[0]) },
 	}
-	job.trust.bindKeys(cmd, app, "public key that may sign: a file or env://NAME; repeat to accept several")
+	job.trust.bindKeys(cmd, app, "public key that may sign: a file, env://NAME or SCHEME://KEY in a key service; repeat to accept several")
 	job.trust.identity.bind(cmd, app)
 	job.bindBundle(cmd, "file with the Sigstore bundle")
 	job.out.bind(cmd, app, "text", "json")

@@ -50,7 +50,7 @@ being copied there: some tools copy the signature first.`,
 	job.target.bindWriter(cmd, app)
 	job.target.deletes = true
 	job.target.bindPlatform(cmd)
-	job.trust.bindKeys(cmd, app, "remove what this public key signed: a file or env://NAME; repeatable")
+	job.trust.bindKeys(cmd, app, "remove what this public key signed: a file, env://NAME or SCHEME://KEY; repeatable")
 	job.out.bind(cmd, app, "text", "json")
 	job.age.bind(cmd, "remove what is older than this, 720h or 30d, where that is known")
 	flags := cmd.Flags()

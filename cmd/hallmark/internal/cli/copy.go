@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/attach/layout"
 	"github.com/hallmark-oci/hallmark/attach/registry"
 	"github.com/hallmark-oci/hallmark/attach/transfer"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
@@ -125,7 +124,8 @@ func (j *copyJob) run(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkPlace(to); err != nil {
+	where, err := j.dst.place(to)
+	if err != nil {
 		return err
 	}
 	if err := j.src.sharing(&j.dst); err != nil {
@@ -139,7 +139,7 @@ func (j *copyJob) run(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	dst, err := j.dst.destination(ctx, to)
+	dst, err := j.dst.destination(ctx, where)
 	if err != nil {
 		return err
 	}
@@ -201,70 +201,6 @@ func (app *App) move(ctx context.Context, name string, src transfer.Place, subje
 		return report.Copied{}, fmt.Errorf("copy %s to %s: %w", name, full, err)
 	}
 	return report.NewCopied(name, full, r), nil
-}
-
-// A destination is where something is copied to.
-type destination struct {
-	transfer.Place
-	repo string
-	ref  string // a tag, a digest, or "" where none was given
-}
-
-// checkPlace refuses what can be no destination before anything is read.
-func checkPlace(arg string) error {
-	if strings.HasPrefix(arg, layoutPrefix) {
-		return nil
-	}
-	if _, _, ok := strings.Cut(arg, "://"); ok {
-		return nil // the target says what is wrong with it, without the password
-	}
-	if _, _, err := registry.Parse(arg); err != nil {
-		return usagef("destination %q: %v", arg, err)
-	}
-	return nil
-}
-
-// destination opens the store of a DST argument. A layout that does not exist is
-// made.
-func (t *target) destination(ctx context.Context, arg string) (destination, error) {
-	if rest, ok := strings.CutPrefix(arg, layoutPrefix); ok {
-		if t.attachRepo != "" {
-			return destination{}, usagef("destination %q: an OCI layout keeps its own attachments; --attachment-repository is for registries", arg)
-		}
-		dir, ref, err := splitLayout(arg, rest)
-		if err != nil {
-			return destination{}, err
-		}
-		store, err := layout.Create(ctx, dir, layout.Options{})
-		if err != nil {
-			return destination{}, err
-		}
-		return destination{Place: store, repo: store.String(), ref: ref}, nil
-	}
-	store, _, err := t.store(arg)
-	if err != nil {
-		return destination{}, err
-	}
-	repo, _, err := registry.Parse(arg)
-	if err != nil {
-		return destination{}, usagef("destination %q: %v", arg, err)
-	}
-	place, ok := store.(transfer.Place)
-	if !ok {
-		return destination{}, fmt.Errorf("%s cannot be copied to", arg)
-	}
-	return destination{Place: place, repo: repo, ref: givenRef(arg)}, nil
-}
-
-// givenRef returns the tag or digest that the name of an image in a registry
-// gives, "" where it gives none.
-func givenRef(arg string) string {
-	last := arg[strings.LastIndex(arg, "/")+1:]
-	if _, digest, ok := strings.Cut(last, "@"); ok {
-		return digest
-	}
-	_, tag, _ := strings.Cut(last, ":")
-	return tag
 }
 
 // tagIn returns the tag of an IMAGE argument, "" for one by digest and for the

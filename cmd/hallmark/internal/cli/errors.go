@@ -12,6 +12,7 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/transfer"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/sign/keyless"
 	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
@@ -57,7 +58,7 @@ func (app *App) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	case answered && (code != exitUndetermined || !interrupted):
 		return int(code)
 	}
-	f := report.Failure{Error: oneLine(err), Reason: string(tuf.ReasonOf(err)), Hint: hintFor(cmd, err), ExitCode: exitUndetermined}
+	f := report.Failure{Error: oneLine(err), Reason: reasonOf(err), Hint: hintFor(cmd, err), ExitCode: exitUndetermined}
 	switch {
 	case interrupted:
 		f = report.Failure{Error: "interrupted", Hint: "run the same command again to complete what was begun", ExitCode: exitInterrupted}
@@ -67,6 +68,15 @@ func (app *App) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 		f.ExitCode = exitNo
 	}
 	return app.fail(cmd, f, answered)
+}
+
+// reasonOf returns the machine-readable code of an error, empty where it has none.
+func reasonOf(err error) string {
+	var r *keyless.Refusal
+	if errors.As(err, &r) {
+		return string(r.Reason)
+	}
+	return string(tuf.ReasonOf(err))
 }
 
 // fail prints the failure on stderr, and as a document on stdout where one was

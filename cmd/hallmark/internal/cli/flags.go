@@ -214,7 +214,7 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 
 // bindTrustedRoot declares --trusted-root.
 func bindTrustedRoot(cmd *cobra.Command, value *string) {
-	cmd.Flags().StringVar(value, "trusted-root", "", "whose certificates, log entries and timestamps are believed: a trusted_root.json file of Sigstore, else what 'hallmark trust init' fetched")
+	cmd.Flags().StringVar(value, "trusted-root", "", "whose certificates, log entries and timestamps are believed: a trusted_root.json file of Sigstore (default: the one of 'hallmark trust init')")
 }
 
 // annotations parses repeated -a k=v flags.

@@ -1,23 +1,20 @@
 package cli
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
-	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
 // identity is the group of flags that name whose certificates count. They have the
 // names that cosign's users know.
 type identity struct {
+	app                    *App
 	subject, subjectRegexp string
 	issuer, issuerRegexp   string
 	workflow               workflow
 	root                   string
-	app                    *App
 }
 
 // workflow is what is asked of a run of GitHub Actions.
@@ -51,45 +48,29 @@ func (i *identity) names() keyless.Names {
 // given reports whether any identity is named.
 func (i *identity) given() bool { return i.names() != keyless.Names{} }
 
-// kept is the root that was fetched before.
-func (i *identity) kept() (*keyless.Root, error) {
-	dir, err := i.app.configDir()
-	if err != nil {
-		return nil, err
-	}
-	m, err := tuf.Load(dir, i.app.Now())
-	if err != nil {
-		return nil, fmt.Errorf("which authorities may issue certificates: %w", err)
-	}
-	return keyless.ParseRoot(m.TrustedRoot)
-}
-
-// load adds the identity and the root to the trust.
+// load adds the identity and the root to the trust. For an identity the root that
+// was fetched will do; for a key a root counts only where it is named.
 func (i *identity) load(t *verify.Trust) error {
-	if i.root != "" {
-		raw, err := readFile(i.root, keyless.MaxRoot)
-		if err != nil {
-			return usagef("--trusted-root %s: %v", i.root, err)
-		}
-		if t.Root, err = keyless.ParseRoot(raw); err != nil {
-			return usagef("--trusted-root %s: %v", i.root, err)
-		}
+	if !i.given() && i.root == "" {
+		return nil
+	}
+	n := i.names()
+	if i.given() && (n.Subject == "" && n.SubjectPattern == "" || n.Issuer == "" && n.IssuerPattern == "") {
+		return usagef("an identity is a name and who vouches for it: give --certificate-identity (or --certificate-identity-regexp) and --certificate-oidc-issuer (or --certificate-oidc-issuer-regexp)")
+	}
+	raw, name, err := i.app.trustedRoot(i.root)
+	if err != nil {
+		return err
+	}
+	if t.Root, err = keyless.ParseRoot(raw); err != nil {
+		return usagef("%s: %v", name, err)
 	}
 	if !i.given() {
 		return nil
 	}
-	n := i.names()
-	if n.Subject == "" && n.SubjectPattern == "" || n.Issuer == "" && n.IssuerPattern == "" {
-		return usagef("an identity is a name and who vouches for it: give --certificate-identity (or --certificate-identity-regexp) and --certificate-oidc-issuer (or --certificate-oidc-issuer-regexp)")
-	}
 	id, err := keyless.NewIdentity(n)
 	if err != nil {
 		return usagef("%v", err)
-	}
-	if t.Root == nil {
-		if t.Root, err = i.kept(); err != nil {
-			return err
-		}
 	}
 	t.Identities = append(t.Identities, id)
 	return nil

@@ -18,7 +18,7 @@ import (
 
 func newKeyCmd(app *App) *cobra.Command {
 	cmd := group("key", "Make, import and look at keys", groupKeys,
-		newKeyGenerateCmd(app), newKeyImportCmd(app), newKeyPublicCmd(app), newKeyInspectCmd(app))
+		newKeyGenerateCmd(app), newKeyImportCmd(app), newKeyPublicCmd(app), newKeyInspectCmd(app), newKeyRotateCmd(app))
 	cmd.Long = `Make, import and look at keys.
 
 Wherever a key is named, it is the path of a file, env://NAME for a variable, or

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign"
+	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/keyless"
+	"github.com/hallmark-oci/hallmark/verify"
 )
 
 // bearer is the group of flags that sign without a key, in the name of somebody.
@@ -35,28 +38,24 @@ func (i *bearer) bind(cmd *cobra.Command, app *App) {
 	flags := cmd.Flags()
 	flags.StringVar(&i.token, "identity-token", "", "sign without a key, as the one whom this identity token names: a file or env://NAME")
 	enum(cmd, &i.provider, "oidc-provider", "", words, "without --identity-token, where the token comes from")
-	flags.StringVar(&i.services, "signing-config", "", "to sign without a key, the services to ask: a signing_config.json file of Sigstore")
+	flags.StringVar(&i.services, "signing-config", "", "to sign without a key, the services to ask: a signing_config.json file of Sigstore (default: the one of 'hallmark trust init')")
 	bindTrustedRoot(cmd, &i.trusted)
 }
 
 // wanted reports whether somebody signs without a key.
-func (i *bearer) wanted() bool { return i.token != "" || i.services != "" }
+func (i *bearer) wanted() bool {
+	return i.token != "" || i.services != "" || i.provider != autoProvider
+}
 
 // check refuses flags that make no sense together.
 func (i *bearer) check(keys []string) error {
 	switch {
 	case !i.wanted() && i.trusted != "":
-		return usagef("--trusted-root is for signing without a key: give --signing-config and --identity-token too")
-	case !i.wanted() && i.provider != autoProvider:
-		return usagef("--oidc-provider is for signing without a key: give --signing-config too")
+		return usagef("--trusted-root is for signing without a key: give --identity-token too, or --oidc-provider or --signing-config")
 	case !i.wanted():
 		return nil
 	case len(keys) > 0:
 		return usagef("--key and signing without a key are two ways to sign: choose one")
-	case i.services == "":
-		return usagef("signing without a key needs --signing-config FILE: the services to ask")
-	case i.trusted == "":
-		return usagef("signing without a key needs --trusted-root FILE: whose answers are to be believed")
 	case i.token != "" && i.provider != autoProvider:
 		return usagef("--identity-token and --oidc-provider are two places for the token: choose one")
 	case looksLikeToken(i.token):
@@ -120,24 +119,72 @@ func (i *bearer) load(ctx context.Context, in attach.Storage) (signerSource, err
 	}, nil
 }
 
+// trustOf returns what a stranger is told who verifies what they signed.
+func trustOf(list []sign.Signer) (verify.Trust, error) {
+	var t verify.Trust
+	for _, s := range list {
+		switch s := s.(type) {
+		case *key.Private:
+			t.Keys = append(t.Keys, s.PublicKey())
+		case *keyless.Signer:
+			id, err := s.Identity()
+			if err != nil {
+				return t, err
+			}
+			t.Identities, t.Root = append(t.Identities, id), s.Root()
+		default:
+			return t, fmt.Errorf("nobody could verify what a %T signs", s)
+		}
+	}
+	return t, nil
+}
+
+// toVerify returns the flags with which others verify what was signed without a key,
+// "" where it was signed with one.
+func (i *bearer) toVerify(by []sign.Signer) string {
+	line := ""
+	for _, s := range by {
+		s, ok := s.(*keyless.Signer)
+		if !ok {
+			continue
+		}
+		if i.trusted != "" {
+			line += " --trusted-root " + quoted(i.trusted)
+		}
+		line += fmt.Sprintf(" --certificate-identity %s --certificate-oidc-issuer %s", quoted(s.Name()), quoted(s.Issuer()))
+	}
+	return line
+}
+
+// quoted returns the text as a shell reads one word.
+func quoted(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./_-", r)
+	}
+	if strings.TrimFunc(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 // options reads the files that say whom to ask and whom to believe.
 func (i *bearer) options(in attach.Storage) (keyless.Options, error) {
 	opts := keyless.Options{Transport: i.app.Transport, Now: i.app.Now}
-	raw, err := readFile(i.services, keyless.MaxServices)
-	if err == nil {
-		opts.Services, err = keyless.ParseServices(raw)
+	raw, name, err := i.app.signingConfig(i.services)
+	if err != nil {
+		return opts, err
 	}
-	if err == nil {
+	if opts.Services, err = keyless.ParseServices(raw); err == nil {
 		err = opts.Services.Check(i.app.Now(), in.Tags())
 	}
 	if err != nil {
-		return opts, usagef("--signing-config %s: %v", i.services, err)
+		return opts, usagef("%s: %v", name, err)
 	}
-	if raw, err = readFile(i.trusted, keyless.MaxRoot); err == nil {
-		opts.Trusted, err = keyless.ParseTrusted(raw)
+	if raw, name, err = i.app.trustedRoot(i.trusted); err != nil {
+		return opts, err
 	}
-	if err != nil {
-		return opts, usagef("--trusted-root %s: %v", i.trusted, err)
+	if opts.Trusted, err = keyless.ParseTrusted(raw); err != nil {
+		return opts, usagef("%s: %v", name, err)
 	}
 	return opts, nil
 }

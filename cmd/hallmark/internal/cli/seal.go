@@ -15,6 +15,7 @@ import (
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/seal"
 	"github.com/hallmark-oci/hallmark/sbom"
 	"github.com/hallmark-oci/hallmark/sbom/format"
+	"github.com/hallmark-oci/hallmark/sign"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 )
@@ -31,10 +32,12 @@ and the objects that hold the SBOM, and then verifies all that from where it
 was stored. Sealing again adds nothing that stands already.
 
 Of an index every image is sealed, each with an SBOM of its own, and then the
-index is signed; --platform seals one image alone.`,
+index is signed; --platform seals one image alone. --signing-config seals
+without a key, as 'hallmark sign' signs.`,
 		Example: `  hallmark seal registry.example/app:1.0 --key hallmark.key
   hallmark seal oci:./layout:1.0 --key hallmark.key --sbom-format cyclonedx-json
-  hallmark seal registry.example/app:1.0 --key hallmark.key --sbom app.spdx.json`,
+  hallmark seal registry.example/app:1.0 --key hallmark.key --sbom app.spdx.json
+  hallmark seal registry.example/app:1.0 --identity-token token --signing-config services.json --trusted-root root.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if job.sbom != "" && cmd.Flags().Changed("sbom-format") {
@@ -46,6 +49,7 @@ index is signed; --platform seals one image alone.`,
 	job.target.bindWriter(cmd, app)
 	job.target.bindPlatform(cmd)
 	job.signers.bind(cmd, app)
+	job.bearer.bind(cmd, app)
 	job.storage.bindBundles(cmd, app)
 	job.out.bind(cmd, app, "text", "json")
 	flags := cmd.Flags()
@@ -71,6 +75,8 @@ type sealJob struct {
 	app         *App
 	target      target
 	signers     signers
+	bearer      bearer
+	by          []sign.Signer // who signed last
 	storage     storage
 	out         render
 	sbom        string
@@ -169,7 +175,12 @@ func (j *sealJob) options(ctx context.Context) (seal.Options, error) {
 	if opts.Created, err = j.app.sourceDate(); err != nil {
 		return opts, err
 	}
-	opts.Keys, err = j.signers.load(ctx)
+	from, err := j.bearer.or(ctx, &j.signers, opts.Storage)
+	opts.Trust = trustOf
+	opts.Signers = func(ctx context.Context) ([]sign.Signer, error) {
+		j.by, err = from(ctx)
+		return j.by, err
+	}
 	return opts, err
 }
 
@@ -219,6 +230,7 @@ func (j *sealJob) next(img image) []string {
 		}
 		line += " --key " + file
 	}
+	line += j.bearer.toVerify(j.by)
 	if n := len(j.signers.loaded); n > 1 {
 		line += fmt.Sprintf(" --threshold %d", n)
 	}

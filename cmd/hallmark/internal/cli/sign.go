@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sign"
+	"github.com/hallmark-oci/hallmark/verify"
 )
 
 func newSignCmd(app *App) *cobra.Command {
@@ -41,8 +43,9 @@ Without a key, the image is signed in the name of the one whom an identity
 token names (Sigstore's keyless signing). The services of --signing-config
 certify a key of the moment for that name, timestamp the signature and record
 it in a public log, for ever. What they answer is checked against
---trusted-root, and nothing is stored that would not verify. The token comes
-from --identity-token, or from the place that runs the command: GitHub Actions,
+--trusted-root, and nothing is stored that would not verify. Where a file is
+not named, what 'hallmark trust init' fetched is used. The token comes from
+--identity-token, or from the place that runs the command: GitHub Actions,
 GitLab, Google's cloud, Kubernetes. It is sent to the certificate authority
 alone. Entries of Rekor 2 go into bundles only: use --storage referrers.`,
 		Example: `  hallmark sign registry.example/app:1.0 --key hallmark.key
@@ -53,7 +56,7 @@ alone. Entries of Rekor 2 go into bundles only: use --storage referrers.`,
   hallmark sign registry.example/app:1.0 --key hallmark.key --storage referrers
   hallmark sign --from images.txt --key hallmark.key
   hallmark sign registry.example/app:1.0 --identity-token token --signing-config services.json --trusted-root root.json
-  hallmark sign registry.example/app:1.0 --oidc-provider github-actions --signing-config services.json --trusted-root root.json`,
+  hallmark sign registry.example/app:1.0 --oidc-provider github-actions --storage referrers`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := job.stored.contradiction(job.recursive, cmd.Flags().Changed); err != nil {
 				return err
@@ -88,6 +91,7 @@ type signJob struct {
 	annotations []string
 	recursive   bool
 	again       bool
+	admit       func(context.Context, opened) error // asked before an image is signed, where it is set
 }
 
 func (j *signJob) run(ctx context.Context, args []string) error {
@@ -109,15 +113,15 @@ func (j *signJob) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	failed := false
+	outcome := verify.Undetermined
 	err = j.out.write(func(w io.Writer) error {
-		failed, err = j.signAll(ctx, list, keys, opts, report.StreamReceipts(w, j.out.format))
+		outcome, err = j.signAll(ctx, list, keys, opts, report.StreamReceipts(w, j.out.format))
 		return err
 	})
-	if err == nil && failed {
-		return codeError(exitUndetermined)
+	if err != nil {
+		return err
 	}
-	return err
+	return outcomeError(outcome)
 }
 
 // signed tells what became of one image.
@@ -126,9 +130,21 @@ type signed struct {
 	err       error
 }
 
+// outcome is that of the image for the exit code.
+func (s signed) outcome() verify.Outcome {
+	switch {
+	case s.err == nil:
+		return verify.Accept
+	case errors.Is(s.err, errRefused):
+		return verify.Reject
+	}
+	return verify.Undetermined
+}
+
 // signAll signs the images and prints the receipts of each as soon as it is its
-// turn. When the time is up the images that are left are not begun.
-func (j *signJob) signAll(ctx context.Context, list []named, keys signerSource, opts sign.ImageOptions, out *report.ReceiptStream) (failed bool, err error) {
+// turn. When the time is up the images that are left are not begun. The outcome is
+// no where an image was refused, open where one failed or is left.
+func (j *signJob) signAll(ctx context.Context, list []named, keys signerSource, opts sign.ImageOptions, out *report.ReceiptStream) (verify.Outcome, error) {
 	var busy keyed
 	job := func(ctx context.Context, o opened) signed {
 		if o.err != nil {
@@ -136,21 +152,28 @@ func (j *signJob) signAll(ctx context.Context, list []named, keys signerSource, 
 		}
 		// Two names of one image: who is second finds the signature of the first.
 		defer busy.lock(o.subject.String())()
+		if j.admit != nil {
+			if err := j.admit(ctx, o); err != nil {
+				return signed{err: err}
+			}
+		}
 		manifests, err := j.one(ctx, o, keys, opts)
 		return signed{manifests, err}
 	}
+	var outcomes []verify.Outcome
 	left := len(list)
 	for n, r := range each(ctx, &j.images, "signing", list, job) {
-		if left--; r.err != nil {
-			if j.images.one(list) {
-				return false, r.err
+		left--
+		outcomes = append(outcomes, r.outcome())
+		if r.err != nil {
+			if j.images.one(list) && r.outcome() == verify.Undetermined {
+				return verify.Undetermined, r.err
 			}
-			failed = true
 			j.app.complain(fmt.Errorf("%s: %w", n.name, r.err))
 			r.manifests = []report.Attached{{Image: n.name, Entries: []report.Receipt{}, Error: oneLine(r.err)}}
 		}
 		if err := out.Image(r.manifests...); err != nil {
-			return failed, err
+			return verify.Undetermined, err
 		}
 		if ctx.Err() != nil {
 			break
@@ -159,7 +182,13 @@ func (j *signJob) signAll(ctx context.Context, list []named, keys signerSource, 
 	if ctx.Err() == nil {
 		left = 0 // what is missing names no image
 	}
-	return failed || left > 0, out.Close(left)
+	switch {
+	case left > 0:
+		outcomes = append(outcomes, verify.Undetermined)
+	case len(outcomes) == 0: // a repository without images: nothing is left undone
+		outcomes = append(outcomes, verify.Accept)
+	}
+	return verify.All(outcomes), out.Close(left)
 }
 
 // one signs one image.

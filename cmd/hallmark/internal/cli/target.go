@@ -112,8 +112,8 @@ func (t *target) store(arg string) (attach.Store, string, error) {
 	if rest, ok := strings.CutPrefix(arg, layoutPrefix); ok {
 		return t.layout(arg, rest)
 	}
-	if scheme, _, ok := strings.Cut(arg, "://"); ok { // what follows may hold a password
-		return nil, "", usagef("image %q...: an image is named as registry/repository:tag, without %s://; for plain HTTP there is --allow-insecure-registry", scheme+"://", scheme)
+	if err := checkScheme(arg); err != nil {
+		return nil, "", err
 	}
 	repo, ref, err := registry.Parse(arg)
 	if err != nil {
@@ -124,6 +124,14 @@ func (t *target) store(arg string) (attach.Store, string, error) {
 		return nil, "", usagef("image %q: %v", arg, err)
 	}
 	return store, ref, nil
+}
+
+// checkScheme refuses a URL. What follows its scheme may hold a password.
+func checkScheme(arg string) error {
+	if scheme, _, ok := strings.Cut(arg, "://"); ok {
+		return usagef("image %q...: an image is named as registry/repository:tag, without %s://; for plain HTTP there is --allow-insecure-registry", scheme+"://", scheme)
+	}
+	return nil
 }
 
 // maxStores is how many repositories are kept open; a server that runs for long

@@ -5,10 +5,13 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	signer "github.com/hallmark-oci/hallmark/sign/keyless"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
@@ -36,6 +39,60 @@ func (app *App) configDir() (string, error) {
 	return filepath.Join(dir, below, "hallmark"), nil
 }
 
+// fetched returns what 'trust init' has kept. Nothing is fetched here.
+func (app *App) fetched() (*tuf.Material, error) {
+	dir, err := app.configDir()
+	if err != nil {
+		return nil, err
+	}
+	m, err := tuf.Load(dir, app.Now())
+	if err == nil {
+		app.tracef("%s says what is trusted, until %s", m.Mirror, m.Expires().Expires.Format(time.RFC3339))
+	}
+	return m, err
+}
+
+// trustedRoot returns the trusted root of the file, or where none is named the one
+// that was fetched, and what it is called in messages.
+func (app *App) trustedRoot(path string) (raw []byte, name string, err error) {
+	if path != "" {
+		name = "--trusted-root " + path
+		if raw, err = readFile(path, keyless.MaxRoot); err != nil {
+			err = usagef("%s: %v", name, err)
+		}
+		return raw, name, err
+	}
+	m, err := app.fetched()
+	if tuf.ReasonOf(err) == tuf.None {
+		err = usagef("nothing says which authorities may issue certificates: give --trusted-root FILE, or run 'hallmark trust init' once")
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	return m.TrustedRoot, "the trusted root of " + m.Mirror, nil
+}
+
+// signingConfig does the same for the services that sign without a key.
+func (app *App) signingConfig(path string) (raw []byte, name string, err error) {
+	if path != "" {
+		name = "--signing-config " + path
+		if raw, err = readFile(path, signer.MaxServices); err != nil {
+			err = usagef("%s: %v", name, err)
+		}
+		return raw, name, err
+	}
+	m, err := app.fetched()
+	switch {
+	case tuf.ReasonOf(err) == tuf.None:
+		return nil, "", usagef("signing without a key needs services to ask: give --signing-config FILE, or run 'hallmark trust init' once")
+	case err != nil:
+		return nil, "", err
+	case m.SigningConfig == nil:
+		return nil, "", usagef("%s names no services to sign with: give --signing-config FILE", m.Mirror)
+	}
+	return m.SigningConfig, "the signing configuration of " + m.Mirror, nil
+}
+
 func newTrustInitCmd(app *App) *cobra.Command {
 	var out render
 	var mirror, root string
@@ -61,7 +118,10 @@ again.`,
 			if err != nil {
 				return err
 			}
-			o := tuf.Options{Mirror: mirror, Transport: app.Transport, Now: app.Now()}
+			o := tuf.Options{Mirror: mirror, Transport: app.Transport, Now: app.Now(), Check: func(raw []byte) error {
+				_, err := keyless.ParseRoot(raw)
+				return err
+			}}
 			if root != "" {
 				if o.Root, err = readFile(root, tuf.MaxRoot); err != nil {
 					return err
@@ -113,16 +173,16 @@ func newTrustShowCmd(app *App) *cobra.Command {
 		Long: `Show where the trusted root was fetched from, by which metadata it is vouched
 for, and until when they hold. The documents themselves are printed with
 -f trusted-root and -f signing-config: as files they hold for as long as you
-trust them, and are named with --trusted-root.`,
+trust them, and are named with --trusted-root and --signing-config.`,
 		Example: `  hallmark trust show
   hallmark trust show -f trusted-root -o trusted_root.json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			dir, err := app.configDir()
+			m, err := app.fetched()
 			if err != nil {
 				return err
 			}
-			m, err := tuf.Load(dir, app.Now())
+			dir, err := app.configDir()
 			if err != nil {
 				return err
 			}

@@ -44,6 +44,14 @@ func TestTrust(t *testing.T) {
 	if code := b.run(t.Context(), "trust show -f json"); code != exitUndetermined || b.reason(t) != "trust-none" || !strings.Contains(b.err.String(), "trust init") {
 		t.Errorf("before: %d %s %s", code, b.out, b.err)
 	}
+	for line, want := range map[string]string{
+		"verify --certificate-identity a --certificate-oidc-issuer https://b registry.test/app:1": "nothing says which authorities",
+		"sign --identity-token x registry.test/app:1":                                             "services to ask",
+	} {
+		if code := b.run(t.Context(), line); code != exitUsage || !strings.Contains(b.err.String(), want) || !strings.Contains(b.err.String(), "trust init") {
+			t.Errorf("%s: %d %s", line, code, b.err)
+		}
+	}
 	if code := b.run(t.Context(), "trust init"); code != exitYes {
 		t.Fatalf("init: %d %s", code, b.err)
 	}
@@ -65,7 +73,19 @@ func TestTrust(t *testing.T) {
 	if code := b.run(t.Context(), "trust show -f signing-config"); code != exitYes || !strings.Contains(b.out.String(), "fulcio.sigstore.dev") {
 		t.Errorf("signing config: %d %s %s", code, b.out, b.err)
 	}
+	// What was fetched is what verifying and signing without a key go by.
+	b.Transport = transport(emptyRegistry)
+	person := " --certificate-identity dev@example.test --certificate-oidc-issuer https://issuer.test registry.test/app:1"
+	if code := b.run(t.Context(), "verify -v"+person); code != exitUndetermined || !strings.Contains(b.err.String(), "tuf-repo-cdn.sigstore.dev says what is trusted, until 2026-08-28") {
+		t.Errorf("verify: %d %s", code, b.err)
+	}
 	now = now.AddDate(0, 0, 7)
+	if code := b.run(t.Context(), "verify"+person); code != exitUndetermined || !strings.Contains(b.err.String(), "2026-08-28") || !strings.Contains(b.err.String(), "--trusted-root") {
+		t.Errorf("verify with what has expired: %d %s %s", code, b.out, b.err)
+	}
+	if code := b.run(t.Context(), "sign --identity-token missing registry.test/app:1"); code != exitUndetermined || !strings.Contains(b.err.String(), "2026-08-28") {
+		t.Errorf("sign with what has expired: %d %s", code, b.err)
+	}
 	if code := b.run(t.Context(), "trust show -f json"); code != exitUndetermined || b.reason(t) != "trust-expired" || !strings.Contains(b.err.String(), "2026-08-28") {
 		t.Errorf("expired: %d %s %s", code, b.out, b.err)
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/attach/layout"
-	"github.com/hallmark-oci/hallmark/attach/registry"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 )
 
@@ -50,7 +49,8 @@ func (j *unpackJob) run(ctx context.Context, file, to string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkPlace(to); err != nil {
+	where, err := j.dst.place(to)
+	if err != nil {
 		return err
 	}
 	src, err := layout.Open(strings.TrimPrefix(file, layoutPrefix), layout.Options{})
@@ -62,10 +62,10 @@ func (j *unpackJob) run(ctx context.Context, file, to string) error {
 	if err != nil {
 		return fmt.Errorf("unpack %s: %w", file, err)
 	}
-	if err := fits(file, to, images); err != nil {
+	if err := where.fits(file, images); err != nil {
 		return err
 	}
-	dst, err := j.dst.destination(ctx, to)
+	dst, err := j.dst.destination(ctx, where)
 	if err != nil {
 		return err
 	}
@@ -82,27 +82,4 @@ func (j *unpackJob) run(ctx context.Context, file, to string) error {
 		doc.Images = append(doc.Images, one)
 	}
 	return finished(&j.out, doc)
-}
-
-// fits refuses a destination that the images of the file cannot be put into.
-func fits(file, to string, images []layout.Image) error {
-	ref := givenRef(to)
-	rest, isLayout := strings.CutPrefix(to, layoutPrefix)
-	if isLayout {
-		_, ref, _ = splitLayout(to, rest) // the destination says what is wrong with it
-	}
-	switch {
-	case len(images) == 0:
-		return fmt.Errorf("unpack %s: it holds no image", file)
-	case len(images) > 1 && ref != "":
-		return usagef("%s holds %d images, which cannot all be %s: leave the tag out", file, len(images), to)
-	case ref != "" || isLayout:
-		return nil
-	}
-	for _, img := range images {
-		if img.Tag != "" && !registry.IsTag(img.Tag) {
-			return usagef("%s names an image %q, which is no tag in a registry: unpack it as %s:TAG", file, img.Tag, to)
-		}
-	}
-	return nil
 }

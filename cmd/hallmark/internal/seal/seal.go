@@ -19,15 +19,17 @@ import (
 	"github.com/hallmark-oci/hallmark/sbom/format"
 	"github.com/hallmark-oci/hallmark/sbom/scan"
 	"github.com/hallmark-oci/hallmark/sign"
-	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
 )
 
 // Options say how an image is sealed.
 type Options struct {
-	// Keys sign everything. At least one is needed.
-	Keys []*key.Private
+	// Signers returns who signs one image: everything, each of them, and at least one.
+	// It is called when there is something to sign.
+	Signers func(context.Context) ([]sign.Signer, error)
+	// Trust returns what a stranger is told who verifies what they signed.
+	Trust func([]sign.Signer) (verify.Trust, error)
 	// Format of the SBOM that is made.
 	Format format.Format
 	// Document, when set, is used as the SBOM instead of scanning.
@@ -57,7 +59,7 @@ type Sealed struct {
 	// Inventory is what the scan found, nil for a document that existed.
 	Inventory *sbom.Inventory
 	// SBOMs, Statements and Signatures are the receipts of what hangs from the
-	// image: one for each storage and, of the last two, for each key.
+	// image: one for each storage and, of the last two, for each signer.
 	SBOMs, Statements, Signatures []attach.Receipt
 	// Holders are the manifests that hold the SBOM and were signed too.
 	Holders []attach.Subject
@@ -81,17 +83,24 @@ func Image(ctx context.Context, store attach.Store, s attach.Subject, o Options)
 			return out, err
 		}
 	}
+	by, err := o.Signers(ctx)
+	if err != nil {
+		return out, fmt.Errorf("prepare to sign: %w", err)
+	}
 	if err := out.attach(ctx, store, doc, o); err != nil {
 		return out, fmt.Errorf("attach the SBOM: %w", err)
 	}
-	var err error
-	if out.Statements, err = attest(ctx, store, s, doc, o); err != nil {
+	if out.Statements, err = attest(ctx, store, s, doc, by, o); err != nil {
 		return out, fmt.Errorf("attest the SBOM: %w", err)
 	}
-	if err := out.sign(ctx, store, o); err != nil {
+	if err := out.sign(ctx, store, by, o); err != nil {
 		return out, err
 	}
-	out.Verdict, err = check(ctx, store, s, out.Holders, doc, o.Keys)
+	trust, err := o.Trust(by)
+	if err != nil {
+		return out, err
+	}
+	out.Verdict, err = check(ctx, store, s, out.Holders, doc, trust, len(by))
 	return out, err
 }
 
@@ -122,17 +131,17 @@ func encode(inv sbom.Inventory, f format.Format) (*Document, error) {
 }
 
 // attest signs the statement that makes the SBOM one to be trusted.
-func attest(ctx context.Context, store attach.Store, s attach.Subject, doc *Document, o Options) ([]attach.Receipt, error) {
+func attest(ctx context.Context, store attach.Store, s attach.Subject, doc *Document, by []sign.Signer, o Options) ([]attach.Receipt, error) {
 	source := payload.Source{Size: doc.Body.Size, Open: doc.Body.Open}
 	return sign.Statement(ctx, store, s, sign.StatementOptions{
 		PredicateType: predicateType(doc.Format), Predicate: source, Again: o.Again, Storage: o.Storage, Strict: o.Strict,
-	}, signers(o.Keys))
+	}, by)
 }
 
 // sign signs the image and the objects that hold the SBOM: the journal entry,
 // which never changes, and the object under cosign's tag as it is now.
-func (out *Sealed) sign(ctx context.Context, store attach.Store, o Options) error {
-	receipts, err := sign.Image(ctx, store, []attach.Subject{out.Subject}, signers(o.Keys), sign.ImageOptions{
+func (out *Sealed) sign(ctx context.Context, store attach.Store, by []sign.Signer, o Options) error {
+	receipts, err := sign.Image(ctx, store, []attach.Subject{out.Subject}, by, sign.ImageOptions{
 		Annotations: o.Annotations, Again: o.Again, Storage: o.Storage, Strict: o.Strict,
 	})
 	if err != nil {
@@ -147,7 +156,7 @@ func (out *Sealed) sign(ctx context.Context, store attach.Store, o Options) erro
 	if len(out.Holders) == 0 {
 		return nil
 	}
-	if _, err := sign.Image(ctx, store, out.Holders, signers(o.Keys), sign.ImageOptions{Storage: o.Storage, Strict: o.Strict}); err != nil {
+	if _, err := sign.Image(ctx, store, out.Holders, by, sign.ImageOptions{Storage: o.Storage, Strict: o.Strict}); err != nil {
 		return fmt.Errorf("sign the SBOM objects: %w", err)
 	}
 	return nil
@@ -161,16 +170,12 @@ func (out *Sealed) hold(d v1.Descriptor) {
 	}
 }
 
-// check verifies from the store what was done: all keys must have signed the
+// check verifies from the store what was done: all signers must have signed the
 // image, the statement about its SBOM, and the objects that hold it.
-func check(ctx context.Context, store attach.Store, s attach.Subject, holders []attach.Subject, doc *Document, keys []*key.Private) (verify.Verdict, error) {
-	trust := verify.Trust{}
-	for _, k := range keys {
-		trust.Keys = append(trust.Keys, k.PublicKey())
-	}
-	signature := verify.Rule{Name: "signature", Kind: attach.Signature, Threshold: len(keys)}
+func check(ctx context.Context, store attach.Store, s attach.Subject, holders []attach.Subject, doc *Document, trust verify.Trust, all int) (verify.Verdict, error) {
+	signature := verify.Rule{Name: "signature", Kind: attach.Signature, Threshold: all}
 	statement := verify.Rule{
-		Name: "sbom", Kind: attach.Attestation, Threshold: len(keys),
+		Name: "sbom", Kind: attach.Attestation, Threshold: all,
 		PredicateTypes: []string{predicateType(doc.Format)},
 	}
 	v, err := verify.New(trust, verify.Policy{Rules: []verify.Rule{signature, statement}})
@@ -205,18 +210,22 @@ func check(ctx context.Context, store attach.Store, s attach.Subject, holders []
 // Index signs an index, whose images were sealed one by one, and verifies it.
 func Index(ctx context.Context, store attach.Store, s attach.Subject, o Options) (Sealed, error) {
 	out := Sealed{Subject: s}
-	receipts, err := sign.Image(ctx, store, []attach.Subject{s}, signers(o.Keys), sign.ImageOptions{
+	by, err := o.Signers(ctx)
+	if err != nil {
+		return out, fmt.Errorf("prepare to sign the index: %w", err)
+	}
+	receipts, err := sign.Image(ctx, store, []attach.Subject{s}, by, sign.ImageOptions{
 		Annotations: o.Annotations, Again: o.Again, Storage: o.Storage, Strict: o.Strict,
 	})
 	if err != nil {
 		return out, fmt.Errorf("sign the index: %w", err)
 	}
 	out.Signatures = receipts
-	trust := verify.Trust{}
-	for _, k := range o.Keys {
-		trust.Keys = append(trust.Keys, k.PublicKey())
+	trust, err := o.Trust(by)
+	if err != nil {
+		return out, err
 	}
-	rule := verify.Rule{Name: "signature", Kind: attach.Signature, Threshold: len(o.Keys)}
+	rule := verify.Rule{Name: "signature", Kind: attach.Signature, Threshold: len(by)}
 	v, err := verify.New(trust, verify.Policy{Rules: []verify.Rule{rule}})
 	if err != nil {
 		return out, err
@@ -230,12 +239,4 @@ func predicateType(f format.Format) string {
 		return payload.CycloneDX
 	}
 	return payload.SPDX
-}
-
-func signers(keys []*key.Private) []sign.Signer {
-	out := make([]sign.Signer, len(keys))
-	for i, k := range keys {
-		out[i] = k
-	}
-	return out
 }

@@ -107,16 +107,16 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a := &answer{method: r.Method, uri: r.URL.RequestURI(), header: make(http.Header)}
 	service.ServeHTTP(a, r)
-	f.spoil(w, fault.Mode, a)
+	f.spoil(w, fault, a)
 	if fault.Mode == None || fault.Mode == Delay {
 		f.remember(a)
 	}
 }
 
 // spoil sends the answer, or what the fault makes of it.
-func (f *Front) spoil(w http.ResponseWriter, m Mode, a *answer) {
+func (f *Front) spoil(w http.ResponseWriter, x Fault, a *answer) {
 	body := a.body.Bytes()
-	switch m {
+	switch x.Mode {
 	case Lose:
 		panic(http.ErrAbortHandler)
 	case Garbage:
@@ -125,7 +125,7 @@ func (f *Front) spoil(w http.ResponseWriter, m Mode, a *answer) {
 		a.body = *bytes.NewBuffer(noise)
 	case Flip:
 		if len(body) > 0 {
-			body[len(body)/2] ^= 1
+			body[len(body)*x.At/100] ^= 1
 		}
 	case Truncate:
 		a.begin(w, len(body))

@@ -190,7 +190,7 @@ func TestMatchSkipCount(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, q := range []string{"", "mode=none", "mode=drop&what=1", "mode=delay&delay=soon", "mode=status&status=200", "mode=drop&skip=-1", "mode=drop&count=x"} {
+	for _, q := range []string{"", "mode=none", "mode=drop&what=1", "mode=delay&delay=soon", "mode=status&status=200", "mode=drop&skip=-1", "mode=drop&count=x", "mode=flip&at=100"} {
 		v, err := url.ParseQuery(q)
 		if err != nil {
 			t.Fatal(err)
