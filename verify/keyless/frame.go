@@ -57,6 +57,9 @@ func tstInfo() asn1.ObjectIdentifier {
 // checkFrame checks what surrounds the signed part of a timestamp. It names the
 // certificate of its signer, which is compared where it is known.
 func checkFrame(token []byte, signer *x509.Certificate) error {
+	if err := exact(token, 0); err != nil {
+		return fmt.Errorf("frame: %w", err)
+	}
 	var f frame
 	rest, err := asn1.Unmarshal(token, &f)
 	if err != nil {
@@ -117,4 +120,27 @@ func checkAttributes(raw []byte) error {
 func sameAlgorithm(a, b pkix.AlgorithmIdentifier) bool {
 	bare := func(v asn1.RawValue) bool { return len(v.FullBytes) == 0 || v.Tag == asn1.TagNull && len(v.Bytes) == 0 }
 	return a.Algorithm.Equal(b.Algorithm) && bare(a.Parameters) && bare(b.Parameters)
+}
+
+// exact checks that DER is made of values that fill the ones around them: inside of
+// what is signed as well, where readers put together anew what they read. The caller
+// bounds its size.
+func exact(der []byte, depth int) error {
+	if depth > maxNesting {
+		return fmt.Errorf("values nested more than %d deep", maxNesting)
+	}
+	for len(der) > 0 {
+		var v asn1.RawValue
+		rest, err := asn1.Unmarshal(der, &v)
+		if err != nil {
+			return err
+		}
+		if v.IsCompound {
+			if err := exact(v.Bytes, depth+1); err != nil {
+				return err
+			}
+		}
+		der = rest
+	}
+	return nil
 }

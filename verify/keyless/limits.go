@@ -16,6 +16,8 @@ const (
 	// maxProof is the number of hashes of the longest inclusion proof: a log has no
 	// more entries than 64 bits can number.
 	maxProof = 64
+	// maxNesting bounds how deep the values of a timestamp stand inside each other.
+	maxNesting = 32
 	// maxPattern is the size of the longest regular expression, in bytes.
 	maxPattern = 4 << 10
 	// maxAuthorities bounds the authorities of each sort in one root.
