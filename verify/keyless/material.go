@@ -32,11 +32,11 @@ func FromBundle(mediaType string, text io.Reader) (Material, error) {
 		return Material{}, refuse(Malformed, "verification material of more than %d bytes", MaxMaterial)
 	}
 	if err := plain(bytes.NewReader(raw)); err != nil {
-		return Material{}, refuse(Malformed, "the verification material: %v", err)
+		return Material{}, refuse(Malformed, "the verification material: %.300v", err)
 	}
 	var p protobundle.VerificationMaterial
 	if err := protojson.Unmarshal(raw, &p); err != nil {
-		return Material{}, refuse(Malformed, "the verification material: %v", err)
+		return Material{}, refuse(Malformed, "the verification material: %.300v", err)
 	}
 	var m Material
 	first := strings.Contains(mediaType, "0.1")

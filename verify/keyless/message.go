@@ -30,11 +30,11 @@ func ReadMessage(text io.Reader) (Message, error) {
 		return Message{}, refuse(Malformed, "a message signature of more than %d bytes", maxMessage)
 	}
 	if err := plain(bytes.NewReader(raw)); err != nil {
-		return Message{}, refuse(Malformed, "the message signature: %v", err)
+		return Message{}, refuse(Malformed, "the message signature: %.300v", err)
 	}
 	var p protocommon.MessageSignature
 	if err := protojson.Unmarshal(raw, &p); err != nil {
-		return Message{}, refuse(Malformed, "the message signature: %v", err)
+		return Message{}, refuse(Malformed, "the message signature: %.300v", err)
 	}
 	m := Message{Signature: p.GetSignature(), Sum: p.GetMessageDigest().GetDigest()}
 	h, known := hashNamed(p.GetMessageDigest().GetAlgorithm().String())
