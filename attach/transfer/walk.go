@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -82,15 +83,15 @@ type walker struct {
 
 	mu     sync.Mutex
 	tree   *tree
-	tags   map[string][]string     // by what they begin with; nil where they cannot be listed at once
-	seek   bool                    // list the tags of each subject
-	noAPI  bool                    // no referrers API is there
-	kept   int                     // bytes of manifests that were read
-	held   int                     // about how many bytes are held beside them
-	told   int                     // about how many bytes the problems take
-	stop   context.CancelCauseFunc // ends the walk that holds too much
-	failed map[string]bool         // what was said already
-	asked  map[v1.Hash]bool        // what an index lists, and whether one of images did
+	tags   map[string][]string        // by what they begin with; nil where they cannot be listed at once
+	seek   bool                       // list the tags of each subject
+	noAPI  bool                       // no referrers API is there
+	kept   int                        // bytes of manifests that were read
+	held   int                        // about how many bytes are held beside them
+	told   int                        // about how many bytes the problems take
+	stop   context.CancelCauseFunc    // ends the walk that holds too much
+	failed map[[sha256.Size]byte]bool // what was said already, as a hash
+	asked  map[v1.Hash]bool           // what an index lists, and whether one of images did
 }
 
 func newWalker(repo string, images, attachments journal.Medium, kinds []attach.Kind) *walker {
@@ -98,7 +99,7 @@ func newWalker(repo string, images, attachments journal.Medium, kinds []attach.K
 		repo: repo, images: images, attachments: attachments, kinds: kinds,
 		tree:   &tree{by: make(map[v1.Hash]*object), lists: make(map[v1.Hash]attach.Manifest), graves: make(map[v1.Hash]*journal.Graves)},
 		slots:  make(chan struct{}, requests),
-		failed: make(map[string]bool),
+		failed: make(map[[sha256.Size]byte]bool),
 		asked:  make(map[v1.Hash]bool),
 		stop:   func(error) {},
 	}
@@ -210,10 +211,11 @@ func (w *walker) problem(what string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p := Problem{What: what + " in " + w.repo, Err: err}
-	if text := p.String(); !w.failed[text] {
-		w.failed[text] = true
+	text := p.String()
+	if sum := sha256.Sum256([]byte(text)); !w.failed[sum] {
+		w.failed[sum] = true
 		w.tree.problems = append(w.tree.problems, p)
-		if w.told += 2*len(text) + weightOf; w.told > maxTold {
+		if w.told += len(text) + weightOf; w.told > maxTold {
 			w.stop(fmt.Errorf("what cannot be read of it takes more than %d bytes to tell: %w", maxTold, attach.ErrLimit))
 		}
 	}
