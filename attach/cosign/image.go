@@ -1,6 +1,7 @@
 package cosign
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -197,6 +198,7 @@ func parse(raw []byte) (Image, error) {
 		}
 		img.Entries = append(img.Entries, entry)
 	})
+	img.release(len(raw))
 	if err != nil {
 		return img, fmt.Errorf("layers: %w", err)
 	}
@@ -289,4 +291,19 @@ func (i Image) Encode() (manifestBytes, config []byte, err error) {
 		return nil, nil, fmt.Errorf("manifest has %d bytes, the limit is %d: %w", len(manifestBytes), attach.MaxManifest, attach.ErrLimit)
 	}
 	return manifestBytes, config, nil
+}
+
+// release lets go of the manifest where its entries are a small part of it: they are
+// parts of its text, and whoever keeps one would keep all of it.
+func (i *Image) release(size int) {
+	sum := 0
+	for _, e := range i.Entries {
+		sum += len(e.raw)
+	}
+	if sum >= size/2 {
+		return
+	}
+	for n := range i.Entries {
+		i.Entries[n].raw = bytes.Clone(i.Entries[n].raw)
+	}
 }

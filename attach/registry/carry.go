@@ -37,7 +37,7 @@ func (m medium) FirstTags(ctx context.Context) (tags []string, whole bool, err e
 		return nil, false, err
 	}
 	next, err := m.nextPage(u, resp.Header)
-	return tags, err == nil && next == nil && sent < m.options.PageSize, err
+	return tags, err == nil && next == nil && sent >= 0 && sent < m.options.PageSize, err
 }
 
 // IsTag reports whether the text can be a tag in a registry (distribution

@@ -20,15 +20,17 @@ const (
 
 // readTags reads a page of tags (distribution specification 1.1, "Listing Tags") as
 // it arrives: however long it is, it takes the memory of its tags. It returns them
-// and how many elements there are.
+// and how many elements there are, -1 where the answer has no member for them.
 func readTags(r io.Reader) (tags []string, sent int, err error) {
 	in := &measured{r: r}
 	dec := json.NewDecoder(in)
 	in.taken = dec.InputOffset
+	told := false
 	err = members(dec, func(name string) error {
 		if name != "tags" {
 			return skip(dec)
 		}
+		told = true
 		return elements(dec, func(t json.Token) error {
 			if sent++; sent > attach.MaxTags {
 				return fmt.Errorf("more than %d elements: %w", attach.MaxTags, attach.ErrLimit)
@@ -47,6 +49,8 @@ func readTags(r io.Reader) (tags []string, sent int, err error) {
 	switch {
 	case in.err != nil: // what the decoder says of it is that there is no more
 		return nil, 0, in.err
+	case err == io.EOF && !told:
+		return nil, -1, nil
 	case err == io.EOF:
 		return tags, sent, nil
 	case errors.Is(err, attach.ErrLimit):

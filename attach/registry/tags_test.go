@@ -20,7 +20,7 @@ func TestReadTags(t *testing.T) {
 	}{
 		"page":           {`{"name":"app","tags":["1","2"]}`, []string{"1", "2"}, 2, nil},
 		"null":           {`{"name":"app","tags":null}`, nil, 0, nil},
-		"none":           {`{"name":"app"}`, nil, 0, nil},
+		"none":           {`{"name":"app"}`, nil, -1, nil},
 		"what is no tag": {`{"tags":[1,{"a":["x"]},"","a b","1",null,["2"]],"more":{"tags":["3"]}}`, []string{"1"}, 7, nil},
 		"empty":          {``, nil, 0, attach.ErrMalformed},
 		"array":          {`["1"]`, nil, 0, attach.ErrMalformed},

@@ -23,8 +23,15 @@ import (
 // listed and whether these arrived.
 func (c *copier) referrers(ctx context.Context) error {
 	if c.void && c.source.native {
-		c.native, c.guessed = true, true
-		return nil
+		// Tombstones have no tags: only the list of referrers tells of them.
+		root := c.source.root.desc.Digest
+		if err := c.askReferrers(ctx, root); err != nil {
+			return err
+		}
+		if c.native && len(c.listed[root]) == 0 {
+			c.guessed = true
+			return nil
+		}
 	}
 	subjects := []v1.Hash{c.source.root.desc.Digest}
 	for _, o := range c.source.objects {

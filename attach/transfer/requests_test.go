@@ -28,8 +28,8 @@ func TestRequests(t *testing.T) {
 		{"other registry", nil, false, 30},
 		{"same registry that mounts nothing", nil, true, 31},
 		{"other registry, uploads in two steps", []storetest.Quirk{storetest.TwoStepUploads()}, false, 37},
-		{"same registry with referrers", []storetest.Quirk{storetest.Mounts(), storetest.NativeReferrers()}, true, 30},
-		{"other registry with referrers", []storetest.Quirk{storetest.NativeReferrers()}, false, 30},
+		{"same registry with referrers", []storetest.Quirk{storetest.Mounts(), storetest.NativeReferrers()}, true, 31},
+		{"other registry with referrers", []storetest.Quirk{storetest.NativeReferrers()}, false, 31},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -51,6 +51,9 @@ func (r *Root) clocks(tokens [][]byte, s Signed) (map[string][]time.Time, error)
 
 // clock returns which trusted authority made the timestamp, and the time it tells.
 func (r *Root) clock(token, over []byte) (string, time.Time, error) {
+	if err := checkFrame(token, nil); err != nil { // before others read what nests without end
+		return "", time.Time{}, err
+	}
 	var why error
 	for i, tsa := range r.trusted.TimestampingAuthorities() {
 		t, err := tsa.Verify(token, over)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -38,6 +39,9 @@ func newClient(opts Options) (*client, error) {
 		return nil, errors.New("VAULT_ADDR or BAO_ADDR must say where the server is, such as https://vault.example:8200")
 	}
 	base, err := url.Parse(addr)
+	if err == nil && base.Scheme == "http" && !local(base.Hostname()) {
+		return nil, errors.New("VAULT_ADDR speaks plain http to another machine: the token would go over the wire for all to read; use https")
+	}
 	if err != nil || base.Scheme != "https" && base.Scheme != "http" || base.Host == "" || base.User != nil || base.RawQuery != "" {
 		return nil, errors.New("VAULT_ADDR is no address of the form https://HOST:PORT") // what it is may hold a password
 	}
@@ -180,4 +184,10 @@ func said(raw []byte) string {
 	}
 	text := strings.Join(doc.Errors, "; ")
 	return ": " + strings.TrimSpace(text[:min(len(text), maxSaid)])
+}
+
+// local reports whether the host is this machine.
+func local(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

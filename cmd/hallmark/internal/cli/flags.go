@@ -173,6 +173,7 @@ type trust struct {
 	keys      []string
 	threshold int
 	identity  identity
+	logged    bool // signatures by keys are looked up in the logs of --trusted-root
 }
 
 func (t *trust) bind(cmd *cobra.Command, app *App) {
@@ -188,11 +189,17 @@ func (t *trust) bindKeys(cmd *cobra.Command, app *App, usage string) {
 }
 
 // given reports whether anybody is named.
-func (t *trust) given() bool { return len(t.keys) > 0 || t.identity.given() || t.identity.root != "" }
+func (t *trust) given() bool {
+	return len(t.keys) > 0 || t.identity.given() || t.identity.root != "" || t.identity.empty() != ""
+}
 
 // load reads the public keys, or the identity.
 func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 	switch {
+	case t.identity.empty() != "":
+		return verify.Trust{}, usagef("--%s is empty: it would ask for nothing; say what is wanted, or leave it away", t.identity.empty())
+	case len(t.keys) > 0 && t.identity.root != "" && !t.logged:
+		return verify.Trust{}, usagef("--trusted-root says whose certificates count, and a key has none: leave one of them away")
 	case len(t.keys) == 0 && !t.identity.given():
 		return verify.Trust{}, usagef("nobody is trusted: give --key FILE, the public key of the signer, or --certificate-identity and --certificate-oidc-issuer")
 	case len(t.keys) > 0 && t.identity.given():

@@ -61,8 +61,8 @@ func (j *getJob) contradiction(changed func(flag string) bool) error {
 	switch {
 	case j.digest != "" && !j.unverified && j.kind != attach.SBOM:
 		return usagef("--digest chooses an SBOM, or with --unverified an entry")
-	case j.unverified && (changed("key") || changed("threshold")):
-		return usagef("--unverified asks nobody's key; leave --key and --threshold away, or --unverified")
+	case j.unverified && (j.trust.given() || changed("threshold")):
+		return usagef("--unverified asks nobody's key; leave --key and --threshold away, and whoever else may sign, or --unverified")
 	case j.inIndex && !j.unverified:
 		return usagef("nobody signed what buildx put into an index: --in-index goes with --unverified")
 	case j.unverified && !j.inIndex && j.kind == attach.SBOM && changed("type"):

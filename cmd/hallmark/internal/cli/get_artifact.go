@@ -25,7 +25,7 @@ choose with --type or --digest.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			changed := cmd.Flags().Changed
-			if job.unverified == changed("key") || job.unverified && changed("threshold") {
+			if job.unverified == job.trust.given() || job.unverified && changed("threshold") {
 				return usagef("say who must have signed it with --key, or take what is there with --unverified")
 			}
 			return job.run(cmd.Context(), args[0])

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
@@ -11,6 +14,7 @@ import (
 // names that cosign's users know.
 type identity struct {
 	app                    *App
+	flags                  *pflag.FlagSet
 	subject, subjectRegexp string
 	issuer, issuerRegexp   string
 	workflow               workflow
@@ -23,6 +27,7 @@ type workflow struct{ ref, repository, sha, trigger, name string }
 func (i *identity) bind(cmd *cobra.Command, app *App) {
 	i.app = app
 	flags := cmd.Flags()
+	i.flags = flags
 	w := &i.workflow
 	flags.StringVar(&i.subject, "certificate-identity", "", "who may sign without a key: the e-mail address or URI in the certificate")
 	flags.StringVar(&i.subjectRegexp, "certificate-identity-regexp", "", "the same as a regular expression for the whole text")
@@ -43,6 +48,20 @@ func (i *identity) names() keyless.Names {
 		Subject: i.subject, SubjectPattern: i.subjectRegexp, Issuer: i.issuer, IssuerPattern: i.issuerRegexp,
 		Workflow: keyless.Workflow{Ref: w.ref, Repository: w.repository, SHA: w.sha, Trigger: w.trigger, Name: w.name},
 	}
+}
+
+// empty returns the name of a flag that was given without a value, as a variable of a
+// script that is not set leaves it; "" where there is none.
+func (i *identity) empty() string {
+	name := ""
+	if i.flags != nil {
+		i.flags.Visit(func(f *pflag.Flag) {
+			if (strings.HasPrefix(f.Name, "certificate-") || f.Name == "trusted-root") && f.Value.String() == "" {
+				name = f.Name
+			}
+		})
+	}
+	return name
 }
 
 // given reports whether any identity is named.

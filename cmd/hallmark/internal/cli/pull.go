@@ -32,7 +32,7 @@ there; a digest names the same files for ever.`,
   hallmark pull oci:./layout:1.0 -o out --force`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("threshold") && !cmd.Flags().Changed("key") {
+			if cmd.Flags().Changed("threshold") && !job.trust.given() {
 				return usagef("--threshold counts keys: give --key too")
 			}
 			return job.run(cmd.Context(), args[0])
@@ -66,10 +66,10 @@ func (j *pullJob) run(ctx context.Context, arg string) error {
 	return j.into.unpack(ctx, img, img.subject.Desc.Digest, verified)
 }
 
-// signed demands that accepted keys signed the manifest, where any are named. It
+// signed demands that accepted signers signed the manifest, where any are named. It
 // reports whether some were; what is refused is told on stderr.
 func (t *trust) signed(ctx context.Context, r attach.Reader, s attach.Subject, name string) (bool, error) {
-	if len(t.keys) == 0 {
+	if !t.given() {
 		return false, nil
 	}
 	keys, err := t.load(ctx)
