@@ -17,12 +17,15 @@ import (
 
 // probes is how many of the blobs that the destination said to have are asked for.
 // Who says so of one that is not there mostly says so of all.
-const probes = 4
+const probes = 3
 
 // probe asks for some of the blobs that were not sent, since the destination said to
-// have them: the largest. Where one is not there, none of its word is taken any
-// more, and all of them are sent.
+// have them: the largest of those that images need. Where one is not there, none of
+// its word is taken any more, and all of them are sent. What only an attachment says
+// to need, of a size that may be false, keeps no image from being copied.
 func (c *copier) probe(ctx context.Context) error {
+	needed := c.toRead()
+	image := func(k blobKey) bool { return needed[blobKey{to: k.to, digest: k.digest, size: k.size}] }
 	var said []blobKey
 	for key, u := range c.blobs {
 		if u.mounted {
@@ -30,6 +33,9 @@ func (c *copier) probe(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(said, func(a, b blobKey) int {
+		if image(a) != image(b) {
+			return map[bool]int{true: -1, false: 1}[image(a)]
+		}
 		return cmp.Or(cmp.Compare(b.size, a.size), cmp.Compare(a.digest.Hex, b.digest.Hex))
 	})
 	g, inner := errgroup.WithContext(ctx)
@@ -37,10 +43,14 @@ func (c *copier) probe(ctx context.Context) error {
 	for i := range lies {
 		g.Go(func() error {
 			err := c.isThere(inner, said[i])
-			if lies[i] = errors.Is(err, attach.ErrNotFound) || errors.Is(err, attach.ErrDigest); lies[i] {
+			wrong := errors.Is(err, attach.ErrNotFound) || errors.Is(err, attach.ErrDigest) || errors.Is(err, io.EOF)
+			if lies[i] = wrong && image(said[i]); lies[i] {
 				return nil
 			}
-			return err
+			if wrong {
+				err = c.sendAfterAll(inner, said[i])
+			}
+			return c.blame(inner, said[i], image(said[i]), err)
 		})
 	}
 	if err := g.Wait(); err != nil || !slices.Contains(lies, true) {
@@ -50,9 +60,22 @@ func (c *copier) probe(ctx context.Context) error {
 	g, inner = errgroup.WithContext(ctx)
 	g.SetLimit(requests)
 	for _, key := range said {
-		g.Go(func() error { return c.sendAfterAll(inner, key) })
+		if !c.blobs[key].mounted {
+			continue
+		}
+		g.Go(func() error { return c.blame(inner, key, image(key), c.sendAfterAll(inner, key)) })
 	}
 	return g.Wait()
+}
+
+// blame returns the error of a blob that an image needs; that of another is a problem of
+// what needs it.
+func (c *copier) blame(ctx context.Context, key blobKey, image bool, err error) error {
+	if err == nil || image || ctx.Err() != nil {
+		return err
+	}
+	c.problem(fmt.Sprintf("the blob %s", key.digest), err)
+	return nil
 }
 
 // sendAfterAll sends a blob that the destination said to have.

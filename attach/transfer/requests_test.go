@@ -25,11 +25,11 @@ func TestRequests(t *testing.T) {
 	}{
 		{"same registry", []storetest.Quirk{storetest.Mounts()}, true, 30},
 		{"same registry, copied again", []storetest.Quirk{storetest.Mounts()}, true, 18},
-		{"other registry", nil, false, 30},
-		{"same registry that mounts nothing", nil, true, 31},
-		{"other registry, uploads in two steps", []storetest.Quirk{storetest.TwoStepUploads()}, false, 37},
+		{"other registry", nil, false, 31},
+		{"same registry that mounts nothing", nil, true, 32},
+		{"other registry, uploads in two steps", []storetest.Quirk{storetest.TwoStepUploads()}, false, 38},
 		{"same registry with referrers", []storetest.Quirk{storetest.Mounts(), storetest.NativeReferrers()}, true, 31},
-		{"other registry with referrers", []storetest.Quirk{storetest.NativeReferrers()}, false, 31},
+		{"other registry with referrers", []storetest.Quirk{storetest.NativeReferrers()}, false, 32},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -27,6 +27,8 @@ type copier struct {
 	complete  bool                        // the tag names the image already
 	fresh     bool                        // the destination has no such tag
 	void      bool                        // it has no tags at all: nothing there can be written over
+	late      sync.Once                   // asks once more before the first tag that others may write
+	lateTags  map[string]bool             // what was listed then; nil when it is not known
 	tags      map[string]bool             // the tags of attachments at the destination; nil when not known
 	native    bool                        // the destination serves referrers
 	empty     bool                        // it does, and does not list them
