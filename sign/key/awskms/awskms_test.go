@@ -62,7 +62,7 @@ func write(t *testing.T, path, text string) {
 func TestRoundTrip(t *testing.T) {
 	a, host, opts := start(t)
 	for _, terse := range []bool{false, true} {
-		a.Terse = terse
+		a.Say(terse, "")
 		for _, algorithm := range []string{"", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-2048", "rsa-3072"} {
 			name := fmt.Sprintf("awskms://%s/alias/k%s/%v", host, algorithm, terse)
 			made, err := key.GenerateRemote(t.Context(), name, algorithm, opts)
@@ -84,7 +84,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	a.Only, a.Terse = "RSASSA_PSS_SHA_256", false
+	a.Say(false, "RSASSA_PSS_SHA_256")
 	p, err := key.Load(t.Context(), "awskms://"+host+"/alias/krsa-2048/false", opts)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestRoundTrip(t *testing.T) {
 	if err := p.PublicKey().VerifyMessage(sig, strings.NewReader("message")); err != nil {
 		t.Errorf("PSS: %v", err)
 	}
-	a.Only = "RSASSA_PSS_SHA_512"
+	a.Say(false, "RSASSA_PSS_SHA_512")
 	if _, err := p.Sign(t.Context(), strings.NewReader("message")); err == nil || !strings.Contains(err.Error(), "signs with RSASSA_PSS_SHA_512 only") {
 		t.Errorf("another hash only: %v", err)
 	}

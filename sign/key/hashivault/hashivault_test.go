@@ -176,7 +176,7 @@ func TestRefusals(t *testing.T) {
 	var told string
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told = r.Header.Get("X-Vault-Token") }))
 	defer other.Close()
-	v.Config.Handler = http.RedirectHandler(other.URL, http.StatusTemporaryRedirect)
+	v.Redirect(other.URL)
 	if _, err := key.Load(t.Context(), "hashivault://k", opts); err == nil || !strings.Contains(err.Error(), "elsewhere") || told != "" {
 		t.Errorf("a redirect: %v, told %q", err, told)
 	}

@@ -30,13 +30,10 @@ const (
 // request must be signed for the region us-east-1.
 type AWS struct {
 	*httptest.Server
-	// Terse leaves out of answers what some that speak the protocol leave out: the
-	// algorithms, and the newer name of a key's kind.
-	Terse bool
-	// Only is what RSA keys sign with, where it is not empty.
-	Only string
 
 	mu      sync.Mutex
+	terse   bool
+	only    string
 	keys    map[string]awsKey // by identifier
 	aliases map[string]string
 }
@@ -51,6 +48,15 @@ func StartAWS() *AWS {
 	a := &AWS{keys: make(map[string]awsKey), aliases: make(map[string]string)}
 	a.Server = httptest.NewTLSServer(http.HandlerFunc(a.serve))
 	return a
+}
+
+// Say sets what the server tells from now on: terse leaves out of answers what some
+// that speak the protocol leave out, the algorithms and the newer name of a key's kind;
+// only is what RSA keys sign with, where it is not empty.
+func (a *AWS) Say(terse bool, only string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.terse, a.only = terse, only
 }
 
 // awsFailure is an error with the name that the service gives it.
@@ -149,7 +155,7 @@ func (a *AWS) create(in awsCall) (any, error) {
 
 func (a *AWS) about(id string, k awsKey) map[string]any {
 	out := map[string]any{"KeyId": id, "CustomerMasterKeySpec": k.spec, "KeyUsage": "SIGN_VERIFY"}
-	if !a.Terse {
+	if !a.terse {
 		out["KeySpec"], out["SigningAlgorithms"] = k.spec, a.algorithms(k)
 	}
 	return out
@@ -159,8 +165,8 @@ func (a *AWS) algorithms(k awsKey) []string {
 	if own := map[string]string{"ECC_NIST_P256": "ECDSA_SHA_256", "ECC_NIST_P384": "ECDSA_SHA_384", "ECC_NIST_P521": "ECDSA_SHA_512"}[k.spec]; own != "" {
 		return []string{own}
 	}
-	if a.Only != "" {
-		return []string{a.Only}
+	if a.only != "" {
+		return []string{a.only}
 	}
 	return []string{
 		"RSASSA_PSS_SHA_256", "RSASSA_PSS_SHA_384", "RSASSA_PSS_SHA_512",

@@ -34,11 +34,19 @@ type Vault struct {
 
 	mu   sync.Mutex
 	keys map[string]*vaultKey
+	away string // where to send who asks
 }
 
 type vaultKey struct {
 	kind     string
 	versions []crypto.Signer
+}
+
+// Redirect sends who asks elsewhere from now on.
+func (v *Vault) Redirect(to string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.away = to
 }
 
 // StartVault starts the server. With tls it serves HTTPS with a certificate of its
@@ -64,6 +72,13 @@ type vaultFailure struct {
 func (f vaultFailure) Error() string { return f.text }
 
 func (v *Vault) serve(w http.ResponseWriter, r *http.Request) {
+	v.mu.Lock()
+	away := v.away
+	v.mu.Unlock()
+	if away != "" {
+		http.Redirect(w, r, away, http.StatusTemporaryRedirect)
+		return
+	}
 	data, err := v.answer(r)
 	w.Header().Set("Content-Type", "application/json")
 	var f vaultFailure
