@@ -213,26 +213,6 @@ func (c *copier) sendView(ctx context.Context, o *object) error {
 	return nil
 }
 
-// unlisted reports whether the destination had nothing when the copy began, and the tag
-// is not there now: others may have written it while the image was on its way. It asks
-// once, before the first tag that is not the copy's own.
-func (c *copier) unlisted(ctx context.Context, tag string) bool {
-	if !c.void {
-		return false
-	}
-	c.late.Do(func() {
-		tags, whole, err := c.attachments.FirstTags(ctx)
-		if err != nil || !whole {
-			return
-		}
-		c.lateTags = make(map[string]bool, len(tags))
-		for _, t := range tags {
-			c.lateTags[t] = true
-		}
-	})
-	return c.lateTags != nil && !c.lateTags[tag]
-}
-
 func (c *copier) sendViewOf(ctx context.Context, o *object, h hang) (state string, err error) {
 	if !c.unlisted(ctx, h.tag) { // a tag that is not listed may be there all the same, and must not be written over
 		m, err := c.attachments.Manifest(ctx, h.tag)

@@ -57,3 +57,23 @@ func (c *copier) readBackView(ctx context.Context, v written) error {
 	}
 	return nil
 }
+
+// unlisted reports whether the destination had nothing when the copy began, and the tag
+// is not there now: others may have written it while the image was on its way. It asks
+// once, before the first tag that is not the copy's own.
+func (c *copier) unlisted(ctx context.Context, tag string) bool {
+	if !c.void {
+		return false
+	}
+	c.late.Do(func() {
+		tags, whole, err := c.attachments.FirstTags(ctx)
+		if err != nil || !whole {
+			return
+		}
+		c.lateTags = make(map[string]bool, len(tags))
+		for _, t := range tags {
+			c.lateTags[t] = true
+		}
+	})
+	return c.lateTags != nil && !c.lateTags[tag]
+}
