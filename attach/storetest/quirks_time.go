@@ -57,31 +57,39 @@ func StaleLists(d time.Duration) Quirk {
 type history[T any] struct {
 	lasts time.Duration
 	mu    sync.Mutex
-	past  map[string][]T
+	past  map[string][]bygone[T]
+}
+
+// A bygone is what was there until the thing changed, and how long it is told.
+type bygone[T any] struct {
+	was  T
+	told time.Time
 }
 
 func (h *history[T]) add(thing string, before T) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.past == nil {
-		h.past = make(map[string][]T)
+		h.past = make(map[string][]bygone[T])
 	}
-	h.past[thing] = append(h.past[thing], before)
-	time.AfterFunc(h.lasts, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.past[thing] = h.past[thing][1:]
-	})
+	h.past[thing] = append(h.past[thing], bygone[T]{before, time.Now().Add(h.lasts)})
 }
 
 // before returns what there was that time ago, where that differs from now.
 func (h *history[T]) before(thing string) (was T, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.past[thing]) == 0 {
+	now, past := time.Now(), h.past[thing]
+	for len(past) > 0 && !now.Before(past[0].told) {
+		past = past[1:]
+	}
+	if h.past != nil {
+		h.past[thing] = past
+	}
+	if len(past) == 0 {
 		return was, false
 	}
-	return h.past[thing][0], true
+	return past[0].was, true
 }
 
 // tagsOf lists all tags of a repository behind the quirk.
