@@ -66,17 +66,14 @@ func shownBy(tagged []*found) journal.Shown {
 	return shown
 }
 
-// referring returns what the referrers API lists for the object. Of a view of
-// signatures or attestations it is asked only where a tag tells that something hangs
-// from it: its digest is another after each append, so that no tool attaches to it.
-// (Cosign signs the views of SBOMs.)
+// referring returns what the referrers API lists for the object.
 func (w *walker) referring(ctx context.Context, o *object) []v1.Descriptor {
 	subject := o.desc.Digest
 	if list, ok := w.answers[subject]; ok {
 		return list
 	}
 	w.mu.Lock()
-	skip := w.noAPI || w.tags != nil && o.passing() && len(w.tags[attach.FallbackTagOf(subject)]) == 0
+	skip := w.noAPI
 	w.mu.Unlock()
 	if skip || w.refers != nil && !w.refers(subject) {
 		return nil
@@ -91,17 +88,6 @@ func (w *walker) referring(ctx context.Context, o *object) []v1.Descriptor {
 		w.mu.Unlock()
 	}
 	return list
-}
-
-// passing reports whether the object is nothing but a view of signatures or
-// attestations.
-func (o *object) passing() bool {
-	for _, h := range o.hangs {
-		if h.role != journal.View || h.kind != attach.Signature && h.kind != attach.Attestation {
-			return false
-		}
-	}
-	return !o.image && len(o.hangs) > 0
 }
 
 // listed reads the manifests of a list of referrers. A journal entry whose digest is

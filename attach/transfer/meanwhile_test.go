@@ -64,3 +64,20 @@ func TestForgedSize(t *testing.T) {
 		t.Errorf("%v, %v", subject, err)
 	}
 }
+
+// TestOnView: what another tool hung from the manifest that cosign's tag names, by its
+// digest, is copied too.
+func TestOnView(t *testing.T) {
+	s, to := newServer(t, storetest.NativeReferrers()), newServer(t, storetest.NativeReferrers())
+	src, dst := onRegistry(t, s, "from"), onRegistry(t, to, "to")
+	st := small(t, src)
+	_, m := src.open(t).Media()
+	view, err := m.Manifest(t.Context(), attach.CosignTagOf(st.root.Desc.Digest, attach.Signature))
+	must(t, err)
+	note := putReferrer(t, m, view.Desc, "application/vnd.example.note", "on the view")
+	clean(t, transfer(t, src, dst, st, "v1", Options{}))
+	_, m = dst.open(t).Media()
+	if _, err := m.Manifest(t.Context(), note.Digest.String()); err != nil {
+		t.Error(err)
+	}
+}
