@@ -130,7 +130,7 @@ func (w *walker) referrer(subject v1.Hash, d v1.Descriptor, m attach.Manifest, g
 	if new(journal.Graves).DigRead(m, subject) {
 		return nil
 	}
-	h := &hang{subject: subject, kind: attach.Artifact, role: journal.List, listed: d}
+	h := &hang{subject: subject, kind: attach.Artifact, role: journal.List, artifactType: d.ArtifactType, annotations: d.Annotations}
 	if r, err := journal.ReadRecord(m, "", subject); err == nil {
 		h.kind, h.role = r.Kind, journal.Entry
 		if gone.Hold(r) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/cosign"
@@ -44,7 +45,7 @@ func (w *walker) found(m attach.Manifest, from journal.Medium, image bool, h *ha
 		for _, e := range f.entries {
 			weight += weightOf + e.Size()
 		}
-		for k, v := range h.listed.Annotations {
+		for k, v := range h.annotations {
 			weight += len(k) + len(v)
 		}
 	}
@@ -52,9 +53,25 @@ func (w *walker) found(m attach.Manifest, from journal.Medium, image bool, h *ha
 	if w.kept += len(m.Raw); w.kept <= maxKept {
 		f.raw = m.Raw
 	}
+	f.desc.MediaType = types.MediaType(w.word(string(f.desc.MediaType)))
+	if h != nil {
+		h.artifactType = w.word(h.artifactType)
+	}
 	w.mu.Unlock()
 	w.hold(weight)
 	return f
+}
+
+// word returns the text as it was first seen: most manifests have the types of others.
+// The caller holds the lock.
+func (w *walker) word(s string) string {
+	if known, ok := w.words[s]; ok {
+		return known
+	}
+	if len(w.words) < maxWords {
+		w.words[s] = s
+	}
+	return s
 }
 
 // hold notes that so many bytes more are held, and ends the walk when those are

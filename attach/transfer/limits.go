@@ -13,10 +13,12 @@ const (
 	// maxHeld is how many bytes, about, are held of what manifests say, beside
 	// those that are kept: descriptors, entries, lists of referrers. An image with
 	// more is refused with [attach.ErrLimit].
-	maxHeld = 12 << 20
+	maxHeld = 11 << 20
 	// maxTold is how many bytes, about, are held to tell what went wrong: ten thousand
 	// entries that somebody forged keep no image from being moved.
 	maxTold = 24 << 20
+	// maxWords is how many types of manifests are kept once.
+	maxWords = 64
 	// requests is how many requests, and blobs, are under way at once.
 	requests = 8
 )

@@ -57,7 +57,7 @@ func (c *copier) sendLists(ctx context.Context) error {
 func (c *copier) describe(ctx context.Context, o *object, h hang) (v1.Descriptor, error) {
 	d := v1.Descriptor{
 		MediaType: o.desc.MediaType, Size: o.desc.Size, Digest: o.desc.Digest,
-		ArtifactType: h.listed.ArtifactType, Annotations: h.listed.Annotations,
+		ArtifactType: h.artifactType, Annotations: h.annotations,
 	}
 	if !journal.Vague(d.ArtifactType) {
 		return d, nil

@@ -102,7 +102,7 @@ func (p *Packer) take(o *object, r *Result) error {
 	for _, h := range o.hangs {
 		d := o.desc
 		if h.tag == "" {
-			d.ArtifactType, d.Annotations = h.listed.ArtifactType, h.listed.Annotations
+			d.ArtifactType, d.Annotations = h.artifactType, h.annotations
 		}
 		if err := p.enter(h.tag, d); err != nil {
 			return err

@@ -21,9 +21,11 @@ import (
 type hang struct {
 	subject v1.Hash
 	kind    attach.Kind
-	role    journal.Role  // List for what a list of referrers names
-	tag     string        // "" where it was found in a list of referrers
-	listed  v1.Descriptor // as that list shows it
+	role    journal.Role // List for what a list of referrers names
+	tag     string       // "" where it was found in a list of referrers
+	// What that list tells of its type and its annotations.
+	artifactType string
+	annotations  map[string]string
 }
 
 // An object is one manifest that was found.
@@ -90,6 +92,7 @@ type walker struct {
 	held   int                        // about how many bytes are held beside them
 	told   int                        // about how many bytes the problems take
 	stop   context.CancelCauseFunc    // ends the walk that holds too much
+	words  map[string]string          // types of manifests that many have
 	failed map[[sha256.Size]byte]bool // what was said already, as a hash
 	asked  map[v1.Hash]bool           // what an index lists, and whether one of images did
 }
@@ -99,6 +102,7 @@ func newWalker(repo string, images, attachments journal.Medium, kinds []attach.K
 		repo: repo, images: images, attachments: attachments, kinds: kinds,
 		tree:   &tree{by: make(map[v1.Hash]*object), lists: make(map[v1.Hash]attach.Manifest), graves: make(map[v1.Hash]*journal.Graves)},
 		slots:  make(chan struct{}, requests),
+		words:  make(map[string]string),
 		failed: make(map[[sha256.Size]byte]bool),
 		asked:  make(map[v1.Hash]bool),
 		stop:   func(error) {},

@@ -19,9 +19,7 @@ func main() { os.Exit(run()) }
 
 // run gives the command line the process's streams, clock and signals.
 func run() int {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(cli.SoftMemory)
-	}
+	cli.Bind(os.Getenv)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 2)

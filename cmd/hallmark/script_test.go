@@ -42,14 +42,19 @@ func TestMain(m *testing.M) {
 // command may print it.
 const scriptPassword = "correct-horse-battery-9d1f"
 
-// TestScript runs the end-to-end scripts. Each has a registry of its own at
+// TestScript runs the end-to-end scripts that measure no memory. Each has a registry of its own at
 // $REGISTRY, without the referrers API, one with it at $REFERRERS, and one that
 // misbehaves when told to at $FAULTY. At $MIRROR is the TUF repository of Sigstore's
 // public instance as it was in August 2026, in files below $MIRRORED.
 func TestScript(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("..", "..", "testdata", "script"),
+	testscript.Run(t, scriptParams(scripts(t, false)))
+}
+
+// scriptParams returns how the scripts in the files are run.
+func scriptParams(files []string) testscript.Params {
+	return testscript.Params{
+		Files:               files,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -105,7 +110,7 @@ func TestScript(t *testing.T) {
 			"vault":     vault,
 			"tarball":   makeTarball,
 		},
-	})
+	}
 }
 
 // raceFile begins the names of the files that the race detector reports to.

@@ -5,15 +5,29 @@ import (
 	"runtime/debug"
 )
 
-// SoftMemory is how much memory a command takes before it collects its garbage as
-// often as it can, in bytes: what a registry sends in vain should not cost more than
-// what is used of it. It bounds no live data: a command that needs more gets more.
-const SoftMemory = 28 << 20
+// What commands do with their memory: garbage is collected when the heap has grown by
+// half, and as often as can be from softMemory on, in bytes. What a registry sends in
+// vain should not cost more than what is used of it. Neither bounds live data: a
+// command that needs more gets more.
+const (
+	softMemory  = 34 << 20
+	softGrowth  = 50
+	plainGrowth = 100
+)
 
-// unbind takes the bound of [SoftMemory] away, for servers, which keep more and live
-// long. A limit that the environment set stays.
+// Bind sets that, unless the environment says what the process is to do (GOGC or
+// GOMEMLIMIT, see package runtime).
+func Bind(getenv func(string) string) {
+	if getenv("GOMEMLIMIT") == "" && getenv("GOGC") == "" {
+		debug.SetMemoryLimit(softMemory)
+		debug.SetGCPercent(softGrowth)
+	}
+}
+
+// unbind takes it back, for servers, which keep more and live long.
 func unbind() {
-	if debug.SetMemoryLimit(-1) == SoftMemory {
+	if debug.SetMemoryLimit(-1) == softMemory {
 		debug.SetMemoryLimit(math.MaxInt64)
+		debug.SetGCPercent(plainGrowth)
 	}
 }
