@@ -48,7 +48,8 @@
 //
 // Where a scope, or what it asks for, names keys it may name identities beside them:
 // persons and workloads with short-lived certificates. The document's trustedRoot says
-// who may vouch for them; see package keyless.
+// who may vouch for them; see package keyless. Where no identity counts it would ask
+// for nothing, and is an error: signatures by keys are not looked up in logs.
 //
 // # What cannot be verified here
 //
