@@ -154,7 +154,7 @@ func (j *judge) signaturesOf(ctx context.Context, manifest v1.Descriptor) (Check
 		rule:    Rule{Name: "counter-signature", Kind: attach.Signature, Threshold: 1, Exhaustive: true},
 	}
 	check, err := inner.check(ctx)
-	if err != nil || check.Outcome != Accept || len(inner.signers[""]) >= j.rule.Counter.Threshold {
+	if err != nil || check.Outcome != Accept || inner.signers[""].Count() >= j.rule.Counter.Threshold {
 		return check, err
 	}
 	// One key did, more are asked for: what could not be read may be theirs.
