@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/hallmark-oci/hallmark/sign/bundle"
@@ -195,6 +194,7 @@ func (j *blobJudge) signed(e Evidence, b *bundle.Bundle, m keyless.Material, s k
 	} else if len(j.who.keys) == 0 {
 		e.Reason, e.Detail = CertificateMismatch, "the bundle comes without a certificate, and only identities are accepted"
 	}
+	var open error // of a key of which the digest alone does not tell
 	for _, k := range j.who.keys {
 		if b.HasCertificate {
 			break
@@ -206,6 +206,9 @@ func (j *blobJudge) signed(e Evidence, b *bundle.Bundle, m keyless.Material, s k
 		switch {
 		case errors.Is(err, key.ErrSignature):
 			continue
+		case errors.Is(err, errDigestOnly):
+			open = err
+			continue
 		case err != nil:
 			return undecided(e, err), false
 		case j.revoked.keys[k.Fingerprint()]:
@@ -213,6 +216,9 @@ func (j *blobJudge) signed(e Evidence, b *bundle.Bundle, m keyless.Material, s k
 		}
 		e.Signers, e.Reason, e.Detail = []key.Fingerprint{k.Fingerprint()}, "", "signed by an accepted key"
 		return e, true
+	}
+	if open != nil {
+		return undecided(e, open), false
 	}
 	return e, false
 }
@@ -241,29 +247,49 @@ func (j *blobJudge) stated(e Evidence, env *dsse.Envelope) Evidence {
 		return unreadable(e, err)
 	}
 	e.PredicateType = h.PredicateType
-	for _, name := range []string{"sha512", "sha384", "sha256"} {
-		about := slices.ContainsFunc(h.Subjects, func(s payload.Subject) bool { return s.Digest[name] != "" })
-		if !about {
-			continue
-		}
-		sum, err := j.sum(hashNamed(name))
-		if errors.Is(err, errDigestOnly) {
-			continue
-		}
-		if err != nil {
-			return unreadable(e, err)
-		}
-		is := func(s payload.Subject) bool { return strings.EqualFold(s.Digest[name], hex.EncodeToString(sum)) }
-		if slices.ContainsFunc(h.Subjects, is) {
-			e.Outcome, e.Reason = Accept, Accepted
-			if e, err = j.revoked.document(e, h, env); err != nil {
-				return unreadable(e, err)
+	switch about, err := j.about(h.Subjects); {
+	case errors.Is(err, errDigestOnly):
+		return undecided(e, err)
+	case err != nil:
+		return unreadable(e, err)
+	case !about:
+		e.Outcome, e.Reason, e.Detail = Reject, WrongSubject, "the statement is not about the file"
+		return e
+	}
+	e.Outcome, e.Reason = Accept, Accepted
+	if e, err = j.revoked.document(e, h, env); err != nil {
+		return unreadable(e, err)
+	}
+	return e
+}
+
+// about reports whether one of the subjects is the file. The error is errDigestOnly
+// where none is that can be told, and one is named by other hashes alone.
+func (j *blobJudge) about(subjects []payload.Subject) (bool, error) {
+	var open error
+	for _, s := range subjects {
+		told, left := false, error(nil)
+		for _, name := range []string{"sha512", "sha384", "sha256"} {
+			if s.Digest[name] == "" {
+				continue
 			}
-			return e
+			sum, err := j.sum(hashNamed(name))
+			switch {
+			case errors.Is(err, errDigestOnly):
+				left = err
+			case err != nil:
+				return false, err
+			case strings.EqualFold(s.Digest[name], hex.EncodeToString(sum)):
+				return true, nil
+			default:
+				told = true
+			}
+		}
+		if !told && left != nil {
+			open = left
 		}
 	}
-	e.Outcome, e.Reason, e.Detail = Reject, WrongSubject, "the statement is not about the file"
-	return e
+	return false, open
 }
 
 // hashNamed returns the hash of a name that [ParseDigest] knows, 0 for another.
