@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/hallmark-oci/hallmark/sign/bundle"
@@ -26,14 +27,25 @@ type Blob struct {
 	Sum  []byte
 }
 
+// Statements say which in-toto statements about a file are taken. A statement is no
+// signature over the file: one that its tests failed is as well signed as one that
+// they passed. The zero value takes none, and the signature over the file alone.
+type Statements struct {
+	// Types are predicate types, as URIs. Where there are any, a statement of one of
+	// them is what is asked for, and a signature over the file is not taken for it.
+	Types []string
+	// Any takes every statement, and a signature over the file as well.
+	Any bool
+}
+
 // BlobRule is the name of the check on a file.
 const BlobRule = "signature"
 
-// VerifyBlob judges a file by the Sigstore bundle that b yields, of size bytes. Any one
-// of the trusted keys and identities will do. Where the trust has a root, log entries
+// VerifyBlob judges a file by the Sigstore bundle that b yields, of size bytes: by a
+// signature over it, or by one of the wanted statements. Any one of the trusted keys and identities will do. Where the trust has a root, log entries
 // and timestamps are asked for with keys as well; without one a key is believed by itself.
 // The error is for a caller's mistake.
-func VerifyBlob(ctx context.Context, trust Trust, blob Blob, b io.Reader, size int64) (Check, error) {
+func VerifyBlob(ctx context.Context, trust Trust, wanted Statements, blob Blob, b io.Reader, size int64) (Check, error) {
 	who, err := trust.authorities(Rule{})
 	if err == nil && who.number() == 0 {
 		err = fmt.Errorf("no accepted key or identity: %w", ErrConfig)
@@ -55,7 +67,7 @@ func VerifyBlob(ctx context.Context, trust Trust, blob Blob, b io.Reader, size i
 		return blobCheck(unreadable(e, err)), nil
 	}
 	defer parsed.Close()
-	j := &blobJudge{who: who, root: trust.Root, revoked: trust.Revoked, blob: blob, sums: make(map[crypto.Hash][]byte)}
+	j := &blobJudge{who: who, root: trust.Root, revoked: trust.Revoked, wanted: wanted, blob: blob, sums: make(map[crypto.Hash][]byte)}
 	if err := ctx.Err(); err != nil {
 		return blobCheck(unreadable(e, err)), nil
 	}
@@ -72,6 +84,7 @@ type blobJudge struct {
 	who     authorities
 	root    *keyless.Root
 	revoked Revocations
+	wanted  Statements
 	blob    Blob
 	sums    map[crypto.Hash][]byte
 }
@@ -107,6 +120,10 @@ func (j *blobJudge) judge(e Evidence, b *bundle.Bundle) Evidence {
 	m, err := keyless.FromBundle(b.MediaType, b.Material())
 	if err != nil {
 		return refused(e, err)
+	}
+	if b.Envelope() == nil && len(j.wanted.Types) > 0 && !j.wanted.Any {
+		e.Reason, e.Detail = PayloadType, "the bundle holds a signature over the file, and a statement about it is asked for with --type; leave --type away to take the signature"
+		return e
 	}
 	if b.Envelope() == nil {
 		return j.message(e, b, m)
@@ -247,6 +264,15 @@ func (j *blobJudge) stated(e Evidence, env *dsse.Envelope) Evidence {
 		return unreadable(e, err)
 	}
 	e.PredicateType = h.PredicateType
+	switch {
+	case j.wanted.Any || slices.Contains(j.wanted.Types, h.PredicateType):
+	case len(j.wanted.Types) > 0:
+		e.Outcome, e.Reason, e.Detail = Reject, PredicateType, fmt.Sprintf("the statement is of type %s, which --type does not name", h.PredicateType)
+		return e
+	default:
+		e.Outcome, e.Reason, e.Detail = Reject, PayloadType, fmt.Sprintf("a statement of type %s about the file is no signature over it; to ask for such a statement give --type %s", h.PredicateType, payload.NameOf(h.PredicateType))
+		return e
+	}
 	switch about, err := j.about(h.Subjects); {
 	case errors.Is(err, errDigestOnly):
 		return undecided(e, err)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/hallmark-oci/hallmark/sign"
@@ -40,10 +41,16 @@ func stating(t *testing.T, k *key.Private, typ, subjects string) []byte {
 	})
 }
 
-// judgeBlob judges the file by the bundle, for the keys.
+// judgeBlob judges the file by the bundle, for the keys; any statement will do.
 func judgeBlob(t *testing.T, blob verify.Blob, bundle []byte, keys ...*key.Private) verify.Check {
 	t.Helper()
-	check, err := verify.VerifyBlob(t.Context(), verify.Trust{Keys: public(keys...)}, blob, bytes.NewReader(bundle), int64(len(bundle)))
+	return judgeStated(t, blob, verify.Statements{Any: true}, bundle, keys...)
+}
+
+// judgeStated does the same with the statements that are taken.
+func judgeStated(t *testing.T, blob verify.Blob, wanted verify.Statements, bundle []byte, keys ...*key.Private) verify.Check {
+	t.Helper()
+	check, err := verify.VerifyBlob(t.Context(), verify.Trust{Keys: public(keys...)}, wanted, blob, bytes.NewReader(bundle), int64(len(bundle)))
 	must(t, err)
 	return check
 }
@@ -106,5 +113,49 @@ func TestBlobKeys(t *testing.T) {
 		if check := judgeBlob(t, wholeBlob(), signed.Bundle, c.keys...); check.Outcome == verify.Undetermined {
 			t.Errorf("%s, by the file: %s: %s", c.name, check.Reason, check.Detail)
 		}
+	}
+}
+
+// TestBlobStatements: a statement about a file is no signature over it. It counts where
+// its type is asked for, and there a signature says nothing.
+func TestBlobStatements(t *testing.T) {
+	k := newKey(t, key.ECDSAP256)
+	const typ = "https://in-toto.io/attestation/test-result/v0.1"
+	failed := stating(t, k, typ, fmt.Sprintf(`[{"digest":{"sha256":"%x"}}]`, sha256.Sum256(blobFile)))
+	wide := stating(t, k, typ, fmt.Sprintf(`[{"digest":{"sha512":"%x"}}]`, sha512.Sum512(blobFile)))
+	signed, err := sign.Blob(t.Context(), wholeBlob().Open, k)
+	must(t, err)
+	one, two := verify.Statements{Types: []string{typ}}, verify.Statements{Types: []string{payload.SPDX, typ}}
+	other, any := verify.Statements{Types: []string{payload.SPDX, typ + "/"}}, verify.Statements{Any: true}
+	for _, c := range []struct {
+		name   string
+		bundle []byte
+		wanted verify.Statements
+		want   verify.Reason
+	}{
+		{"a statement, not asked for", failed, verify.Statements{}, verify.PayloadType},
+		{"one that the digest leaves open, not asked for", wide, verify.Statements{}, verify.PayloadType},
+		{"a statement, for its type", failed, one, verify.Accepted},
+		{"a statement, for one of two types", failed, two, verify.Accepted},
+		{"a statement, for another type", failed, other, verify.PredicateType},
+		{"one that the digest leaves open, for another type", wide, other, verify.PredicateType},
+		{"a statement, for any type", failed, any, verify.Accepted},
+		{"a signature", signed.Bundle, verify.Statements{}, verify.Accepted},
+		{"a signature, for a type", signed.Bundle, one, verify.PayloadType},
+		{"a signature, for any type", signed.Bundle, any, verify.Accepted},
+	} {
+		for how, blob := range map[string]verify.Blob{"file": wholeBlob(), "digest": digestBlob(t)} {
+			check := judgeStated(t, blob, c.wanted, c.bundle, k)
+			if check.Reason != c.want || (check.Outcome == verify.Accept) != (c.want == verify.Accepted) || check.Outcome == verify.Undetermined {
+				t.Errorf("%s, by the %s: %s %s: %s", c.name, how, check.Outcome, check.Reason, check.Detail)
+			}
+			if check.Outcome == verify.Reject && !strings.Contains(check.Detail, "--type") {
+				t.Errorf("%s, by the %s: it does not tell of --type: %s", c.name, how, check.Detail)
+			}
+		}
+	}
+	// A stranger's statement is a stranger's, whatever is asked for.
+	if check := judgeStated(t, wholeBlob(), one, failed, newKey(t, key.ECDSAP256)); check.Reason != verify.UntrustedKey {
+		t.Errorf("by a stranger: %s %s", check.Outcome, check.Reason)
 	}
 }
