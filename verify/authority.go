@@ -3,7 +3,6 @@ package verify
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -34,30 +33,13 @@ func (t Trust) authorities(r Rule) (authorities, error) {
 	return a, nil
 }
 
-// number returns how many distinct authorities there can be. A pattern may fit any
-// number of them.
+// number returns how many distinct authorities there are, as a [Tally] counts them.
 func (a authorities) number() int {
-	exact := make(map[string]bool)
+	identities := make(map[string]bool)
 	for _, id := range a.identities {
-		if !id.Exact() {
-			return math.MaxInt
-		}
-		exact[keyless.Signer{Subject: id.Subject, Issuer: id.Issuer}.ID()] = true
+		identities[id.ID()] = true
 	}
-	return len(a.keys) + len(exact)
-}
-
-// Authorities names who made the signatures, as thresholds count them: keys by their
-// fingerprint, identities by issuer and subject.
-func (e Evidence) Authorities() []string {
-	var list []string
-	for _, id := range e.Signers {
-		list = append(list, "key "+id.String())
-	}
-	if e.Identity != nil {
-		list = append(list, "identity "+e.Identity.ID())
-	}
-	return list
+	return len(a.keys) + len(identities)
 }
 
 // certified reports whether the entry comes with a certificate, and identities count.

@@ -27,14 +27,25 @@ type Blob struct {
 	Sum  []byte
 }
 
+// Statements say which in-toto statements about a file are taken. A statement is no
+// signature over the file: one that its tests failed is as well signed as one that
+// they passed. The zero value takes none, and the signature over the file alone.
+type Statements struct {
+	// Types are predicate types, as URIs. Where there are any, a statement of one of
+	// them is what is asked for, and a signature over the file is not taken for it.
+	Types []string
+	// Any takes every statement, and a signature over the file as well.
+	Any bool
+}
+
 // BlobRule is the name of the check on a file.
 const BlobRule = "signature"
 
-// VerifyBlob judges a file by the Sigstore bundle that b yields, of size bytes. Any one
-// of the trusted keys and identities will do. Where the trust has a root, log entries
+// VerifyBlob judges a file by the Sigstore bundle that b yields, of size bytes: by a
+// signature over it, or by one of the wanted statements. Any one of the trusted keys and identities will do. Where the trust has a root, log entries
 // and timestamps are asked for with keys as well; without one a key is believed by itself.
 // The error is for a caller's mistake.
-func VerifyBlob(ctx context.Context, trust Trust, blob Blob, b io.Reader, size int64) (Check, error) {
+func VerifyBlob(ctx context.Context, trust Trust, wanted Statements, blob Blob, b io.Reader, size int64) (Check, error) {
 	who, err := trust.authorities(Rule{})
 	if err == nil && who.number() == 0 {
 		err = fmt.Errorf("no accepted key or identity: %w", ErrConfig)
@@ -56,7 +67,7 @@ func VerifyBlob(ctx context.Context, trust Trust, blob Blob, b io.Reader, size i
 		return blobCheck(unreadable(e, err)), nil
 	}
 	defer parsed.Close()
-	j := &blobJudge{who: who, root: trust.Root, revoked: trust.Revoked, blob: blob, sums: make(map[crypto.Hash][]byte)}
+	j := &blobJudge{who: who, root: trust.Root, revoked: trust.Revoked, wanted: wanted, blob: blob, sums: make(map[crypto.Hash][]byte)}
 	if err := ctx.Err(); err != nil {
 		return blobCheck(unreadable(e, err)), nil
 	}
@@ -73,6 +84,7 @@ type blobJudge struct {
 	who     authorities
 	root    *keyless.Root
 	revoked Revocations
+	wanted  Statements
 	blob    Blob
 	sums    map[crypto.Hash][]byte
 }
@@ -108,6 +120,10 @@ func (j *blobJudge) judge(e Evidence, b *bundle.Bundle) Evidence {
 	m, err := keyless.FromBundle(b.MediaType, b.Material())
 	if err != nil {
 		return refused(e, err)
+	}
+	if b.Envelope() == nil && len(j.wanted.Types) > 0 && !j.wanted.Any {
+		e.Reason, e.Detail = PayloadType, "the bundle holds a signature over the file, and a statement about it is asked for with --type; leave --type away to take the signature"
+		return e
 	}
 	if b.Envelope() == nil {
 		return j.message(e, b, m)
@@ -195,6 +211,7 @@ func (j *blobJudge) signed(e Evidence, b *bundle.Bundle, m keyless.Material, s k
 	} else if len(j.who.keys) == 0 {
 		e.Reason, e.Detail = CertificateMismatch, "the bundle comes without a certificate, and only identities are accepted"
 	}
+	var open error // of a key of which the digest alone does not tell
 	for _, k := range j.who.keys {
 		if b.HasCertificate {
 			break
@@ -206,6 +223,9 @@ func (j *blobJudge) signed(e Evidence, b *bundle.Bundle, m keyless.Material, s k
 		switch {
 		case errors.Is(err, key.ErrSignature):
 			continue
+		case errors.Is(err, errDigestOnly):
+			open = err
+			continue
 		case err != nil:
 			return undecided(e, err), false
 		case j.revoked.keys[k.Fingerprint()]:
@@ -213,6 +233,9 @@ func (j *blobJudge) signed(e Evidence, b *bundle.Bundle, m keyless.Material, s k
 		}
 		e.Signers, e.Reason, e.Detail = []key.Fingerprint{k.Fingerprint()}, "", "signed by an accepted key"
 		return e, true
+	}
+	if open != nil {
+		return undecided(e, open), false
 	}
 	return e, false
 }
@@ -241,29 +264,58 @@ func (j *blobJudge) stated(e Evidence, env *dsse.Envelope) Evidence {
 		return unreadable(e, err)
 	}
 	e.PredicateType = h.PredicateType
-	for _, name := range []string{"sha512", "sha384", "sha256"} {
-		about := slices.ContainsFunc(h.Subjects, func(s payload.Subject) bool { return s.Digest[name] != "" })
-		if !about {
-			continue
-		}
-		sum, err := j.sum(hashNamed(name))
-		if errors.Is(err, errDigestOnly) {
-			continue
-		}
-		if err != nil {
-			return unreadable(e, err)
-		}
-		is := func(s payload.Subject) bool { return strings.EqualFold(s.Digest[name], hex.EncodeToString(sum)) }
-		if slices.ContainsFunc(h.Subjects, is) {
-			e.Outcome, e.Reason = Accept, Accepted
-			if e, err = j.revoked.document(e, h, env); err != nil {
-				return unreadable(e, err)
+	switch {
+	case j.wanted.Any || slices.Contains(j.wanted.Types, h.PredicateType):
+	case len(j.wanted.Types) > 0:
+		e.Outcome, e.Reason, e.Detail = Reject, PredicateType, fmt.Sprintf("the statement is of type %s, which --type does not name", h.PredicateType)
+		return e
+	default:
+		e.Outcome, e.Reason, e.Detail = Reject, PayloadType, fmt.Sprintf("a statement of type %s about the file is no signature over it; to ask for such a statement give --type %s", h.PredicateType, payload.NameOf(h.PredicateType))
+		return e
+	}
+	switch about, err := j.about(h.Subjects); {
+	case errors.Is(err, errDigestOnly):
+		return undecided(e, err)
+	case err != nil:
+		return unreadable(e, err)
+	case !about:
+		e.Outcome, e.Reason, e.Detail = Reject, WrongSubject, "the statement is not about the file"
+		return e
+	}
+	e.Outcome, e.Reason = Accept, Accepted
+	if e, err = j.revoked.document(e, h, env); err != nil {
+		return unreadable(e, err)
+	}
+	return e
+}
+
+// about reports whether one of the subjects is the file. The error is errDigestOnly
+// where none is that can be told, and one is named by other hashes alone.
+func (j *blobJudge) about(subjects []payload.Subject) (bool, error) {
+	var open error
+	for _, s := range subjects {
+		told, left := false, error(nil)
+		for _, name := range []string{"sha512", "sha384", "sha256"} {
+			if s.Digest[name] == "" {
+				continue
 			}
-			return e
+			sum, err := j.sum(hashNamed(name))
+			switch {
+			case errors.Is(err, errDigestOnly):
+				left = err
+			case err != nil:
+				return false, err
+			case strings.EqualFold(s.Digest[name], hex.EncodeToString(sum)):
+				return true, nil
+			default:
+				told = true
+			}
+		}
+		if !told && left != nil {
+			open = left
 		}
 	}
-	e.Outcome, e.Reason, e.Detail = Reject, WrongSubject, "the statement is not about the file"
-	return e
+	return false, open
 }
 
 // hashNamed returns the hash of a name that [ParseDigest] knows, 0 for another.

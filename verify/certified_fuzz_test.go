@@ -44,7 +44,7 @@ func FuzzCertifiedBundle(f *testing.F) {
 			trust := verify.Trust{Root: parsed, Identities: []keyless.Identity{identity}}
 			blob, err := verify.ParseDigest("sha256:" + hexOf(sumOf(p.file)))
 			must(t, err)
-			c, err := verify.VerifyBlob(t.Context(), trust, blob, bytes.NewReader(b), int64(len(b)))
+			c, err := verify.VerifyBlob(t.Context(), trust, verify.Statements{Any: true}, blob, bytes.NewReader(b), int64(len(b)))
 			must(t, err)
 			if c.Outcome == verify.Accept && !same(b, raw) {
 				t.Errorf("accepted: %s", b)

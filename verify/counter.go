@@ -23,7 +23,8 @@ import (
 // The threshold of the rule counts the keys behind entries that are accepted and
 // counter-signed. The threshold of the Counter counts, for each entry, distinct
 // keys that counter-signed it, in whatever place it stands. A key that made the
-// entry does not count among those: it would vouch for itself.
+// entry, by itself or in a certificate, does not count among those: it would vouch
+// for itself.
 type Counter struct {
 	// Keys are those that may counter-sign.
 	Keys []*key.Public
@@ -109,7 +110,7 @@ func (j *judge) countersigned(ctx context.Context, e *Evidence) error {
 		}
 		for _, s := range check.Evidence {
 			for _, id := range s.Signers {
-				if s.Outcome == Accept && !slices.Contains(e.Signers, id) {
+				if s.Outcome == Accept && !e.madeWith(id) {
 					by[id] = true
 				}
 			}
@@ -137,6 +138,12 @@ func (j *judge) countersigned(ctx context.Context, e *Evidence) error {
 	return nil
 }
 
+// madeWith reports whether the key made the entry: an accepted one, or the one in the
+// certificate that the entry came with.
+func (e *Evidence) madeWith(id key.Fingerprint) bool {
+	return slices.Contains(e.Signers, id) || e.Identity != nil && e.Identity.Key.Fingerprint() == id
+}
+
 // signaturesOf judges all signatures over a manifest by the keys that counter-sign.
 func (j *judge) signaturesOf(ctx context.Context, manifest v1.Descriptor) (Check, error) {
 	inner := &judge{
@@ -147,7 +154,7 @@ func (j *judge) signaturesOf(ctx context.Context, manifest v1.Descriptor) (Check
 		rule:    Rule{Name: "counter-signature", Kind: attach.Signature, Threshold: 1, Exhaustive: true},
 	}
 	check, err := inner.check(ctx)
-	if err != nil || check.Outcome != Accept || len(inner.signers[""]) >= j.rule.Counter.Threshold {
+	if err != nil || check.Outcome != Accept || inner.signers[""].Count() >= j.rule.Counter.Threshold {
 		return check, err
 	}
 	// One key did, more are asked for: what could not be read may be theirs.

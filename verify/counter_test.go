@@ -20,6 +20,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // A chain is an image in a layout with keys to sign and counter-sign.
@@ -189,6 +190,38 @@ func TestCounterThreshold(t *testing.T) {
 	c.sign(journal, false, other)
 	if check := c.judge(c, public(c.a), public(c.counter, other), 2); check.Outcome != verify.Accept {
 		t.Errorf("%+v", check)
+	}
+}
+
+// TestCounterByItsOwnCertificate: the key in the certificate of an entry made it, and
+// vouches for nothing by signing it again.
+func TestCounterByItsOwnCertificate(t *testing.T) {
+	c, p := newChain(t), newPlot(t, true, 1)
+	p.order.key = privateSigner{c.a}
+	content := signature(t, c.a, c.image.Desc.Digest.String(), nil)
+	sig := unb64(t, content.Annotations[cosign.SignatureAnnotation])
+	for n, v := range p.legacy(sig, readAll(t, content.Body), sig, nil) {
+		content.Annotations[n] = v
+	}
+	put, err := c.Put(t.Context(), attach.Parcel{Subject: c.image, Content: content})
+	must(t, err)
+	id, err := keyless.NewIdentity(p.names)
+	must(t, err)
+	judge := func() verify.Check {
+		v, err := verify.New(verify.Trust{Root: p.parsed(t), Identities: []keyless.Identity{id}}, verify.Policy{Rules: []verify.Rule{{
+			Name: "signature", Kind: attach.Signature, Threshold: 1, Counter: &verify.Counter{Keys: public(c.a, c.counter), Threshold: 1},
+		}}})
+		must(t, err)
+		verdict, err := v.Verify(t.Context(), c, c.image)
+		must(t, err)
+		return verdict.Checks[1]
+	}
+	journal := c.place(put[0].Attachment, attach.Journal)
+	c.sign(journal, false, c.a)
+	c.rejected(judge())
+	c.sign(journal, false, c.counter)
+	if check := judge(); check.Outcome != verify.Accept || check.Evidence[0].Identity == nil {
+		t.Errorf("by another key: %+v", check)
 	}
 }
 

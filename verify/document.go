@@ -27,23 +27,21 @@ func document(h payload.Header, env *dsse.Envelope) (string, error) {
 
 // A ballot counts distinct signers: all of them together or, where the rule asks
 // for one document, those of each.
-type ballot map[string]map[string]bool
+type ballot map[string]*Tally
 
 // add counts the signers of accepted evidence.
 func (t ballot) add(e Evidence) {
 	if t[e.Document] == nil {
-		t[e.Document] = make(map[string]bool)
+		t[e.Document] = new(Tally)
 	}
-	for _, who := range e.Authorities() {
-		t[e.Document][who] = true
-	}
+	t[e.Document].Add(e)
 }
 
 // most returns how many signers the best document has.
 func (t ballot) most() int {
 	most := 0
 	for _, signers := range t {
-		most = max(most, len(signers))
+		most = max(most, signers.Count())
 	}
 	return most
 }

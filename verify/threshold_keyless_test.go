@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/sign/payload"
+	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
@@ -117,6 +119,82 @@ func TestPolicyAsksForSomething(t *testing.T) {
 	for _, policy := range []keyless.Policy{{}, {CertificateLogs: 1, Logs: 1}, {Logs: 1, Clocks: 1}, {CertificateLogs: 1, Clocks: 1}} {
 		if newPlot(t, false, 1).under(policy) == nil {
 			t.Errorf("%+v was taken", policy)
+		}
+	}
+}
+
+// TestThresholdCountsIdentities: a pattern is one authority, however many certificates
+// fit it, and one signer is one, however many identities it fits.
+func TestThresholdCountsIdentities(t *testing.T) {
+	const release = "https://github.com/example/app/.github/workflows/release.yml@"
+	main, next, other := release+"refs/heads/main", release+"refs/heads/next", "https://github.com/example/other/.github/workflows/o.yml@refs/heads/main"
+	named := func(uri string) keyless.Names { return keyless.Names{Subject: uri, Issuer: voucher} }
+	fits := func(expr string) keyless.Names { return keyless.Names{SubjectPattern: expr, Issuer: voucher} }
+	app, all := fits(`https://github\.com/example/app/.*`), fits(`https://.*`)
+	anyone := keyless.Names{Subject: "nobody@example.test", Issuer: voucher}
+	for _, c := range []struct {
+		name       string
+		identities []keyless.Names
+		signers    []string
+		want       verify.Reason
+	}{
+		{"one workflow on two refs", []keyless.Names{app, anyone}, []string{main, next}, verify.ThresholdNotMet},
+		{"two workflows, one pattern", []keyless.Names{all, anyone}, []string{main, other}, verify.ThresholdNotMet},
+		{"one signer, two identities", []keyless.Names{app, named(main)}, []string{main, main}, verify.ThresholdNotMet},
+		{"two names", []keyless.Names{named(main), named(next)}, []string{main, next}, verify.Accepted},
+		{"a name and a pattern", []keyless.Names{named(main), all}, []string{main, other}, verify.Accepted},
+		{"a pattern and a name", []keyless.Names{all, named(main)}, []string{main, other}, verify.Accepted},
+		{"a pattern and a name, the other way round", []keyless.Names{all, named(main)}, []string{other, main}, verify.Accepted},
+		{"two patterns of which one fits both", []keyless.Names{all, app}, []string{main, other}, verify.Accepted},
+	} {
+		p, s := newPlot(t, true, 1), newShelf()
+		sub := s.image(t, "app")
+		p.payload = statement(sub.Desc.Digest, payload.Sign)
+		for _, uri := range c.signers {
+			p.order.emails, p.order.uris = nil, []string{uri}
+			b, _ := p.make()
+			s.bundle(text(t, b))
+		}
+		trust := verify.Trust{Root: p.parsed(t)}
+		for _, n := range c.identities {
+			id, err := keyless.NewIdentity(n)
+			must(t, err)
+			trust.Identities = append(trust.Identities, id)
+		}
+		v, err := verify.New(trust, verify.Policy{Rules: []verify.Rule{signatureRule(2)}})
+		must(t, err)
+		verdict, err := v.Verify(t.Context(), s, sub)
+		must(t, err)
+		if check := verdict.Checks[1]; check.Reason != c.want {
+			t.Errorf("%s: %s %s: %s", c.name, check.Outcome, check.Reason, check.Detail)
+		}
+	}
+}
+
+// TestThresholdAbovePatterns: a pattern does not stand for as many authorities as a
+// threshold asks for.
+func TestThresholdAbovePatterns(t *testing.T) {
+	p := newPlot(t, false, 1)
+	k := newKey(t, key.ECDSAP256).PublicKey()
+	one, err := keyless.NewIdentity(keyless.Names{SubjectPattern: ".*", Issuer: voucher})
+	must(t, err)
+	two, err := keyless.NewIdentity(keyless.Names{SubjectPattern: ".*@example.test", Issuer: voucher})
+	must(t, err)
+	for name, c := range map[string]struct {
+		trust     verify.Trust
+		threshold int
+		fine      bool
+	}{
+		"a pattern for two":             {verify.Trust{Identities: []keyless.Identity{one}}, 2, false},
+		"a pattern twice for two":       {verify.Trust{Identities: []keyless.Identity{one, one}}, 2, false},
+		"two patterns for two":          {verify.Trust{Identities: []keyless.Identity{one, two}}, 2, true},
+		"a key and a pattern for two":   {verify.Trust{Keys: []*key.Public{k}, Identities: []keyless.Identity{one}}, 2, true},
+		"a key and a pattern for three": {verify.Trust{Keys: []*key.Public{k}, Identities: []keyless.Identity{one}}, 3, false},
+	} {
+		c.trust.Root = p.parsed(t)
+		_, err := verify.New(c.trust, verify.Policy{Rules: []verify.Rule{signatureRule(c.threshold)}})
+		if c.fine != (err == nil) || err != nil && !errors.Is(err, verify.ErrConfig) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -106,6 +106,7 @@ type Rule struct {
 	Keys       []*key.Public
 	Identities []keyless.Identity
 	// Threshold is how many distinct keys and identities must have signed, at least 1.
+	// See [Tally]; it cannot be above the number of those that count.
 	Threshold int
 	// OneDocument asks that the keys of the Threshold signed the same document,
 	// type and predicate byte for byte. Without it the statement of one key and a

@@ -26,8 +26,12 @@ type Options struct {
 	// or from anyone but the user, starts no program.
 	Plugins []string
 	// Environ is the environment that plug-ins are found and started in, as
-	// NAME=value. The passwords of key files are not handed on.
+	// NAME=value. The passwords of key files and identity tokens are not handed on,
+	// nor is what Secrets names.
 	Environ []string
+	// Secrets are the names of other variables that are no business of a plug-in, such
+	// as those that hold a key themselves.
+	Secrets []string
 	// PSS makes an RSA key sign with PSS although it is not marked for it.
 	PSS bool
 }

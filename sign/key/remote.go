@@ -48,7 +48,7 @@ func openRemote(ctx context.Context, name string, opts Options) (*remote, error)
 	case resource == "":
 		return nil, fmt.Errorf("key %s: no key is named behind the scheme: %w", name, ErrFormat)
 	}
-	p, err := plugin.Find(scheme, resource, withoutPasswords(opts.Environ))
+	p, err := plugin.Find(scheme, resource, withoutSecrets(opts.Environ, opts.Secrets))
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w %q: %w; give the path of a file or env://NAME, or put the plug-in there", name, ErrScheme, scheme, err)
 	}
@@ -62,11 +62,16 @@ func orNone(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// withoutPasswords returns the environment without the passwords of key files,
-// which are no business of a plug-in.
-func withoutPasswords(env []string) []string {
+// withoutSecrets returns the environment without what is no business of a plug-in:
+// the passwords of key files, the identity tokens that hallmark signs with and what
+// gets them, and the variables that the caller names.
+func withoutSecrets(env, more []string) []string {
+	names := append([]string{
+		"HALLMARK_PASSWORD", "COSIGN_PASSWORD", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL",
+	}, more...)
 	return slices.DeleteFunc(slices.Clone(env), func(v string) bool {
-		return strings.HasPrefix(v, "HALLMARK_PASSWORD=") || strings.HasPrefix(v, "COSIGN_PASSWORD=")
+		name, _, _ := strings.Cut(v, "=")
+		return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) // Windows knows no case
 	})
 }
 

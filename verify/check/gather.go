@@ -23,6 +23,7 @@ type document struct {
 	id        string
 	inventory sbom.Inventory
 	subjects  []string
+	signers   verify.Tally
 	// problem is why a document that an accepted key signed cannot be used.
 	problem string
 }
@@ -52,6 +53,7 @@ func (g *gathering) take(s verify.Statement) error {
 	if s.Evidence.Identity != nil {
 		d.Identities = []keyless.Signer{*s.Evidence.Identity}
 	}
+	d.signers.Add(s.Evidence)
 	g.add(d)
 	return nil
 }
@@ -60,6 +62,7 @@ func (g *gathering) take(s verify.Statement) error {
 func (g *gathering) add(d *document) {
 	i := slices.IndexFunc(g.documents, func(o *document) bool { return o.id == d.id })
 	if i >= 0 {
+		g.documents[i].signers.Join(d.signers)
 		for _, s := range d.Signers {
 			if !slices.Contains(g.documents[i].Signers, s) {
 				g.documents[i].Signers = append(g.documents[i].Signers, s)
@@ -95,9 +98,9 @@ func (g *gathering) problem(format string, args ...any) {
 // used become problems; one without enough signers is noted and no more.
 func (g *gathering) settle(threshold int) {
 	g.documents = slices.DeleteFunc(g.documents, func(d *document) bool {
-		switch {
-		case len(d.Signers)+len(d.Identities) < threshold:
-			g.notes = append(g.notes, fmt.Sprintf("an SBOM is signed by %d of %d signers and was not used: %s", len(d.Signers)+len(d.Identities), threshold, cmp.Or(d.Digest, d.problem)))
+		switch n := d.signers.Count(); {
+		case n < threshold:
+			g.notes = append(g.notes, fmt.Sprintf("an SBOM is signed by %d of %d signers and was not used: %s", n, threshold, cmp.Or(d.Digest, d.problem)))
 		case d.problem != "":
 			g.problem("%s", d.problem)
 		default:

@@ -64,7 +64,8 @@ func fulcioOID(n int) asn1.ObjectIdentifier {
 
 // subject returns the one name of the certificate. A certificate with two is for
 // two, and which one signed cannot be told. Names of different kinds never have the
-// same text: an e-mail address has no "://", and a URI has one.
+// same text: an e-mail address has an "@" and no "://", a URI has the latter, and a
+// user name neither.
 func subject(leaf *x509.Certificate) (string, error) {
 	other, err := otherNames(leaf)
 	if err != nil {
@@ -86,11 +87,18 @@ func subject(leaf *x509.Certificate) (string, error) {
 	case len(other) == 1:
 		// What is left unknown as critical is the extension with this name.
 		leaf.UnhandledCriticalExtensions = slices.DeleteFunc(leaf.UnhandledCriticalExtensions, sanOID().Equal)
-		if s := other[0]; s != "" && !isURI(s) {
+		if s := other[0]; isUserName(s) && !isURI(s) {
 			return s, nil
 		}
 	}
 	return "", errors.New("the certificate has no name of a kind that identifies a signer")
+}
+
+// isUserName reports whether the text is as Fulcio makes it of a user name: "user!domain",
+// without "@", which Fulcio allows in neither part.
+func isUserName(s string) bool {
+	user, domain, ok := strings.Cut(s, "!")
+	return ok && user != "" && domain != "" && !strings.Contains(domain, "!") && !strings.Contains(s, "@")
 }
 
 // otherNames returns the names of Fulcio's own kind (RFC 5280, otherName).

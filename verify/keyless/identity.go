@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 )
@@ -60,8 +61,14 @@ func pattern(what, exact, expr string) (*regexp.Regexp, error) {
 	return regexp.Compile(`\A(?:` + expr + `)\z`)
 }
 
-// Exact reports whether the identity is one authority and no more.
-func (id Identity) Exact() bool { return id.Subject != "" && id.Issuer != "" }
+// ID tells identities apart, as thresholds count them: a name with its issuer is one,
+// whatever else is asked of it, and a pattern is one, whoever fits it.
+func (id Identity) ID() string {
+	if id.Subject != "" && id.Issuer != "" {
+		return "name " + Signer{Subject: id.Subject, Issuer: id.Issuer}.ID()
+	}
+	return fmt.Sprintf("pattern %q", id.Names)
+}
 
 // String names the identity for messages.
 func (id Identity) String() string {
@@ -104,17 +111,22 @@ func (id Identity) match(s Signer, ext certificate.Extensions) error {
 	return nil
 }
 
-// matches refuses a certificate that is of none of the identities.
-func matches(wanted []Identity, s Signer, leaf *x509.Certificate) error {
+// matches returns which of the identities the certificate is, and refuses one that is none.
+func matches(wanted []Identity, s Signer, leaf *x509.Certificate) (fits []string, err error) {
 	ext, err := certificate.ParseExtensions(leaf.Extensions)
 	if err != nil {
-		return refuse(CertificateMalformed, "the extensions of the certificate: %v", err)
+		return nil, refuse(CertificateMalformed, "the extensions of the certificate: %v", err)
 	}
 	why := errors.New("no identity is accepted")
 	for _, id := range wanted {
-		if why = id.match(s, ext); why == nil {
-			return nil
+		if err := id.match(s, ext); err != nil {
+			why = err
+		} else if !slices.Contains(fits, id.ID()) {
+			fits = append(fits, id.ID())
 		}
 	}
-	return refuse(NotWanted, "%v", why)
+	if len(fits) == 0 {
+		return nil, refuse(NotWanted, "%v", why)
+	}
+	return fits, nil
 }

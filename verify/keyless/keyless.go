@@ -97,9 +97,11 @@ type Signer struct {
 	Certificate [32]byte
 	// Time is the earliest of the times that trusted clocks tell.
 	Time time.Time
+	// Fits are the wanted identities that the signer is, each by its [Identity.ID].
+	Fits []string
 }
 
-// ID names the authority: the same for the same issuer and subject, and for no others.
+// ID names the signer: the same for the same issuer and subject, and for no others.
 func (s Signer) ID() string { return fmt.Sprintf("%d:%s %s", len(s.Issuer), s.Issuer, s.Subject) }
 
 // Verify returns who made the signature, where it is one of the identities and all
@@ -113,7 +115,7 @@ func (r *Root) Verify(m Material, s Signed, wanted []Identity, p Policy) (Signer
 	if err != nil {
 		return signer, err
 	}
-	if err := matches(wanted, signer, leaf); err != nil {
+	if signer.Fits, err = matches(wanted, signer, leaf); err != nil {
 		return signer, err
 	}
 	if err := s.by(signer.Key); err != nil {
@@ -212,5 +214,6 @@ func Wanted(m Material, identities []Identity) error {
 	if err != nil {
 		return err
 	}
-	return matches(identities, signer, leaf)
+	_, err = matches(identities, signer, leaf)
+	return err
 }

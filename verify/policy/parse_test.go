@@ -175,7 +175,12 @@ func TestRefused(t *testing.T) {
 	}
 	free := map[string]string{
 		scope(`"identities": [{"subject": "a@b.test", "issuer": "https://i.test"}]`): "no trusted root",
-		rooted(`"identities": [{"subjectRegExp": "(", "issuer": "i"}]`):              "missing closing )",
+		rooted(`KEYS`):             "p.yaml:1: spec.trustedRoot: no scope of the document names an identity that counts",
+		rooted(`"static": "pass"`): "spec.trustedRoot: no scope of the document names an identity that counts",
+		strings.Replace(rooted(`KEYS`), `"spec": {`, `"spec": {"revoked": {"digests": ["sha256:`+strings.Repeat("a", 64)+`"]}, `, 1): "spec.trustedRoot: no scope",
+		// The one scope that names one asks it for nothing.
+		rooted(`"identities": [{"subject": "a@b.test", "issuer": "https://i.test"}], "signature": {KEYS}, "sbom": {KEYS}`): "spec.trustedRoot: no scope",
+		rooted(`"identities": [{"subjectRegExp": "(", "issuer": "i"}]`):                                                    "missing closing )",
 		scope(`"sbom": {}`):                                                                                              "no accepted key",
 		scope(`KEYS, "countersigned": {KEYS}`):                                                                           "besides the one that signed",
 		scope(`KEYS, "threshold": 2`):                                                                                    "above the number of distinct keys",

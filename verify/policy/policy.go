@@ -12,7 +12,7 @@
 //	  - name: apps
 //	    images: ["registry.example/apps/**"]   # repositories: * stays in one segment, ** does not
 //	    keys: [{file: release.pub}]            # or {data: "-----BEGIN PUBLIC KEY-----..."}
-//	    threshold: 1                           # distinct keys that must have signed
+//	    threshold: 1                           # distinct keys and identities that must have signed
 //	    signature: {annotations: {env: prod}}  # asked for unless required: false
 //	    sbom: {maxAge: 90d}                    # an SPDX or CycloneDX attestation
 //	    attestations: [{type: slsaprovenance1}]
@@ -48,7 +48,9 @@
 //
 // Where a scope, or what it asks for, names keys it may name identities beside them:
 // persons and workloads with short-lived certificates. The document's trustedRoot says
-// who may vouch for them; see package keyless.
+// who may vouch for them; see package keyless. Where no identity counts it would ask
+// for nothing, and is an error: signatures by keys are not looked up in logs. A
+// threshold counts identities as they stand here: a pattern is one, whoever fits it.
 //
 // # What cannot be verified here
 //

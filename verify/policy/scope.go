@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 	var name string
 	var scopes []doc.Value
+	var root doc.Value
 	p.root = nil
 	err := d.Fields(map[string]func(doc.Value) error{
 		"apiVersion": ignore,
@@ -30,9 +32,12 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 		},
 		"spec": func(v doc.Value) error {
 			err := v.Fields(map[string]func(doc.Value) error{
-				"trustedRoot": doc.Into(&p.root, p.trustedRoot),
-				"scopes":      doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
-				"revoked":     ignore, // read before, see revocations
+				"trustedRoot": func(v doc.Value) error {
+					root = v
+					return doc.Into(&p.root, p.trustedRoot)(v)
+				},
+				"scopes":  doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
+				"revoked": ignore, // read before, see revocations
 			})
 			if err == nil && !v.Has("scopes") && !v.Has("revoked") {
 				err = v.Errorf("field scopes is missing")
@@ -49,6 +54,10 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 			return nil, err
 		}
 		entries[i].hash = fingerprint(d, i, entries[i])
+	}
+	rooted := func(e *entry) bool { return e.any[0].root != nil }
+	if p.root != nil && !slices.ContainsFunc(entries, rooted) {
+		return nil, root.Errorf("no scope of the document names an identity that counts, and for keys it asks nothing: logs and clocks are not asked for with them; name identities, or leave it away")
 	}
 	return entries, nil
 }
@@ -159,9 +168,12 @@ func (s *scope) authority(p *parser) (authority, error) {
 	if err != nil {
 		return authority{}, err
 	}
-	a := authority{verifier: v, keys: s.demand.keys, root: p.root}
+	a := authority{verifier: v, keys: s.demand.keys}
 	for _, r := range policy.Rules {
 		a.keys = append(a.keys, r.Keys...)
+		if len(r.Identities) > 0 || len(r.Keys) == 0 && len(s.demand.identities) > 0 {
+			a.root = p.root
+		}
 	}
 	if s.counter != nil {
 		a.keys = append(a.keys, s.counter.Keys...)

@@ -61,7 +61,7 @@ func Init(ctx context.Context, dir string, o Options) (*Material, error) {
 		return nil, err
 	}
 	o.Mirror = m.base.String()
-	if old == nil || old.Mirror != o.Mirror {
+	if old == nil || unslashed(old.Mirror) != o.Mirror {
 		old = &kept{}
 	}
 	first, err := firstRoot(o, old)

@@ -81,6 +81,8 @@ func target(t *trustedmetadata.TrustedMetadata, name string) (*metadata.TargetFi
 	switch {
 	case !ok || f == nil:
 		return nil, errNoTarget
+	case f.Hashes["sha256"] == nil && f.Hashes["sha512"] == nil:
+		return nil, fmt.Errorf("%w sha256 or sha512 of the document", errShape)
 	case f.Length < 1 || f.Length > maxTarget:
 		return nil, fmt.Errorf("%w: it has %d bytes, %d are read at most", errLarge, f.Length, maxTarget)
 	}

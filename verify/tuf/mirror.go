@@ -28,6 +28,9 @@ func newMirror(at string, transport http.RoundTripper) (*mirror, error) {
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, failed(Misused, errors.New("no user, query or fragment is sent to a mirror"), "mirror %s", u.Redacted())
 	}
+	// With a slash at its end or without it is the same mirror, and must have the same
+	// name: by that what it said before is remembered.
+	u.Path, u.RawPath = unslashed(u.Path), unslashed(u.RawPath)
 	return &mirror{base: u, client: &http.Client{
 		Transport: transport,
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
@@ -38,6 +41,9 @@ func newMirror(at string, transport http.RoundTripper) (*mirror, error) {
 		},
 	}}, nil
 }
+
+// unslashed takes the slashes off the end of a mirror's name or path.
+func unslashed(at string) string { return strings.TrimRight(at, "/") }
 
 // get reads a file of at most limit bytes. The parts of its name are escaped.
 func (m *mirror) get(ctx context.Context, limit int64, parts ...string) ([]byte, error) {

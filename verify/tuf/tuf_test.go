@@ -216,6 +216,13 @@ var attacks = []struct {
 		}
 		r.next(at, "timestamp", "snapshot", "targets")
 	}, true, Mismatch},
+	{"document of nothing but an unknown hash", func(r *repo, at files) {
+		r.list = func(s *metadata.TargetsType) {
+			s.Targets[trustedRootName].Hashes = metadata.Hashes{"crc32": metadata.HexBytes{1, 2, 3, 4}}
+		}
+		r.next(at, "timestamp", "snapshot", "targets")
+		at["targets/."+trustedRootName] = r.targets[trustedRootName]
+	}, true, Malformed},
 	{"document of a gigabyte", func(r *repo, at files) {
 		r.list = func(s *metadata.TargetsType) { s.Targets[trustedRootName].Length = 1 << 30 }
 		r.next(at, "timestamp", "snapshot", "targets")
@@ -288,6 +295,43 @@ func TestAttacks(t *testing.T) {
 				t.Errorf("to a newcomer it is good, but: %v", err)
 			}
 		})
+	}
+}
+
+// TestSpelling: a mirror that is named with a slash at its end is the same one, of
+// which nothing older is taken than it said before. What was kept under that name
+// is remembered too.
+func TestSpelling(t *testing.T) {
+	for _, names := range [][2]string{{testMirror, testMirror + "/"}, {testMirror + "/", testMirror}, {testMirror, testMirror + "//"}} {
+		for _, rewrite := range []bool{false, true} {
+			r, dir := newRepo(t), t.TempDir()
+			at := r.publish(make(files))
+			first, before := at["1.root.json"], at.clone()
+			r.next(at, "timestamp", "snapshot", "targets")
+			ask := func(name string, at files) (*Material, error) {
+				return Init(t.Context(), dir, Options{Mirror: name, Root: first, Transport: at, Now: origin})
+			}
+			m, err := ask(names[0], at)
+			if err != nil || m.Mirror != testMirror {
+				t.Fatalf("%s: %+v, %v", names[0], m, err)
+			}
+			if rewrite {
+				k, err := read(File(dir))
+				if err != nil {
+					t.Fatal(err)
+				}
+				k.Mirror = names[0]
+				if err := k.write(File(dir)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := ask(names[1], before); ReasonOf(err) != Rollback {
+				t.Errorf("%s after %s: %v", names[1], names[0], err)
+			}
+			if _, err := ask("", before); ReasonOf(err) != Rollback {
+				t.Errorf("no name after %s: %v", names[0], err)
+			}
+		}
 	}
 }
 

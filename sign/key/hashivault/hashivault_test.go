@@ -143,6 +143,38 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestPlainHTTP: without TLS the token goes to this machine alone, however another one
+// is spelled; and no address is repeated, for a password may stand in it.
+func TestPlainHTTP(t *testing.T) {
+	open := func(addr string) error {
+		env := map[string]string{"VAULT_ADDR": addr, "VAULT_TOKEN": "t"}
+		_, err := hashivault.Open(plugin.Request{Resource: "k"}, hashivault.Options{
+			LookupEnv: func(n string) (string, bool) { v, ok := env[n]; return v, ok },
+			ReadFile:  func(string) ([]byte, error) { return nil, fs.ErrNotExist },
+			Transport: canned(nil),
+		})
+		return err
+	}
+	for _, addr := range []string{"http://127.0.0.1:8200", "http://127.8.9.1:8200", "http://[::1]:8200", "http://localhost:8200", "https://vault.example:8200"} {
+		if err := open(addr); err != nil {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+	for _, addr := range []string{
+		"http://vault.example:8200", "http://10.0.0.1:8200", "http://[2001:db8::1]:8200", "http://0.0.0.0:8200", "HTTP://vault.example",
+		"http://localhost.example:8200", "http://127.0.0.1.example:8200", "http://localhost@vault.example:8200",
+	} {
+		if err := open(addr); err == nil || !strings.Contains(err.Error(), "plain http to another machine") || strings.Contains(err.Error(), "//") {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+	// Through the plug-in too, where the environment comes from outside.
+	_, err := key.LoadPublic(t.Context(), "hashivault://k", options(t, "VAULT_ADDR=http://vault.example:8200", "VAULT_TOKEN=t"))
+	if err == nil || !strings.Contains(err.Error(), "plain http to another machine") {
+		t.Errorf("through the plug-in: %v", err)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	v, opts := start(t)
 	if _, err := key.GenerateRemote(t.Context(), "hashivault://k", "ed25519", opts); err != nil {

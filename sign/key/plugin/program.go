@@ -162,7 +162,7 @@ func (p *Program) call(ctx context.Context, a arguments, in io.Reader) (answer, 
 func (p *Program) run(ctx context.Context, args string, in io.Reader) (out []byte, noise *tail, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	noise = new(tail)
+	noise = p.noise()
 	said := &bounded{limit: MaxAnswer, over: func() { cancel(fmt.Errorf("%w: it has more than %d bytes", ErrAnswer, MaxAnswer)) }}
 	cmd := exec.CommandContext(ctx, p.path, Version, args)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = p.env, in, said, noise, graceTime
@@ -196,19 +196,26 @@ func (p *Program) read(method string, out []byte, noise *tail) (answer, error) {
 		return a, p.fail(method, fmt.Errorf("%w: %w", ErrAnswer, err), noise)
 	}
 	if a.Error != "" {
-		return a, p.fail(method, fmt.Errorf("%w: %s", ErrFailed, cut(a.Error, maxError)), noise)
+		said := hideIn(a.Error, 0, min(len(a.Error), maxError), p.env)
+		if len(a.Error) > maxError {
+			said += "..."
+		}
+		return a, p.fail(method, fmt.Errorf("%w: %s", ErrFailed, said), noise)
 	}
 	return a, nil
 }
 
+// noise returns what keeps the end of what the plug-in writes to standard error.
+func (p *Program) noise() *tail { return &tail{env: p.env, keep: maxNoise + longest(p.env)} }
+
 // fail names what was tried, on what, and what the plug-in said. No secret of the
 // environment is repeated, should the plug-in have printed one.
 func (p *Program) fail(method string, err error, noise *tail) error {
-	text := fmt.Sprintf("%s %s of %q: %v", filepath.Base(p.path), method, p.resource, err)
+	text := hide(fmt.Sprintf("%s %s of %q: %v", filepath.Base(p.path), method, p.resource, err), p.env)
 	if said := strings.TrimSpace(noise.String()); said != "" {
 		text += "; it wrote: " + said
 	}
-	return failure{text: hide(text, p.env), cause: err}
+	return failure{text: text, cause: err}
 }
 
 // A failure is an error whose text was cleaned, while its causes stay.
@@ -222,10 +229,3 @@ func (f failure) Error() string { return f.text }
 
 // Unwrap returns the cause.
 func (f failure) Unwrap() error { return f.cause }
-
-func cut(s string, limit int) string {
-	if len(s) > limit {
-		return s[:limit] + "..."
-	}
-	return s
-}

@@ -34,6 +34,7 @@ type App struct {
 	Version   report.Version
 
 	global globalFlags
+	named  []string // variables that the command line names, see variables
 }
 
 // globalFlags hold for every command.
@@ -53,6 +54,7 @@ func (app *App) Run(ctx context.Context, args []string) (code int) {
 			code = exitUndetermined
 		}
 	}()
+	app.named = variables(args)
 	root := app.root()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

@@ -26,8 +26,9 @@ func newBlobVerifyCmd(app *App) *cobra.Command {
 		Use:   "verify [flags] FILE|-|DIGEST",
 		Short: "Check the signature of a file",
 		Long: `Check a file, standard input (-) or a digest (sha256:, sha384: or sha512: and
-hexadecimal digits) against a Sigstore bundle: a signature over the file, or an
-in-toto statement about it.
+hexadecimal digits) against a Sigstore bundle: a signature over the file or,
+with --type, an in-toto statement about it. A statement is no signature: what it
+says of the file may be good or bad, and none counts that --type does not name.
 
 With --key a key may sign. With --certificate-identity and
 --certificate-oidc-issuer an identity may: a trusted authority must have issued
@@ -37,6 +38,7 @@ the log and the clock as well. Nothing is asked of the network.
 
 Exit code 0 means yes, 1 a definite no, and 2 that it could not be told.`,
 		Example: `  hallmark blob verify app.tar.gz --key hallmark.pub --bundle app.sigstore.json
+  hallmark blob verify app.tar.gz --key hallmark.pub --bundle provenance.sigstore.json --type slsaprovenance1
   hallmark blob verify sha256:a948904f2f0f479b8f8197694b30184b0d2ed1c1cd2a1ec0fb85d299a192a447 --key a.pub --bundle b.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return job.verify(cmd.Context(), args[0]) },
@@ -45,6 +47,7 @@ Exit code 0 means yes, 1 a definite no, and 2 that it could not be told.`,
 	job.trust.identity.bind(cmd, app)
 	job.trust.logged = true
 	job.bindBundle(cmd, "file with the Sigstore bundle")
+	cmd.Flags().StringArrayVar(&job.types, "type", nil, "ask for a statement of this type about the file, a name or a URI, in place of a signature; repeat to take several")
 	job.out.bind(cmd, app, "text", "json")
 	return cmd
 }
@@ -74,6 +77,7 @@ type blobJob struct {
 	trust   trust
 	signers signers
 	bundle  string
+	types   []string // of statements
 	force   bool
 	out     render
 }
@@ -87,6 +91,11 @@ func (j *blobJob) verify(ctx context.Context, name string) error {
 	defer cancel()
 	if j.bundle == "" {
 		return usagef("no signature: give --bundle FILE, the Sigstore bundle")
+	}
+	var wanted verify.Statements
+	var err error
+	if wanted.Types, err = typeURIs(j.types); err != nil {
+		return err
 	}
 	trust, err := j.trust.load(ctx)
 	if err != nil {
@@ -102,7 +111,7 @@ func (j *blobJob) verify(ctx context.Context, name string) error {
 		return err
 	}
 	defer f.Close()
-	check, err := verify.VerifyBlob(ctx, trust, blob, f, size)
+	check, err := verify.VerifyBlob(ctx, trust, wanted, blob, f, size)
 	if err != nil {
 		return usagef("%v", err)
 	}

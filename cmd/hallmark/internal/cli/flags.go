@@ -14,6 +14,7 @@ import (
 
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
 )
 
@@ -222,6 +223,19 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 // bindTrustedRoot declares --trusted-root.
 func bindTrustedRoot(cmd *cobra.Command, value *string) {
 	cmd.Flags().StringVar(value, "trusted-root", "", "whose certificates, log entries and timestamps are believed: a trusted_root.json file of Sigstore (default: the one of 'hallmark trust init')")
+}
+
+// typeURIs returns the predicate types that repeated --type flags name.
+func typeURIs(names []string) ([]string, error) {
+	var uris []string
+	for _, name := range names {
+		uri, err := payload.TypeURI(name)
+		if err != nil {
+			return nil, usagef("--type %s: %v", name, err)
+		}
+		uris = append(uris, uri)
+	}
+	return uris, nil
 }
 
 // annotations parses repeated -a k=v flags.

@@ -194,12 +194,9 @@ func (j *getJob) rule() (verify.Rule, error) {
 		return rule, nil
 	}
 	rule.Kind, rule.OneDocument = attach.Attestation, true
-	for _, name := range j.types {
-		uri, err := payload.TypeURI(name)
-		if err != nil {
-			return rule, usagef("--type %s: %v", name, err)
-		}
-		rule.PredicateTypes = append(rule.PredicateTypes, uri)
+	var err error
+	if rule.PredicateTypes, err = typeURIs(j.types); err != nil {
+		return rule, err
 	}
 	if len(rule.PredicateTypes) == 0 {
 		for _, t := range payload.TypeNames() {

@@ -26,6 +26,8 @@ SCHEME://KEY for a key in a key service, such as hashivault://release or
 awskms:///alias/release. Such a key is used by the program sigstore-kms-SCHEME,
 which must be on the PATH; any plug-in of Sigstore does. The key stays in its
 service, and so do the credentials: the plug-in finds them in the environment.
+It is not told the passwords of key files, identity tokens, or a variable that
+the command line names with env://.
 
 HALLMARK_KMS_PLUGINS says which plug-ins may be started: their schemes, with
 commas between them. Where it is empty none is; where it is not set, whichever
@@ -35,11 +37,25 @@ one the command line names. No policy file has one started.`
 
 // keyOptions say how this command line opens keys.
 func (app *App) keyOptions() key.Options {
-	opts := key.Options{Password: app.password, LookupEnv: app.LookupEnv, Plugins: app.plugins()}
+	opts := key.Options{Password: app.password, LookupEnv: app.LookupEnv, Plugins: app.plugins(), Secrets: app.named}
 	if app.Environ != nil {
 		opts.Environ = app.Environ()
 	}
 	return opts
+}
+
+// variables returns the names of all variables that arguments name as env://NAME, or
+// env:NAME as some flags take it, wherever they stand.
+func variables(args []string) []string {
+	var names []string
+	for _, arg := range args {
+		before, name, ok := strings.Cut(arg, "env:")
+		name, slashes := strings.CutPrefix(name, "//")
+		if ok && (slashes || before == "" || strings.HasSuffix(before, "=")) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // pluginVariable names the plug-ins that may be started: their schemes, with commas

@@ -23,7 +23,7 @@ type taken struct {
 // A takenDoc is one document: what its statements say is the same.
 type takenDoc struct {
 	name    string // verify.Evidence.Document
-	signers map[string]bool
+	signers verify.Tally
 	parts   []io.Reader // the document, or each envelope that holds it
 	sum     hash.Hash   // over all parts
 }
@@ -62,12 +62,10 @@ func (t *taken) add(e verify.Evidence) (doc *takenDoc, first bool) {
 		}
 	}
 	if doc == nil {
-		doc, first = &takenDoc{name: e.Document, signers: make(map[string]bool), sum: sha256.New()}, true
+		doc, first = &takenDoc{name: e.Document, sum: sha256.New()}, true
 		t.docs = append(t.docs, doc)
 	}
-	for _, who := range e.Authorities() {
-		doc.signers[who] = true
-	}
+	doc.signers.Add(e)
 	return doc, first
 }
 
@@ -86,7 +84,7 @@ func (t *taken) keep(doc *takenDoc, r io.Reader) error {
 func (t *taken) signedBy(threshold int) []*takenDoc {
 	var docs []*takenDoc
 	for _, d := range t.docs {
-		if len(d.signers) >= threshold {
+		if d.signers.Count() >= threshold {
 			docs = append(docs, d)
 		}
 	}

@@ -247,12 +247,12 @@ func (j *verifyJob) rules() (verify.Policy, error) {
 		rule.OneDocument = true // two keys behind two SBOMs vouch for neither
 		p.Rules = append(p.Rules, rule)
 	}
-	for _, name := range j.types {
-		uri, err := payload.TypeURI(name)
-		if err != nil {
-			return verify.Policy{}, usagef("--type %s: %v", name, err)
-		}
-		p.Rules = append(p.Rules, j.attestation("attestation "+name, []string{uri}))
+	uris, err := typeURIs(j.types)
+	if err != nil {
+		return verify.Policy{}, err
+	}
+	for i, name := range j.types {
+		p.Rules = append(p.Rules, j.attestation("attestation "+name, uris[i:i+1]))
 	}
 	return p, nil
 }
