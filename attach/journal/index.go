@@ -87,6 +87,9 @@ func MergeList(m attach.Manifest, subject v1.Hash, referrers []v1.Descriptor) (r
 			entries = append(entries, cosign.Entry{Desc: d})
 		}
 	}
+	if !changed && m.Raw != nil {
+		return m.Raw, false, nil
+	}
 	raw, err = x.encode(entries)
 	return raw, changed, err
 }

@@ -288,6 +288,9 @@ func plain(d v1.Descriptor) v1.Descriptor {
 // record reads a journal entry and yields what it holds.
 func (l *lister) record(ref, tag, name string, o *opening) bool {
 	m, err := l.manifest(ref, o)
+	if errors.Is(err, attach.ErrNotFound) && l.gone[name] != nil {
+		return true // it was deleted, as its tombstone says, and a list of yesterday names it
+	}
 	if err != nil {
 		return l.fail(fmt.Errorf("read the journal entry %s of %s: %w", ref, l.subject, err))
 	}
@@ -308,6 +311,14 @@ func (l *lister) opened(m attach.Manifest, ref, tag, name string) bool {
 	})
 }
 
+// removed returns 1 for the tag of a journal entry that has a tombstone, else 0.
+func (l *lister) removed(tag string) int {
+	if name, _ := nameInTag(l.subject.Desc.Digest, tag, tagSuffix); l.gone[name] != nil {
+		return 1
+	}
+	return 0
+}
+
 // tags yields the entries of the journal tags.
 func (l *lister) tags() bool {
 	digest := l.subject.Desc.Digest
@@ -320,6 +331,8 @@ func (l *lister) tags() bool {
 		name, ok := nameInTag(digest, tag, tagSuffix)
 		return !ok || !l.wants(name)
 	})
+	// What was removed comes last: it takes no place of what stands.
+	slices.SortStableFunc(tags, func(a, b string) int { return cmp.Compare(l.removed(a), l.removed(b)) })
 	read := 0
 	for tag, o := range attach.Ahead(l.ctx, l.ahead, slices.Values(tags[:min(len(tags), attach.MaxReferrers)]), l.early) {
 		read++

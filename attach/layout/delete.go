@@ -102,7 +102,11 @@ func (m *medium) descendants(ctx context.Context, x *index) (map[v1.Hash]bool, e
 	listed := make(map[v1.Hash]bool)
 	var todo []v1.Descriptor
 	for _, e := range x.entries {
-		if d := x.desc(e); d.MediaType.IsIndex() {
+		d, err := x.desc(e)
+		if err != nil {
+			return nil, err
+		}
+		if d.MediaType.IsIndex() {
 			todo = append(todo, d)
 		}
 	}

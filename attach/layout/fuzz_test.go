@@ -120,7 +120,7 @@ func FuzzSaved(f *testing.F) {
 			return
 		}
 		for _, tag := range x.implied() {
-			d, ok := x.saved(tag)
+			d, ok, _ := x.saved(tag)
 			if !ok || d.Annotations[kindName] == "" {
 				t.Fatalf("the tag %s names %+v", tag, d)
 			}
@@ -130,7 +130,7 @@ func FuzzSaved(f *testing.F) {
 			}
 			y := x.clone()
 			y.adopt(tag)
-			if got, ok := y.find(tag); !ok || got.Digest != d.Digest && !tagged(x, tag) {
+			if got, ok, err := y.find(tag); !ok || err != nil || got.Digest != d.Digest && !x.tagged(tag) {
 				t.Fatalf("%s was %s and is %s", tag, d.Digest, got.Digest)
 			}
 		}
@@ -142,11 +142,13 @@ func FuzzSaved(f *testing.F) {
 	})
 }
 
-func tagged(x *index, tag string) bool { _, ok := x.find(tag); return ok }
-
 func descriptors(x *index) (list []v1.Descriptor) {
 	for _, e := range x.entries {
-		list = append(list, x.desc(e))
+		d, err := x.desc(e)
+		if err != nil {
+			panic(err)
+		}
+		list = append(list, d)
 	}
 	return list
 }

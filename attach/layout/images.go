@@ -31,7 +31,11 @@ func (s *Store) Images(ctx context.Context) ([]Image, error) {
 	tagsOf := x.tags()
 	var all []Image
 	for _, i := range list {
-		mf, _, err := m.manifest(x.desc(x.entries[i]))
+		d, err := x.desc(x.entries[i])
+		if err != nil {
+			return nil, err
+		}
+		mf, _, err := m.manifest(d)
 		if err != nil {
 			return nil, err
 		}

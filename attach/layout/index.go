@@ -68,22 +68,24 @@ func (e *entry) is(h v1.Hash) bool {
 	return ok && e.known && e.sum == s
 }
 
-// desc returns the descriptor of an entry, the zero one where it is not understood.
-func (x *index) desc(e entry) v1.Descriptor {
+// desc returns the descriptor of an entry, the zero one where it is not understood. An
+// entry that was understood and cannot be read any more is an error: what it names is
+// there, as far as anybody knows.
+func (x *index) desc(e entry) (v1.Descriptor, error) {
 	if !e.known {
-		return v1.Descriptor{}
+		return v1.Descriptor{}, nil
 	}
 	if e.raw == nil {
 		e.raw = make([]byte, e.of)
 		if _, err := x.file.ReadAt(e.raw, int64(e.at)); err != nil {
-			return v1.Descriptor{}
+			return v1.Descriptor{}, fmt.Errorf("read index.json again: %w", err)
 		}
 	}
 	var d v1.Descriptor
-	if json.Unmarshal(e.raw, &d) != nil {
-		return v1.Descriptor{}
+	if err := json.Unmarshal(e.raw, &d); err != nil {
+		return v1.Descriptor{}, fmt.Errorf("index.json is another than when it was read first: %w", err)
 	}
-	return d
+	return d, nil
 }
 
 // forget lets go of the text that the index was parsed from, which stands in a file
@@ -158,13 +160,19 @@ func (x *index) clone() *index {
 	return &index{fields: x.fields, entries: slices.Clone(x.entries)}
 }
 
+// tagged reports whether an entry has the tag.
+func (x *index) tagged(tag string) bool {
+	return slices.ContainsFunc(x.entries, func(e entry) bool { return tag != "" && e.tag == tag })
+}
+
 // find returns the first descriptor with the tag.
-func (x *index) find(tag string) (v1.Descriptor, bool) {
+func (x *index) find(tag string) (d v1.Descriptor, ok bool, err error) {
 	i := slices.IndexFunc(x.entries, func(e entry) bool { return tag != "" && e.tag == tag })
 	if i < 0 {
-		return v1.Descriptor{}, false
+		return d, false, nil
 	}
-	return x.desc(x.entries[i]), true
+	d, err = x.desc(x.entries[i])
+	return d, err == nil, err
 }
 
 // put makes the index name the descriptor, under the tag unless that is empty,
@@ -183,7 +191,11 @@ func (x *index) put(d v1.Descriptor, tag string) (changed bool, err error) {
 	}
 	d.Annotations = maps.Clone(d.Annotations)
 	if at >= 0 {
-		for k, v := range x.desc(x.entries[at]).Annotations {
+		was, err := x.desc(x.entries[at])
+		if err != nil {
+			return false, err
+		}
+		for k, v := range was.Annotations {
 			if _, ok := d.Annotations[k]; !ok {
 				d.Annotations = with(d.Annotations, k, v)
 			}

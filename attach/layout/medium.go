@@ -102,16 +102,16 @@ func (m *medium) locate(x *index, ref string) (v1.Descriptor, error) {
 		s, _ := sumOf(h)
 		for i := range x.entries {
 			if e := &x.entries[i]; e.known && e.sum == s {
-				return x.desc(*e), nil
+				return x.desc(*e)
 			}
 		}
 		return v1.Descriptor{Digest: h, Size: -1}, nil
 	}
-	if d, ok := x.find(ref); ok {
-		return d, nil
+	if d, ok, err := x.find(ref); ok || err != nil {
+		return d, err
 	}
-	if d, ok := x.saved(ref); ok {
-		return d, nil
+	if d, ok, err := x.saved(ref); ok || err != nil {
+		return d, err
 	}
 	return v1.Descriptor{}, fmt.Errorf("%s has no tag %q: %w", m.dir.name, ref, attach.ErrNotFound)
 }

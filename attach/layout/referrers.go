@@ -41,7 +41,11 @@ func (m *medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor
 		return told, subject, nil
 	}
 	for _, i := range snap.subjects.candidates(len(snap.index.entries), digest) {
-		told, subject, err := add(snap.index.desc(snap.index.entries[i]))
+		d, err := snap.index.desc(snap.index.entries[i])
+		if err != nil {
+			return list, true, err
+		}
+		told, subject, err := add(d)
 		if err != nil {
 			return list, true, err
 		}
@@ -49,7 +53,11 @@ func (m *medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor
 			snap.subjects.learn(i, subject)
 		}
 	}
-	for _, d := range m.listed(snap.index, digest) {
+	listed, err := m.listed(snap.index, digest)
+	if err != nil {
+		return list, true, err
+	}
+	for _, d := range listed {
 		if _, _, err := add(d); err != nil {
 			return list, true, err
 		}
@@ -57,23 +65,26 @@ func (m *medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor
 	return list, true, nil
 }
 
-// listed returns the descriptors in the list under the referrers tag, where it can
-// be read.
-func (m *medium) listed(x *index, digest v1.Hash) []v1.Descriptor {
-	d, ok := x.find("sha256-" + digest.Hex)
-	if !ok {
-		return nil
+// listed returns the descriptors in the list under the referrers tag. One that is
+// absent or broken has none.
+func (m *medium) listed(x *index, digest v1.Hash) ([]v1.Descriptor, error) {
+	d, ok, err := x.find("sha256-" + digest.Hex)
+	if !ok || err != nil {
+		return nil, err
 	}
 	fallback, _, err := m.manifest(d)
+	if errors.Is(err, attach.ErrNotFound) || attach.Judged(err) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	list, err := attach.ParseReferrers(fallback.Raw, attach.MaxReferrers)
 	var spoiled attach.Spoiled
 	if err != nil && !errors.As(err, &spoiled) && !errors.Is(err, attach.ErrUnfinished) {
-		return nil
+		return nil, nil
 	}
-	return list
+	return list, nil
 }
 
 // referrer reads the manifest and returns the descriptor that a referrers API would

@@ -66,8 +66,8 @@ func (m *medium) tagged(x *index, tag string) (v1.Descriptor, error) {
 	}
 	switch len(found) {
 	case 0:
-		if d, ok := x.saved(tag); ok {
-			return d, nil
+		if d, ok, err := x.saved(tag); ok || err != nil {
+			return d, err
 		}
 		images, err := m.images(x)
 		if err != nil {
@@ -75,7 +75,7 @@ func (m *medium) tagged(x *index, tag string) (v1.Descriptor, error) {
 		}
 		return v1.Descriptor{}, fmt.Errorf("%s has no tag %q%s: %w", m.dir.name, tag, m.choices("it holds", x, images), attach.ErrNotFound)
 	case 1:
-		return x.desc(x.entries[found[0]]), nil
+		return x.desc(x.entries[found[0]])
 	}
 	return v1.Descriptor{}, fmt.Errorf("the tag %q of %s names %d manifests%s", tag, m.dir.name, len(found), m.choices("choose one by digest of", x, found))
 }
@@ -90,7 +90,7 @@ func (m *medium) only(x *index) (v1.Descriptor, error) {
 	case 0:
 		return v1.Descriptor{}, fmt.Errorf("%s holds no image: %w", m.dir.name, attach.ErrNotFound)
 	case 1:
-		return x.desc(x.entries[images[0]]), nil
+		return x.desc(x.entries[images[0]])
 	}
 	return v1.Descriptor{}, fmt.Errorf("%s holds %d images%s", m.dir.name, len(images), m.choices("name one of", x, images))
 }
@@ -105,7 +105,10 @@ func (m *medium) images(x *index) ([]int, error) {
 			e.kind != "" && e.kind != kindImage && e.kind != kindIndex {
 			continue
 		}
-		d := x.desc(e)
+		d, err := x.desc(e)
+		if err != nil {
+			return nil, err
+		}
 		if !isManifest(d.MediaType) {
 			continue
 		}

@@ -3,6 +3,7 @@ package layout
 import (
 	"errors"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -195,7 +196,11 @@ func TestReferrers(t *testing.T) {
 	}
 	shown := 0
 	for _, e := range raw.entries {
-		if raw.desc(e).ArtifactType != "" && raw.desc(e).Annotations["note"] != "" {
+		d, err := raw.desc(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.ArtifactType != "" && d.Annotations["note"] != "" {
 			shown++
 		}
 	}
@@ -248,7 +253,10 @@ func TestCosignSave(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{"kind": "dev.cosignproject.cosign/sigs", refName: tag}
-	found := slices.ContainsFunc(x.entries, func(e entry) bool { return maps.Equal(x.desc(e).Annotations, want) })
+	found := slices.ContainsFunc(x.entries, func(e entry) bool {
+		d, err := x.desc(e)
+		return err == nil && maps.Equal(d.Annotations, want)
+	})
 	if len(x.entries) != 2 || !found {
 		t.Errorf("index.json: %+v", x.entries)
 	}
@@ -281,5 +289,39 @@ func TestResolveChild(t *testing.T) {
 	}
 	if got, err := s.Resolve(t.Context(), ""); err != nil || got.Desc.Digest != want.Desc.Digest {
 		t.Errorf("got %v, %v, want %s", got, err, want)
+	}
+}
+
+// failing is a file that cannot be read any more.
+type failing struct{}
+
+// ReadAt implements io.ReaderAt.
+func (failing) ReadAt([]byte, int64) (int, error) { return 0, errors.New("input/output error") }
+
+// TestIndexLost: an index.json that was read and cannot be read again names what it
+// named: that it cannot be told what is no "there is none".
+func TestIndexLost(t *testing.T) {
+	s, err := Create(t.Context(), filepath.Join(t.TempDir(), "layout"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := []byte(`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":2,"digest":"sha256:` +
+		strings.Repeat("a", 64) + `","annotations":{"org.opencontainers.image.ref.name":"v1"}}]}`)
+	x, err := parseIndex(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.forget(raw, failing{})
+	if list, err := s.medium.images(x); err == nil {
+		t.Errorf("images: %v", list)
+	}
+	if d, ok, err := x.find("v1"); ok || err == nil {
+		t.Errorf("found: %v", d)
+	}
+	if d, err := s.medium.locate(x, "v1"); err == nil || errors.Is(err, attach.ErrNotFound) {
+		t.Errorf("located: %v, %v", d, err)
+	}
+	if _, err := s.medium.descendants(t.Context(), x); err == nil {
+		t.Error("descendants")
 	}
 }

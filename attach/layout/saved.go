@@ -69,11 +69,13 @@ func (x *index) savedAt(tag string) int {
 }
 
 // saved returns the descriptor that stands for the cosign tag.
-func (x *index) saved(tag string) (v1.Descriptor, bool) {
-	if i := x.savedAt(tag); i >= 0 {
-		return x.desc(x.entries[i]), true
+func (x *index) saved(tag string) (d v1.Descriptor, ok bool, err error) {
+	i := x.savedAt(tag)
+	if i < 0 {
+		return d, false, nil
 	}
-	return v1.Descriptor{}, false
+	d, err = x.desc(x.entries[i])
+	return d, err == nil, err
 }
 
 // implied returns the cosign tags that entries stand for without having them.
@@ -95,7 +97,7 @@ func (x *index) implied() []string {
 // adopt gives the entry that stands for the cosign tag that tag, so that it is
 // the one to be overwritten; "cosign load" still knows it by its kind.
 func (x *index) adopt(tag string) {
-	if _, taken := x.find(tag); taken {
+	if x.tagged(tag) {
 		return
 	}
 	if i := x.savedAt(tag); i >= 0 {

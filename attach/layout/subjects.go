@@ -22,7 +22,10 @@ func (m *medium) Subjects(ctx context.Context) ([]v1.Hash, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		d := x.desc(e)
+		d, err := x.desc(e)
+		if err != nil {
+			return nil, err
+		}
 		if !isManifest(d.MediaType) {
 			continue
 		}

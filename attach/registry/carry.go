@@ -7,9 +7,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -64,7 +64,7 @@ func (m medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Medium
 	if !ok || !o.home(m.url("", nil)) || !m.state.mountsFrom(o.repo, m.options.Now()) {
 		return m.store(ctx, b)
 	}
-	location, mounted, err := m.tryMount(ctx, b, o.repo.RepositoryStr())
+	location, mounted, err := m.tryMount(ctx, b, o.repo)
 	switch {
 	case err != nil || mounted:
 		return mounted, err
@@ -83,20 +83,26 @@ func (m medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Medium
 // tryMount asks for the blob of another repository, unless the blob is small and the
 // registry opened an upload where it was asked to mount: then to send it at once is one
 // request less. The first answer is waited for.
-func (m medium) tryMount(ctx context.Context, b attach.Body, from string) (upload *url.URL, mounted bool, err error) {
-	s := &m.state.mounting
-	s.Lock()
-	if !s.answered {
-		defer s.Unlock()
-	} else {
-		unasked := s.opens && b.Size < bigBlob
-		s.Unlock()
-		if unasked {
+func (m medium) tryMount(ctx context.Context, b attach.Body, from name.Repository) (upload *url.URL, mounted bool, err error) {
+	s := m.state.mountingFrom(from)
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, false, context.Cause(ctx)
+	}
+	if s.answered {
+		opens := s.opens
+		<-s.turn
+		if opens && b.Size < bigBlob || !m.state.mountsFrom(from, m.options.Now()) {
 			return nil, false, nil
 		}
-		return m.mount(ctx, b, from)
+		return m.mount(ctx, b, from.RepositoryStr())
 	}
-	upload, mounted, err = m.mount(ctx, b, from)
+	defer func() { <-s.turn }()
+	if !m.state.mountsFrom(from, m.options.Now()) { // so the one before was told
+		return nil, false, nil
+	}
+	upload, mounted, err = m.mount(ctx, b, from.RepositoryStr())
 	s.answered, s.opens = err == nil, err == nil && upload != nil
 	return upload, mounted, err
 }
@@ -133,11 +139,27 @@ func (m medium) mount(ctx context.Context, b attach.Body, from string) (upload *
 	return nil, false, nil
 }
 
-// mounting is what a registry did when it was first asked to mount a blob.
+// mounting is what a registry did when it was first asked to mount a blob of one
+// repository. Who holds the turn may read and write it.
 type mounting struct {
-	sync.Mutex
+	turn     chan struct{}
 	answered bool
 	opens    bool // it opened an upload instead
+}
+
+// mountingFrom returns what the registry did for blobs of that repository.
+func (r *repository) mountingFrom(from name.Repository) *mounting {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.mounting[from.Name()]
+	if s == nil {
+		s = &mounting{turn: make(chan struct{}, 1)}
+		if r.mounting == nil || len(r.mounting) >= maxSources {
+			r.mounting = make(map[string]*mounting)
+		}
+		r.mounting[from.Name()] = s
+	}
+	return s
 }
 
 // mountsNothing notes that until then no blob is to be mounted, and that tokens

@@ -57,13 +57,16 @@ func (h *host) learn(c *transport.Challenge) {
 func (h *host) speaks(secure bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
-	case h.scheme != "":
-	case secure:
-		h.scheme = "https"
-	default:
-		h.scheme = "http"
+	if h.scheme == "" {
+		h.scheme = schemeOf(secure)
 	}
+}
+
+func schemeOf(secure bool) string {
+	if secure {
+		return "https"
+	}
+	return "http"
 }
 
 // open finds the scheme of the registry, once for all who wait for it. Where the
@@ -105,12 +108,12 @@ func (c *client) scout(ctx context.Context, guard *watchdog, r request, u *url.U
 	if err != nil {
 		return nil, err
 	}
-	c.host.speaks(secure)
 	if resp.StatusCode == http.StatusUnauthorized { // so that those who wait need not hear it too
-		if challenge, err := c.challengeIn(ctx, resp); err == nil && challenge.Scheme != "" {
+		if challenge, err := c.challengeIn(ctx, resp, schemeOf(secure)); err == nil && challenge.Scheme != "" {
 			c.host.learn(challenge)
 		}
 	}
+	c.host.speaks(secure) // from here on nobody waits
 	return resp, nil
 }
 
@@ -232,7 +235,7 @@ func (a firstAnswer) keep() (*http.Response, bool, error) {
 // for who has some. The registry's challenge is known then.
 func (c *client) demands(ctx context.Context, r request, u *url.URL, resp *http.Response) (bool, error) {
 	if resp.StatusCode == http.StatusUnauthorized {
-		challenge, err := c.challengeIn(ctx, resp)
+		challenge, err := c.challengeIn(ctx, resp, c.host.schemeKnown())
 		if err != nil {
 			return false, fmt.Errorf("log in to %s: %w", c.host.name, err)
 		}
@@ -340,8 +343,8 @@ func (c *client) ping(ctx context.Context) (*transport.Challenge, error) {
 
 // challengeIn reads what an answer of the registry asks for, as that to a ping is
 // read: it is replayed as one.
-func (c *client) challengeIn(ctx context.Context, resp *http.Response) (*transport.Challenge, error) {
-	challenge, err := transport.Ping(ctx, c.repo.Registry, bearerFirst{replay{resp.Header.Clone(), c.host.schemeKnown()}})
+func (c *client) challengeIn(ctx context.Context, resp *http.Response, scheme string) (*transport.Challenge, error) {
+	challenge, err := transport.Ping(ctx, c.repo.Registry, bearerFirst{replay{resp.Header.Clone(), scheme}})
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func FuzzChallenge(f *testing.F) {
 		header := http.Header{}
 		header.Add("WWW-Authenticate", first)
 		header.Add("WWW-Authenticate", second)
-		got, err := c.challengeIn(t.Context(), &http.Response{StatusCode: http.StatusUnauthorized, Header: header, Body: http.NoBody})
+		got, err := c.challengeIn(t.Context(), &http.Response{StatusCode: http.StatusUnauthorized, Header: header, Body: http.NoBody}, c.host.schemeKnown())
 		if err == nil && got.Insecure {
 			t.Errorf("%q, %q: led from https to http", first, second)
 		}

@@ -78,14 +78,14 @@ type repository struct {
 	logins [2]flight[grant] // for reading, for writing
 
 	mu       sync.Mutex
-	found    authn.Authenticator // credentials that were found and not used yet
-	scheme   string              // of the challenge that the values below are for
-	stranger bool                // there are no credentials
-	passes   map[bool]string     // values of the Authorization header, by whether for writing
-	noSeek   time.Time           // until when a list of tags is taken to begin with the first one only
-	from     []string            // scopes of the repositories that blobs are mounted from
-	mounting mounting
-	noMount  time.Time // until when it is taken to mount no blobs
+	found    authn.Authenticator  // credentials that were found and not used yet
+	scheme   string               // of the challenge that the values below are for
+	stranger bool                 // there are no credentials
+	passes   map[bool]string      // values of the Authorization header, by whether for writing
+	noSeek   time.Time            // until when a list of tags is taken to begin with the first one only
+	from     []string             // scopes of the repositories that blobs are mounted from
+	mounting map[string]*mounting // by the repository that blobs are mounted from
+	noMount  time.Time            // until when it is taken to mount no blobs
 	// bare are subjects that were just found to have no list of referrers.
 	bare map[v1.Hash]bareness
 }

@@ -60,10 +60,22 @@ type history[T any] struct {
 	past  map[string][]bygone[T]
 }
 
-// A bygone is what was there until the thing changed, and how long it is told.
+// A bygone is what was there until the thing changed, and the timer of how long it is
+// told. A timer is asked, so that it depends on the time alone and not on when a
+// goroutine runs.
 type bygone[T any] struct {
 	was  T
-	told time.Time
+	over <-chan time.Time
+}
+
+// told reports whether it is told still. After a no it must not be asked again.
+func (b bygone[T]) told() bool {
+	select {
+	case <-b.over:
+		return false
+	default:
+		return true
+	}
 }
 
 func (h *history[T]) add(thing string, before T) {
@@ -72,15 +84,15 @@ func (h *history[T]) add(thing string, before T) {
 	if h.past == nil {
 		h.past = make(map[string][]bygone[T])
 	}
-	h.past[thing] = append(h.past[thing], bygone[T]{before, time.Now().Add(h.lasts)})
+	h.past[thing] = append(h.past[thing], bygone[T]{before, time.After(h.lasts)})
 }
 
 // before returns what there was that time ago, where that differs from now.
 func (h *history[T]) before(thing string) (was T, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	now, past := time.Now(), h.past[thing]
-	for len(past) > 0 && !now.Before(past[0].told) {
+	past := h.past[thing]
+	for len(past) > 0 && !past[0].told() {
 		past = past[1:]
 	}
 	if h.past != nil {
