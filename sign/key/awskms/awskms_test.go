@@ -34,26 +34,12 @@ func start(t *testing.T, more ...string) (*kmstest.AWS, string, key.Options) {
 	t.Helper()
 	a := kmstest.StartAWS()
 	t.Cleanup(a.Close)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.Symlink(self, filepath.Join(dir, plugin.Prefix+"awskms")); err != nil {
-		t.Fatal(err)
-	}
+	dir := kmstest.Install(t, "awskms")
 	ca := filepath.Join(dir, "ca.pem")
-	write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate().Raw})))
+	kmstest.Write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate().Raw})))
 	env := append([]string{"PATH=" + dir, "HOME=" + dir, "AWS_CA_BUNDLE=" + ca, "AWS_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=" + kmstest.AWSKeyID, "AWS_SECRET_ACCESS_KEY=" + kmstest.AWSSecret}, more...)
 	return a, strings.TrimPrefix(a.URL, "https://"), key.Options{Plugins: []string{"awskms"}, Environ: env}
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestRoundTrip makes a key of each kind in the service, signs with it and verifies
@@ -150,8 +136,8 @@ func TestCredentials(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, ".aws"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, ".aws", "config"), "# regions\n[default]\nregion = eu-west-1\n[profile  release]\nregion=us-east-1\ns3 =\n  region = eu-west-9\n")
-	write(t, filepath.Join(dir, ".aws", "credentials"), "[default]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = x\n\n[release]\n"+
+	kmstest.Write(t, filepath.Join(dir, ".aws", "config"), "# regions\n[default]\nregion = eu-west-1\n[profile  release]\nregion=us-east-1\ns3 =\n  region = eu-west-9\n")
+	kmstest.Write(t, filepath.Join(dir, ".aws", "credentials"), "[default]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = x\n\n[release]\n"+
 		"aws_access_key_id="+kmstest.AWSKeyID+"\naws_secret_access_key = "+kmstest.AWSSecret+"\naws_session_token = "+kmstest.AWSSession+"\n")
 	none := []string{"AWS_REGION=", "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY="}
 	for want, more := range map[string][]string{
@@ -215,7 +201,7 @@ func FuzzAnswer(f *testing.F) {
 			LookupEnv: func(n string) (string, bool) { v, ok := env[n]; return v, ok },
 			ReadFile:  func(string) ([]byte, error) { return nil, fs.ErrNotExist },
 			Now:       func() time.Time { return time.Unix(0, 0) },
-			Transport: canned(body),
+			Transport: kmstest.Canned(body),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -30,16 +30,7 @@ func TestMain(m *testing.M) {
 // options are how hallmark finds the plug-in, in that environment.
 func options(t *testing.T, env ...string) key.Options {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for _, scheme := range []string{"hashivault", "openbao"} {
-		if err := os.Symlink(self, filepath.Join(dir, plugin.Prefix+scheme)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := kmstest.Install(t, "hashivault", "openbao")
 	return key.Options{Plugins: []string{"hashivault", "openbao"}, Environ: append(env, "PATH="+dir, "HOME="+t.TempDir())}
 }
 
@@ -120,8 +111,8 @@ func TestTLS(t *testing.T) {
 	v.Namespace = "team/a"
 	dir := t.TempDir()
 	ca := filepath.Join(dir, "ca.pem")
-	write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: v.Certificate().Raw})))
-	write(t, filepath.Join(dir, ".vault-token"), kmstest.VaultToken+"\n")
+	kmstest.Write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: v.Certificate().Raw})))
+	kmstest.Write(t, filepath.Join(dir, ".vault-token"), kmstest.VaultToken+"\n")
 	opts := options(t, "BAO_ADDR="+v.URL, "BAO_CACERT="+ca, "BAO_NAMESPACE=team/a/")
 	opts.Environ = append(opts.Environ, "HOME="+dir)
 	if _, err := key.GenerateRemote(t.Context(), "hashivault://k", "", opts); err != nil {
@@ -151,7 +142,7 @@ func TestPlainHTTP(t *testing.T) {
 		_, err := hashivault.Open(plugin.Request{Resource: "k"}, hashivault.Options{
 			LookupEnv: func(n string) (string, bool) { v, ok := env[n]; return v, ok },
 			ReadFile:  func(string) ([]byte, error) { return nil, fs.ErrNotExist },
-			Transport: canned(nil),
+			Transport: kmstest.Canned(nil),
 		})
 		return err
 	}
@@ -240,7 +231,7 @@ func FuzzAnswer(f *testing.F) {
 		s, err := hashivault.Open(plugin.Request{Resource: "k"}, hashivault.Options{
 			LookupEnv: func(n string) (string, bool) { v, ok := env[n]; return v, ok },
 			ReadFile:  func(string) ([]byte, error) { return nil, fs.ErrNotExist },
-			Transport: canned(body),
+			Transport: kmstest.Canned(body),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -24,6 +24,7 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/kms/cliplugin/handler"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 
+	"github.com/hallmark-oci/hallmark/sign/key/kmstest"
 	"github.com/hallmark-oci/hallmark/sign/key/plugin"
 )
 
@@ -161,14 +162,7 @@ func behave(scheme string, args []string) int {
 // environment in which it is found.
 func install(t *testing.T, scheme string, more ...string) []string {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	if err := os.Symlink(self, filepath.Join(dir, plugin.Prefix+scheme)); err != nil {
-		t.Fatal(err)
-	}
+	dir := kmstest.Install(t, scheme)
 	return append([]string{"PATH=" + dir + string(filepath.ListSeparator) + os.Getenv("PATH")}, more...)
 }
 
