@@ -192,7 +192,7 @@ func (t *trust) bindKeys(cmd *cobra.Command, app *App, usage string) {
 
 // given reports whether anybody is named.
 func (t *trust) given() bool {
-	return len(t.keys) > 0 || t.identity.given() || t.identity.root != "" || t.identity.empty() != ""
+	return len(t.keys) > 0 || t.identity.given() || t.identity.root != "" || t.identity.asksWitnesses() || t.identity.empty() != ""
 }
 
 // load reads the public keys, or the identity.
