@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match", "verify/keyless"},
 	{"verify", "sbom/scan", "attach/storetest", "sign/keyless"},
 	{"verify/policy", "verify/check", "cmd/hallmark/internal/seal", "cmd/hallmark/internal/migrate", "cmd/hallmark/internal/serve"},
-	{"verify/admit"},
+	{"verify/admit", "verify/policy/trial"},
 	{"cmd/hallmark/internal/report"},
 	{"cmd/hallmark/internal/cli"},
 	{"cmd/hallmark", "cmd/sigstore-kms-hashivault", "cmd/sigstore-kms-awskms"},

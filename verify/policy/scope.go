@@ -124,7 +124,7 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{name: policy + "/" + s.name, images: s.images, repos: true, warn: s.mode == "warn"}
+	e := &entry{name: policy + "/" + s.name, where: v.Where(), images: s.images, repos: true, warn: s.mode == "warn"}
 	if s.static != "" {
 		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "countersigned"} {
 			if v.Has(f) {
@@ -168,7 +168,7 @@ func (s *scope) authority(p *parser) (authority, error) {
 	if err != nil {
 		return authority{}, err
 	}
-	a := authority{verifier: v, keys: s.demand.keys}
+	a := authority{verifier: v, trust: trust, rules: policy.Rules, keys: s.demand.keys}
 	for _, r := range policy.Rules {
 		a.keys = append(a.keys, r.Keys...)
 		if len(r.Identities) > 0 || len(r.Keys) == 0 && len(s.demand.identities) > 0 {
