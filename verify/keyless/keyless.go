@@ -97,6 +97,8 @@ type Signer struct {
 	Certificate [32]byte
 	// Time is the earliest of the times that trusted clocks tell.
 	Time time.Time
+	// Workflow is what the certificate says of a run of GitHub Actions; empty for others.
+	Workflow Workflow
 	// Fits are the wanted identities that the signer is, each by its [Identity.ID].
 	Fits []string
 }
@@ -118,6 +120,7 @@ func (r *Root) Verify(m Material, s Signed, wanted []Identity, p Policy) (Signer
 	if signer.Fits, err = matches(wanted, signer, leaf); err != nil {
 		return signer, err
 	}
+	signer.Workflow = workflow(leaf)
 	if err := s.by(signer.Key); err != nil {
 		return signer, err
 	}

@@ -20,6 +20,8 @@ const (
 	maxNesting = 32
 	// maxPattern is the size of the longest regular expression, in bytes.
 	maxPattern = 4 << 10
+	// maxChain bounds the certificates of one authority.
+	maxChain = 32
 	// maxAuthorities bounds the authorities of each sort in one root.
 	maxAuthorities = 256
 )
