@@ -87,6 +87,9 @@ const (
 	StaticFail           Reason = "static-fail"           // a policy forbids the image
 	AuthorityUnsupported Reason = "authority-unsupported" // a policy asks for what is not verified here
 	PolicyUnsupported    Reason = "policy-unsupported"    // a policy has a part in a language that is not run here
+	PolicyNotMet         Reason = "policy-not-met"        // a part in CUE or Rego says no
+	PolicyBroken         Reason = "policy-broken"         // a part in CUE or Rego cannot be compiled
+	PolicyProgram        Reason = "policy-program"        // the program that runs CUE and Rego is missing, failed or did not finish
 	ObjectUnknown        Reason = "object-unknown"        // a policy is for some kinds of object, and there is none
 )
 
