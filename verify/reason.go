@@ -69,6 +69,7 @@ const (
 	LogEntryMissing      = Reason(keyless.NoLogEntry)    // too few trusted logs hold the signature
 	LogEntryInvalid      = Reason(keyless.BadLogEntry)   // promise, inclusion proof or checkpoint do not hold
 	LogEntryMismatch     = Reason(keyless.OtherLogEntry) // the entry is of another signature, key or digest
+	KeyExpired           = Reason(keyless.KeyExpired)    // the key did not count when the signature was made, or does not now
 	LogExpired           = Reason(keyless.LogExpired)    // the log was not in use when the signature was made
 )
 

@@ -16,6 +16,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // render is the group of flags that say how the answer is printed.
@@ -209,6 +210,9 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 	var trust verify.Trust
 	if err := t.identity.load(&trust); err != nil {
 		return verify.Trust{}, err
+	}
+	if len(t.keys) > 0 && trust.Root != nil {
+		trust.KeyQuorum = keyless.Quorum{Logs: 1, Clocks: 1}
 	}
 	for _, name := range t.keys {
 		k, err := key.LoadPublic(ctx, name, t.app.keyOptions())

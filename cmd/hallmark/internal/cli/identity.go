@@ -70,6 +70,7 @@ func (i *identity) given() bool { return i.names() != keyless.Names{} }
 // load adds the identity and the root to the trust. For an identity the root that
 // was fetched will do; for a key a root counts only where it is named.
 func (i *identity) load(t *verify.Trust) error {
+	t.Now = i.app.Now
 	if !i.given() && i.root == "" {
 		return nil
 	}
