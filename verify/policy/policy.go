@@ -79,10 +79,12 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
+	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
 // ErrInvalid says that a policy file is wrong. The error's text names file,
@@ -98,6 +100,21 @@ type Options struct {
 	ReadKey func(path string) (*key.Public, error)
 	// ReadRoot returns the trusted root in a file that a policy names, as ReadKey does.
 	ReadRoot func(path string) (*keyless.Root, error)
+	// Root returns the trusted root for identities of ClusterImagePolicies that name
+	// none; asked for at most once, where it is needed. Without one they stay open.
+	Root func() (*keyless.Root, error)
+	// Fetched returns what was fetched from a TUF repository before, for a TrustRoot
+	// that is a remote one; asked for where there is such a one. Parse fetches nothing.
+	Fetched func() (*tuf.Material, error)
+	// ReadService returns the public key of a key in a key service, SCHEME://KEY, for
+	// policies that name one with kms; it decides which services may be asked. Without
+	// it, and where it fails, such policies stay open.
+	ReadService func(name string) (*key.Public, error)
+	// Evaluator runs parts in CUE and Rego. Without one they stay open.
+	Evaluator Evaluator
+	// Elsewhere returns a reader for the image's repository that looks for what is
+	// attached in another one, for policies with a source. Without it they stay open.
+	Elsewhere func(image attach.Subject, repo string) (attach.Reader, error)
 }
 
 // A File is a policy file. Key files are named relative to where Name lies.
@@ -111,8 +128,11 @@ type File struct {
 type Set struct {
 	entries []*entry
 	// pins says that some glob can match a reference only by its digest.
-	pins    bool
-	revoked verify.Revocations
+	pins      bool
+	revoked   verify.Revocations
+	now       func() time.Time
+	evaluator Evaluator
+	elsewhere func(image attach.Subject, repo string) (attach.Reader, error)
 }
 
 // An entry is one scope, or one ClusterImagePolicy.
@@ -124,6 +144,9 @@ type entry struct {
 	match  []resource
 	any    []authority
 	open   []verify.Check // what else must hold and cannot be told
+	part   *Part          // judges what the authorities found; nil where none does
+	show   wanted         // by the part
+	notes  []Warning      // see lint
 	hash   [32]byte
 }
 
@@ -178,6 +201,7 @@ func upTo(path string, limit int64) ([]byte, error) {
 // name that is used twice, a key that cannot be used.
 func Parse(o Options, files ...File) (*Set, error) {
 	p := &parser{Options: o, names: make(map[string]string)}
+	p.set.now, p.set.evaluator, p.set.elsewhere = o.Now, o.Evaluator, o.Elsewhere
 	var all []document
 	for _, f := range files {
 		documents, err := p.file(f)
@@ -191,6 +215,9 @@ func Parse(o Options, files ...File) (*Set, error) {
 	}
 	p.set.revoked = verify.Revoke(p.revokedKeys, p.revokedDigests)
 	for _, d := range all {
+		if d.aside {
+			continue
+		}
 		p.dir = d.dir
 		if err := p.document(d.Value); err != nil {
 			return nil, err
@@ -213,6 +240,11 @@ type parser struct {
 	dir   string            // of the file that is read
 	root  *keyless.Root     // of the document that is read
 
+	// What stands beside the policies, and the root that holds where none is named.
+	objects []object
+	roots   map[string]trustRoot
+	common  *trustRoot
+
 	revokedKeys    []key.Fingerprint
 	revokedDigests []v1.Hash
 }
@@ -220,7 +252,17 @@ type parser struct {
 // A document is one of a file, and where that lies.
 type document struct {
 	doc.Value
-	dir string
+	dir   string
+	aside bool // it was read already
+}
+
+// aside reads a document that is no policy and that policies refer to; ours is false
+// for others. They are read before any policy, wherever they stand.
+func (p *parser) aside(d doc.Value) (ours bool, err error) {
+	if ours, err = p.trustRoot(d); !ours && err == nil {
+		ours, err = p.object(d)
+	}
+	return ours, err
 }
 
 // file reads the documents of a file and what they revoke.
@@ -231,13 +273,17 @@ func (p *parser) file(f File) ([]document, error) {
 	p.dir = filepath.Dir(f.Name)
 	var all []document
 	for d, err := range doc.Documents(strings.NewReader(string(f.Text)), f.Name, MaxDocument) {
+		ours := false
+		if err == nil {
+			ours, err = p.aside(d)
+		}
 		if err == nil {
 			err = p.revocations(d)
 		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, document{d, p.dir})
+		all = append(all, document{d, p.dir, ours})
 	}
 	return all, nil
 }
@@ -255,7 +301,7 @@ func (p *parser) document(d doc.Value) error {
 	case isCluster(version) && kind == "ClusterImagePolicy":
 		entries, err = p.cluster(d)
 	default:
-		return d.Errorf("kind %.100q of %.100q is not read; %s Policy and %s ClusterImagePolicy are", kind, version, apiVersion, clusterVersions()[1])
+		return d.Errorf("%s", notRead(version, kind))
 	}
 	if err != nil {
 		return err
@@ -276,6 +322,22 @@ func clusterVersions() []string {
 
 func isCluster(version string) bool {
 	return version == clusterVersions()[0] || version == clusterVersions()[1]
+}
+
+// notRead says what is wrong with a document of a kind that is not read: several
+// projects have a kind of this name, each with fields of its own.
+func notRead(version, kind string) string {
+	what := fmt.Sprintf("kind %.100q of %.100q is not read", kind, version)
+	group, _, _ := strings.Cut(version, "/")
+	switch {
+	case kind == "ClusterImagePolicy" && group == "policy.sigstore.dev", kind == "TrustRoot" && group == "policy.sigstore.dev":
+		return what + ": the versions that are known are " + strings.Join(clusterVersions(), " and ") + ", and of TrustRoot the former"
+	case kind == "ClusterImagePolicy" || kind == "ImagePolicy":
+		return what + fmt.Sprintf(": it is the %s of another project (%.100s); that of the Sigstore policy-controller has apiVersion %s", kind, group, clusterVersions()[1])
+	case group == "policy.sigstore.dev", kind == "TrustRoot":
+		return what + "; ClusterImagePolicy and TrustRoot of policy.sigstore.dev are"
+	}
+	return what + fmt.Sprintf("; %s Policy, %s ClusterImagePolicy and TrustRoot are, and Secret and ConfigMap of v1 beside them", apiVersion, clusterVersions()[1])
 }
 
 // typeOf returns apiVersion and kind, whatever else the document holds.

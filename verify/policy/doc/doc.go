@@ -46,6 +46,9 @@ func (v Value) Line() int {
 	return v.line + v.node.Line
 }
 
+// Where returns file and line as errors name them: "policy.yaml:6".
+func (v Value) Where() string { return fmt.Sprintf("%s:%d", v.file, v.Line()) }
+
 // Text returns the bytes of the whole document that the value stands in.
 func (v Value) Text() []byte { return v.text }
 
