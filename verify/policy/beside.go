@@ -2,10 +2,21 @@ package policy
 
 import (
 	"encoding/base64"
+	"fmt"
+	"strings"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 )
+
+// aside reads a document that is no policy and that policies refer to; ours is false
+// for others. They are read before any policy, wherever they stand.
+func (p *parser) aside(d doc.Value) (ours bool, err error) {
+	if ours, err = p.trustRoot(d); !ours && err == nil {
+		ours, err = p.object(d)
+	}
+	return ours, err
+}
 
 // The kinds of Kubernetes objects that policies refer to by name. In a cluster the
 // policy-controller looks them up; here they stand as documents beside the policies.
@@ -172,4 +183,20 @@ func (p *parser) configured(v doc.Value) (raw, lack string, err error) {
 		return "", "", v.Errorf("ConfigMap %q has no entry %q", r.name, r.key)
 	}
 	return o.data[r.key], "", nil
+}
+
+// notRead says what is wrong with a document of a kind that is not read: several
+// projects have a kind of this name, each with fields of its own.
+func notRead(version, kind string) string {
+	what := fmt.Sprintf("kind %.100q of %.100q is not read", kind, version)
+	group, _, _ := strings.Cut(version, "/")
+	switch {
+	case kind == "ClusterImagePolicy" && group == "policy.sigstore.dev", kind == "TrustRoot" && group == "policy.sigstore.dev":
+		return what + ": the versions that are known are " + strings.Join(clusterVersions(), " and ") + ", and of TrustRoot the former"
+	case kind == "ClusterImagePolicy" || kind == "ImagePolicy":
+		return what + fmt.Sprintf(": it is the %s of another project (%.100s); that of the Sigstore policy-controller has apiVersion %s", kind, group, clusterVersions()[1])
+	case group == "policy.sigstore.dev", kind == "TrustRoot":
+		return what + "; ClusterImagePolicy and TrustRoot of policy.sigstore.dev are"
+	}
+	return what + fmt.Sprintf("; %s Policy, %s ClusterImagePolicy and TrustRoot are, and Secret and ConfigMap of v1 beside them", apiVersion, clusterVersions()[1])
 }

@@ -11,7 +11,7 @@ type fields = map[string]func(doc.Value) error
 
 // cluster reads a ClusterImagePolicy document.
 func (p *parser) cluster(d doc.Value) ([]*entry, error) {
-	e := &entry{}
+	e := &entry{where: d.Where()}
 	err := d.Fields(fields{
 		"apiVersion": ignore,
 		"kind":       ignore,

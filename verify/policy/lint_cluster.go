@@ -12,26 +12,6 @@ import (
 // What stands in ClusterImagePolicies and is often not what is meant. The policies are
 // judged as they stand all the same: as the policy-controller does.
 
-// A Warning is about something that is allowed and may not be what is meant.
-type Warning struct {
-	// Policy is the name of the scope or ClusterImagePolicy, Where it stands.
-	Policy, Where string
-	Text          string
-}
-
-// Warnings tells what in the set may not be what is meant: what nobody can ever meet,
-// what accepts without evidence, what anybody can meet.
-func (s *Set) Warnings() []Warning {
-	var out []Warning
-	for _, e := range s.entries {
-		for _, w := range e.notes {
-			w.Policy = e.name
-			out = append(out, w)
-		}
-	}
-	return out
-}
-
 // note keeps a warning about a value.
 func (e *entry) note(v doc.Value, format string, args ...any) {
 	e.notes = append(e.notes, Warning{Where: v.Where(), Text: v.Path() + ": " + fmt.Sprintf(format, args...)})

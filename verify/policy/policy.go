@@ -68,11 +68,7 @@
 package policy
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -84,38 +80,11 @@ import (
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
-	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
 // ErrInvalid says that a policy file is wrong. The error's text names file,
 // line and path.
 var ErrInvalid = doc.ErrInvalid
-
-// Options are what reading a policy needs from outside.
-type Options struct {
-	// Now tells the time. Policies with a maximum age are refused without it.
-	Now func() time.Time
-	// ReadKey returns the public key in a file that a policy names. Load reads
-	// files where it is nil, Parse refuses such policies.
-	ReadKey func(path string) (*key.Public, error)
-	// ReadRoot returns the trusted root in a file that a policy names, as ReadKey does.
-	ReadRoot func(path string) (*keyless.Root, error)
-	// Root returns the trusted root for identities of ClusterImagePolicies that name
-	// none; asked for at most once, where it is needed. Without one they stay open.
-	Root func() (*keyless.Root, error)
-	// Fetched returns what was fetched from a TUF repository before, for a TrustRoot
-	// that is a remote one; asked for where there is such a one. Parse fetches nothing.
-	Fetched func() (*tuf.Material, error)
-	// ReadService returns the public key of a key in a key service, SCHEME://KEY, for
-	// policies that name one with kms; it decides which services may be asked. Without
-	// it, and where it fails, such policies stay open.
-	ReadService func(name string) (*key.Public, error)
-	// Evaluator runs parts in CUE and Rego. Without one they stay open.
-	Evaluator Evaluator
-	// Elsewhere returns a reader for the image's repository that looks for what is
-	// attached in another one, for policies with a source. Without it they stay open.
-	Elsewhere func(image attach.Subject, repo string) (attach.Reader, error)
-}
 
 // A File is a policy file. Key files are named relative to where Name lies.
 type File struct {
@@ -128,8 +97,12 @@ type File struct {
 type Set struct {
 	entries []*entry
 	// pins says that some glob can match a reference only by its digest.
-	pins      bool
-	revoked   verify.Revocations
+	pins    bool
+	revoked verify.Revocations
+	// revokedKeys and revokedDigests are what revoked holds.
+	revokedKeys    []key.Fingerprint
+	revokedDigests []v1.Hash
+
 	now       func() time.Time
 	evaluator Evaluator
 	elsewhere func(image attach.Subject, repo string) (attach.Reader, error)
@@ -138,6 +111,7 @@ type Set struct {
 // An entry is one scope, or one ClusterImagePolicy.
 type entry struct {
 	name   string
+	where  string // it stands: file and line
 	images []glob
 	repos  bool // images match the repository, not the reference
 	warn   bool
@@ -148,51 +122,6 @@ type entry struct {
 	show   wanted         // by the part
 	notes  []Warning      // see lint
 	hash   [32]byte
-}
-
-// Load reads policy files, each of at most [MaxFile] bytes.
-func Load(ctx context.Context, o Options, paths ...string) (*Set, error) {
-	files := make([]File, len(paths))
-	for i, p := range paths {
-		text, err := read(p)
-		if err != nil {
-			return nil, err
-		}
-		files[i] = File{Name: p, Text: text}
-	}
-	if o.ReadKey == nil {
-		o.ReadKey = func(path string) (*key.Public, error) { return key.LoadPublic(ctx, path, key.Options{}) }
-	}
-	if o.ReadRoot == nil {
-		o.ReadRoot = readRoot
-	}
-	return Parse(o, files...)
-}
-
-func read(path string) ([]byte, error) {
-	text, err := upTo(path, MaxFile)
-	if err != nil {
-		return nil, fmt.Errorf("read policy: %w", err)
-	}
-	return text, nil
-}
-
-func readRoot(path string) (*keyless.Root, error) {
-	text, err := upTo(path, keyless.MaxRoot)
-	if err != nil {
-		return nil, fmt.Errorf("read trusted root: %w", err)
-	}
-	return keyless.ParseRoot(text)
-}
-
-// upTo reads a file, of a larger one so much that it can be told.
-func upTo(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
 // Parse returns the policies of all files as one set. The error wraps
@@ -213,7 +142,7 @@ func Parse(o Options, files ...File) (*Set, error) {
 		}
 		all = append(all, documents...)
 	}
-	p.set.revoked = verify.Revoke(p.revokedKeys, p.revokedDigests)
+	p.set.revoked = verify.Revoke(p.set.revokedKeys, p.set.revokedDigests)
 	for _, d := range all {
 		if d.aside {
 			continue
@@ -223,7 +152,7 @@ func Parse(o Options, files ...File) (*Set, error) {
 			return nil, err
 		}
 	}
-	if len(p.set.entries) == 0 {
+	if len(p.set.entries) == 0 && !o.Partial {
 		return nil, fmt.Errorf("no policy, nothing could be accepted: %w", ErrInvalid)
 	}
 	return &p.set, nil
@@ -231,6 +160,9 @@ func Parse(o Options, files ...File) (*Set, error) {
 
 // Len returns the number of scopes and ClusterImagePolicies in the set.
 func (s *Set) Len() int { return len(s.entries) }
+
+// Revoked returns how many keys and digests the set revokes.
+func (s *Set) Revoked() (keys, digests int) { return len(s.revokedKeys), len(s.revokedDigests) }
 
 // parser collects the policies of several files.
 type parser struct {
@@ -244,9 +176,6 @@ type parser struct {
 	objects []object
 	roots   map[string]trustRoot
 	common  *trustRoot
-
-	revokedKeys    []key.Fingerprint
-	revokedDigests []v1.Hash
 }
 
 // A document is one of a file, and where that lies.
@@ -254,15 +183,6 @@ type document struct {
 	doc.Value
 	dir   string
 	aside bool // it was read already
-}
-
-// aside reads a document that is no policy and that policies refer to; ours is false
-// for others. They are read before any policy, wherever they stand.
-func (p *parser) aside(d doc.Value) (ours bool, err error) {
-	if ours, err = p.trustRoot(d); !ours && err == nil {
-		ours, err = p.object(d)
-	}
-	return ours, err
 }
 
 // file reads the documents of a file and what they revoke.
@@ -322,22 +242,6 @@ func clusterVersions() []string {
 
 func isCluster(version string) bool {
 	return version == clusterVersions()[0] || version == clusterVersions()[1]
-}
-
-// notRead says what is wrong with a document of a kind that is not read: several
-// projects have a kind of this name, each with fields of its own.
-func notRead(version, kind string) string {
-	what := fmt.Sprintf("kind %.100q of %.100q is not read", kind, version)
-	group, _, _ := strings.Cut(version, "/")
-	switch {
-	case kind == "ClusterImagePolicy" && group == "policy.sigstore.dev", kind == "TrustRoot" && group == "policy.sigstore.dev":
-		return what + ": the versions that are known are " + strings.Join(clusterVersions(), " and ") + ", and of TrustRoot the former"
-	case kind == "ClusterImagePolicy" || kind == "ImagePolicy":
-		return what + fmt.Sprintf(": it is the %s of another project (%.100s); that of the Sigstore policy-controller has apiVersion %s", kind, group, clusterVersions()[1])
-	case group == "policy.sigstore.dev", kind == "TrustRoot":
-		return what + "; ClusterImagePolicy and TrustRoot of policy.sigstore.dev are"
-	}
-	return what + fmt.Sprintf("; %s Policy, %s ClusterImagePolicy and TrustRoot are, and Secret and ConfigMap of v1 beside them", apiVersion, clusterVersions()[1])
 }
 
 // typeOf returns apiVersion and kind, whatever else the document holds.
@@ -413,37 +317,4 @@ func public(v doc.Value) (*key.Public, error) {
 		return nil, v.Errorf("%w", err)
 	}
 	return k, nil
-}
-
-// keyFile reads the key in a file, relative to the policy's place.
-func (p *parser) keyFile(v doc.Value) (*key.Public, error) {
-	path, err := p.path(v, p.ReadKey != nil, "key")
-	if err != nil {
-		return nil, err
-	}
-	k, err := p.ReadKey(path)
-	if err == nil && k == nil {
-		err = errors.New("no key")
-	}
-	if err != nil {
-		return nil, v.Errorf("%w", err)
-	}
-	return k, nil
-}
-
-// path reads the name of a file, relative to the policy's place.
-func (p *parser) path(v doc.Value, reads bool, what string) (string, error) {
-	path, err := text(v)
-	switch {
-	case err != nil:
-		return "", err
-	case !reads:
-		return "", v.Errorf("%s files are not read here, give the %s as data", what, what)
-	case strings.Contains(path, "://"):
-		return "", v.Errorf("%q is no file; only %s files are read", path, what)
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(p.dir, path)
-	}
-	return path, nil
 }

@@ -91,15 +91,6 @@ func fingerprint(d doc.Value, i int, e *entry) [32]byte {
 	return sum
 }
 
-// details returns what checks say.
-func details(checks []verify.Check) []string {
-	out := make([]string, len(checks))
-	for i, c := range checks {
-		out[i] = c.Detail
-	}
-	return out
-}
-
 // A scope as it is written.
 type scope struct {
 	name, mode, static, message string
@@ -144,7 +135,7 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{name: policy + "/" + s.name, images: s.images, repos: true, warn: s.mode == "warn"}
+	e := &entry{name: policy + "/" + s.name, where: v.Where(), images: s.images, repos: true, warn: s.mode == "warn"}
 	if s.static != "" {
 		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "countersigned"} {
 			if v.Has(f) {
@@ -188,7 +179,7 @@ func (s *scope) authority(p *parser) (authority, error) {
 	if err != nil {
 		return authority{}, err
 	}
-	a := authority{verifier: v, keys: s.demand.keys}
+	a := authority{verifier: v, trust: trust, rules: policy.Rules, keys: s.demand.keys}
 	for _, r := range policy.Rules {
 		a.keys = append(a.keys, r.Keys...)
 		if len(r.Identities) > 0 || len(r.Keys) == 0 && len(s.demand.identities) > 0 {
