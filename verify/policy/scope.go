@@ -63,7 +63,8 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 }
 
 // fingerprint is the hash of everything that an entry depends on: the text it
-// stands in, which one of that text it is, and the keys, which may lie in files.
+// stands in, which one of that text it is, and the keys, roots and parts, which may lie elsewhere
+// or not be at hand.
 func fingerprint(d doc.Value, i int, e *entry) [32]byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %d\n", d.Text(), i)
@@ -74,7 +75,17 @@ func fingerprint(d doc.Value, i int, e *entry) [32]byte {
 		if a.root != nil {
 			fmt.Fprintf(h, "root %x\n", a.root.Hash())
 		}
+		for _, as := range a.attested {
+			if as.part != nil {
+				fmt.Fprintf(h, "part %q\n", as.part.Text)
+			}
+		}
+		fmt.Fprintf(h, "%q\n", details(a.open))
 	}
+	if e.part != nil {
+		fmt.Fprintf(h, "part %q\n", e.part.Text)
+	}
+	fmt.Fprintf(h, "%q\n", details(e.open))
 	var sum [32]byte
 	h.Sum(sum[:0])
 	return sum
