@@ -88,6 +88,31 @@ func (q Quorum) Check() error {
 	return nil
 }
 
+// Short returns, for each sort of authorities of which the quorum asks more of a
+// certificate than the root names, how many it names; the zero value where there are
+// enough. The root may be nil.
+func (r *Root) Short(q Quorum) Quorum {
+	var short Quorum
+	asked := q.forCertificate()
+	var have quorum
+	if r != nil {
+		have = quorum{len(r.trusted.CTLogs()), len(r.trusted.RekorLogs()), 0, len(r.trusted.TimestampingAuthorities())}
+	}
+	have.clocks = have.logs + have.timestamps
+	for _, n := range []struct {
+		asked, have int
+		short       *Number
+	}{
+		{asked.certificateLogs, have.certificateLogs, &short.CertificateLogs}, {asked.logs, have.logs, &short.Logs},
+		{asked.clocks, have.clocks, &short.Clocks}, {asked.timestamps, have.timestamps, &short.Timestamps},
+	} {
+		if n.have < n.asked {
+			*n.short = Exactly(n.have)
+		}
+	}
+	return short
+}
+
 // AsksOfKeys reports whether anybody must vouch for signatures by keys.
 func (q Quorum) AsksOfKeys() bool { return q.forKey() != quorum{} }
 

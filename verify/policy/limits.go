@@ -14,4 +14,6 @@ const (
 	maxRevoked = 20000
 	// maxThreshold bounds how many keys a rule can ask for.
 	maxThreshold = 100
+	// maxQuorum bounds how many logs, or clocks, can be asked to vouch.
+	maxQuorum = 100
 )

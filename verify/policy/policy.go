@@ -48,9 +48,21 @@
 //
 // Where a scope, or what it asks for, names keys it may name identities beside them:
 // persons and workloads with short-lived certificates. The document's trustedRoot says
-// who may vouch for them; see package keyless. Where no identity counts it would ask
-// for nothing, and is an error: signatures by keys are not looked up in logs. A
-// threshold counts identities as they stand here: a pattern is one, whoever fits it.
+// who may vouch for them; see package keyless. Where nobody counts of whom it would
+// ask anything it is an error. A threshold counts identities as they stand here: a
+// pattern is one, whoever fits it.
+//
+// # Evidence
+//
+// By default one certificate log, one transparency log and one clock must vouch for a
+// signature by an identity, and nobody for one by a key. A document, and a scope for
+// itself, may ask otherwise, number by number: of identities with evidence:
+// {certificateLogs: 0, logs: 0, clocks: 1, timestamps: 1}, of which the last are those
+// clocks that are no logs, and of keys with keyEvidence: {logs: 1, clocks: 1}.
+// Every verdict names what the default asks and the policy does not. A key may count
+// for a time, {file: release.pub, notBefore: 2026-01-01T00:00:00Z, notAfter:
+// 2027-01-31T00:00:00Z}: what matters is when a trusted clock saw the signature or,
+// where none tells, the present time.
 //
 // # What cannot be verified here
 //
@@ -69,7 +81,6 @@ package policy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -213,6 +224,9 @@ type parser struct {
 	dir   string            // of the file that is read
 	root  *keyless.Root     // of the document that is read
 
+	evidence evidence // that it asks for
+	counted  counted  // whom its scopes name
+
 	revokedKeys    []key.Fingerprint
 	revokedDigests []v1.Hash
 }
@@ -339,49 +353,3 @@ func elements[T any](v doc.Value, limit int, read func(doc.Value) (T, error)) ([
 
 // ignore takes any value: for what is no part of a policy.
 func ignore(doc.Value) error { return nil }
-
-// public reads the text of a key.
-func public(v doc.Value) (*key.Public, error) {
-	s, err := v.String()
-	if err != nil {
-		return nil, err
-	}
-	k, err := key.ParsePublic([]byte(s))
-	if err != nil {
-		return nil, v.Errorf("%w", err)
-	}
-	return k, nil
-}
-
-// keyFile reads the key in a file, relative to the policy's place.
-func (p *parser) keyFile(v doc.Value) (*key.Public, error) {
-	path, err := p.path(v, p.ReadKey != nil, "key")
-	if err != nil {
-		return nil, err
-	}
-	k, err := p.ReadKey(path)
-	if err == nil && k == nil {
-		err = errors.New("no key")
-	}
-	if err != nil {
-		return nil, v.Errorf("%w", err)
-	}
-	return k, nil
-}
-
-// path reads the name of a file, relative to the policy's place.
-func (p *parser) path(v doc.Value, reads bool, what string) (string, error) {
-	path, err := text(v)
-	switch {
-	case err != nil:
-		return "", err
-	case !reads:
-		return "", v.Errorf("%s files are not read here, give the %s as data", what, what)
-	case strings.Contains(path, "://"):
-		return "", v.Errorf("%q is no file; only %s files are read", path, what)
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(p.dir, path)
-	}
-	return path, nil
-}

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -133,6 +134,20 @@ func (v Value) Int(low, high int) (int, error) {
 		return 0, v.Errorf("%.20s is no whole number from %d to %d", n.Value, low, high)
 	}
 	return i, nil
+}
+
+// Time returns a moment, a date and a time of day with its zone as in RFC 3339, quoted
+// or not.
+func (v Value) Time() (time.Time, error) {
+	n, err := v.is(yaml.ScalarNode, "a time like 2026-01-31T00:00:00Z", "!!str", "!!timestamp")
+	if err != nil {
+		return time.Time{}, err
+	}
+	t, err := time.Parse(time.RFC3339, n.Value)
+	if err != nil || t.IsZero() {
+		return time.Time{}, v.Errorf("%.40q is no time like 2026-01-31T00:00:00Z", n.Value)
+	}
+	return t, nil
 }
 
 // List returns the elements of a list of at least one and at most limit.
