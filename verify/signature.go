@@ -143,6 +143,9 @@ func (j *judge) claims(e Evidence, raw []byte) Evidence {
 		e.Detail = fmt.Sprintf("signed for %s", p.Digest)
 		return e
 	}
+	if e, ok := j.reference(e, p.Reference); !ok {
+		return e
+	}
 	return j.annotations(e)
 }
 

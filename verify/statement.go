@@ -172,6 +172,9 @@ func (j *judge) statement(e Evidence, h payload.Header) Evidence {
 		return e
 	}
 	e.Annotations = texts(h.Subjects[i].Annotations)
+	if e, ok := j.reference(e, h.Subjects[i].Name); !ok {
+		return e
+	}
 	return j.annotations(e)
 }
 

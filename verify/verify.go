@@ -136,6 +136,11 @@ type Rule struct {
 	MaxAge time.Duration
 	// Annotations must all stand in the signed payload with these values.
 	Annotations map[string]string
+	// CheckReference asks that the signer named the repository in which the subject
+	// is: the docker-reference of a simple-signing payload, or the name of the subject
+	// in a statement. Without it a signature counts in every repository that holds the
+	// same image, which is what mirrors need.
+	CheckReference bool
 	// Counter, when set, asks that every entry that counts is counter-signed.
 	Counter *Counter
 	// Exhaustive reads every entry even when the threshold is met early, so that

@@ -43,8 +43,9 @@ func (composed) PublicKeyVerifier(id string) (root.TimeConstrainedVerifier, erro
 }
 
 // Compose returns a root that believes the certificate authorities and certificate logs
-// of the first one, the transparency logs of the second and the timestamp authorities of
-// the third. Where one is nil, nobody of that sort is believed.
+// of the first one, the transparency logs of the second, with what is asked of their
+// witnesses, and the timestamp authorities of the third. Where one is nil, nobody of that
+// sort is believed.
 func Compose(certificates, logs, clocks *Root) *Root {
 	var c composed
 	sum := sha256.New()
@@ -55,7 +56,11 @@ func Compose(certificates, logs, clocks *Root) *Root {
 			fmt.Fprintf(sum, "%d %x\n", sort, r.sum)
 		}
 	}
-	return &Root{trusted: c, sum: [sha256.Size]byte(sum.Sum(nil))}
+	out := &Root{trusted: c, sum: [sha256.Size]byte(sum.Sum(nil))}
+	if logs != nil {
+		out.witnesses, out.threshold = logs.witnesses, logs.threshold
+	}
+	return out
 }
 
 // with returns a root that differs from this one, which may be nil, in one sort of
@@ -70,11 +75,13 @@ func (r *Root) with(sort int, m root.TrustedMaterial, texts ...[]byte) *Root {
 		}
 	}
 	c[sort] = m
+	var out Root
 	if r != nil {
-		fmt.Fprintf(sum, "%x ", r.sum)
+		out = *r
 	}
-	fmt.Fprintf(sum, "with %d %q\n", sort, texts)
-	return &Root{trusted: c, sum: [sha256.Size]byte(sum.Sum(nil))}
+	fmt.Fprintf(sum, "%x with %d %q\n", out.sum, sort, texts)
+	out.trusted, out.sum = c, [sha256.Size]byte(sum.Sum(nil))
+	return &out
 }
 
 // certificates reads certificates of authorities in PEM.

@@ -43,6 +43,8 @@ const (
 	OtherLogEntry Code = "log-entry-mismatch"
 	// LogExpired: the log's key was not in use when the signature was made.
 	LogExpired Code = "log-expired"
+	// Unwitnessed: too few of the wanted witnesses co-signed the log's checkpoint.
+	Unwitnessed Code = "log-unwitnessed"
 	// Unsupported: a kind of log entry that is not known.
 	Unsupported Code = "unsupported-format"
 )

@@ -65,6 +65,9 @@ func (r *Root) logs(entries []logged, s Signed, a author) (standing, error) {
 		if err := speaksOf(entry, s, a); err != nil {
 			return out, named(i, err)
 		}
+		if err := r.cosigned(entry); err != nil {
+			return out, named(i, err)
+		}
 		out.seen[id] = log
 		if t, twice := out.promised[id]; entry.HasInclusionPromise() && (!twice || entry.IntegratedTime().Before(t)) {
 			out.promised[id] = entry.IntegratedTime()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -62,6 +63,20 @@ func (q Quorum) forCertificate() quorum {
 // forKey does so for signatures by a key that is trusted by itself.
 func (q Quorum) forKey() quorum {
 	return quorum{0, q.Logs.count(0), q.Clocks.count(0), q.Timestamps.count(0)}
+}
+
+// String names the numbers that are said.
+func (q Quorum) String() string {
+	var said []string
+	for _, p := range []struct {
+		n    Number
+		what string
+	}{{q.CertificateLogs, "certificate logs"}, {q.Logs, "transparency logs"}, {q.Clocks, "clocks"}, {q.Timestamps, "timestamp authorities"}} {
+		if p.n != 0 {
+			said = append(said, fmt.Sprintf("%d %s", p.n.count(0), p.what))
+		}
+	}
+	return strings.Join(said, ", ")
 }
 
 // Or returns the quorum with what it does not say taken from the other one.

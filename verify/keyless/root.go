@@ -24,6 +24,9 @@ var ErrRoot = errors.New("unusable trusted root")
 type Root struct {
 	trusted root.TrustedMaterial
 	sum     [sha256.Size]byte
+
+	witnesses []Witness // see Witnessed
+	threshold int       // of the witnesses; 0 asks for none
 }
 
 // ParseRoot reads a trusted root in the JSON form of Sigstore, media type

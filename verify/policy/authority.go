@@ -19,6 +19,8 @@ type authority struct {
 	message  string
 	verifier *verify.Verifier // nil where nothing of it can be verified
 	open     []verify.Check   // what must hold beside and cannot be told
+	trust    verify.Trust     // of the verifier
+	rules    []verify.Rule    // of the verifier
 	keys     []*key.Public    // of the verifier
 	root     *keyless.Root    // of the verifier; nil where no identity counts
 }

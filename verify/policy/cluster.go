@@ -16,7 +16,7 @@ type fields = map[string]func(doc.Value) error
 
 // cluster reads a ClusterImagePolicy document.
 func (p *parser) cluster(d doc.Value) ([]*entry, error) {
-	e := &entry{}
+	e := &entry{where: d.Where()}
 	err := d.Fields(fields{
 		"apiVersion": ignore,
 		"kind":       ignore,
@@ -153,7 +153,8 @@ func (d *demands) rules(p *parser) (*verify.Verifier, error) {
 	if len(rules) == 0 {
 		rules = []verify.Rule{{Name: "signature", Kind: attach.Signature, Threshold: 1}}
 	}
-	return verify.New(p.trust(d.keys), verify.Policy{Rules: rules})
+	d.trust, d.authority.rules = p.trust(d.keys), rules
+	return verify.New(d.trust, verify.Policy{Rules: rules})
 }
 
 // exactlyOne checks that the mapping has one of the members.

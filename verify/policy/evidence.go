@@ -1,6 +1,10 @@
 package policy
 
 import (
+	"fmt"
+	"strings"
+
+	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
@@ -82,4 +86,28 @@ func (s *scope) rooted(p *parser, t verify.Trust, rules []verify.Rule) *keyless.
 		return t.Root
 	}
 	return nil
+}
+
+// vouching says in words what is asked beside signatures, where that is not the default.
+func (a *authority) vouching(r verify.Rule, keys []*key.Public, identities []keyless.Identity) []string {
+	var out []string
+	if q := r.Quorum.Or(a.trust.Quorum); len(identities) > 0 && q != (keyless.Quorum{}) {
+		out = append(out, "identities are vouched for by "+q.String())
+		if waived := q.Waived(); len(waived) > 0 {
+			out = append(out, "not asked for: "+strings.Join(waived, ", "))
+		}
+	}
+	if q := r.KeyQuorum.Or(a.trust.KeyQuorum); len(keys) > 0 && q.AsksOfKeys() {
+		out = append(out, "keys are vouched for by "+q.String())
+	}
+	validity := r.Validity
+	if len(r.Keys)+len(r.Identities) == 0 {
+		validity = a.trust.Validity
+	}
+	for _, k := range keys {
+		if v, limited := validity[k.Fingerprint()]; limited {
+			out = append(out, fmt.Sprintf("key sha256:%s counts %s", k.Fingerprint(), v))
+		}
+	}
+	return out
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
@@ -26,14 +27,23 @@ func (p *parser) keyWith(v doc.Value, more fields) (*key.Public, error) {
 // validities are when keys count, for those that do not count always.
 type validities = map[key.Fingerprint]keyless.Validity
 
-// timedKeys reads keys, and when they count: notBefore and notAfter in RFC 3339.
+// moment reads a time, of which the first one of all would say that there is none.
+func moment(v doc.Value) (time.Time, error) {
+	t, err := v.Time()
+	if err == nil && t.Year() < 1970 {
+		err = v.Errorf("no key is as old as %s", t.Format(time.RFC3339))
+	}
+	return t, err
+}
+
+// timedKeys reads keys, and when they count: notBefore and notAfter.
 func (p *parser) timedKeys(when *validities) func(doc.Value) ([]*key.Public, error) {
 	seen := make(validities)
 	return list(func(v doc.Value) (*key.Public, error) {
 		var valid keyless.Validity
 		k, err := p.keyWith(v, fields{
-			"notBefore": doc.Into(&valid.NotBefore, doc.Value.Time),
-			"notAfter":  doc.Into(&valid.NotAfter, doc.Value.Time),
+			"notBefore": doc.Into(&valid.NotBefore, moment),
+			"notAfter":  doc.Into(&valid.NotAfter, moment),
 		})
 		if err != nil {
 			return nil, err

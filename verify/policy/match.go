@@ -51,6 +51,12 @@ func (s *Set) Match(image string, object *Object) Matched {
 	return s.match(ref.Context().Name(), []string{ref.Name(), image}, object, digest)
 }
 
+// MatchLayout returns the policies for images in an OCI layout directory, which go by
+// its name: only the globs of scopes match "oci:DIR".
+func (s *Set) MatchLayout(dir string) Matched {
+	return s.match("oci:"+dir, nil, nil, v1.Hash{})
+}
+
 // match finds the policies for a repository and the references by which
 // ClusterImagePolicies may know the image.
 func (s *Set) match(repo string, references []string, object *Object, digest v1.Hash) Matched {

@@ -86,7 +86,7 @@ func TestAccepted(t *testing.T) {
 		rooted(`"identities": [{"subject": "dev@example.test", "issuer": "https://issuer.test"}], "evidence": {"certificateLogs": 0, "logs": 0, "timestamps": 1}`),
 		rooted(`KEYS, "keyEvidence": {"logs": 1, "clocks": 1}, "sbom": {}`),
 		rooted(`"keys": [{"data": "` + other + `", "notAfter": "2026-01-31T00:00:00Z"}]`),
-		scope(`"keys": [{"data": "` + other + `", "notBefore": "2026-01-01T00:00:00+01:00", "notAfter": "2026-01-31T00:00:00Z"}]`),
+		scope(`"keys": [{"data": "` + other + `", "notBefore": "2026-01-01T00:00:00+01:00", "notAfter": "2026-01-31"}]`),
 		scope(`KEYS, "countersigned": {"keys": [{"data": "` + other + `", "notBefore": "2026-01-01T00:00:00Z"}]}`),
 		strings.Replace(rooted(`"identities": [{"subject": "dev@example.test", "issuer": "https://issuer.test"}], KEYS`), `"scopes":`, `"evidence": {"clocks": 0}, "keyEvidence": {"timestamps": 1}, "scopes":`, 1),
 		scope(`KEYS, "signature": {"annotations": {"env": "prod"}}`),
@@ -164,7 +164,7 @@ func TestRefused(t *testing.T) {
 		rooted(`"identities": [{"subject": "a", "issuer": "i"}], "evidence": {"scts": 0}`):           "unknown field",
 		rooted(`KEYS, "keyEvidence": {"certificateLogs": 1}`):                                        "unknown field",
 		scope(`"static": "pass", "evidence": {"logs": 0}`):                                           "either static or evidence",
-		scope(`"keys": [{"data": "` + pem + `", "notAfter": "2026-01-31"}]`):                         "is no time like",
+		scope(`"keys": [{"data": "` + pem + `", "notAfter": "31.1.2026"}]`):                          "is no date like",
 		revoking(`"keys": [{"fingerprint": "DIGEST", "notAfter": "2026-01-31T00:00:00Z"}]`):          "unknown field",
 		scope(`"static": "yes"`):                                                                     "none of pass, fail",
 		scope(`KEYS, "message": "m"`):                                                                "a message is for static scopes",
@@ -188,6 +188,7 @@ func TestRefused(t *testing.T) {
 	}
 	free := map[string]string{
 		scope(`"identities": [{"subject": "a@b.test", "issuer": "https://i.test"}]`):                                        "no trusted root",
+		scope(`"keys": [{"data": "` + pem + `", "notAfter": "0001-01-01T00:00:00Z"}]`):                                      "no key is as old as",
 		rooted(`KEYS, "evidence": {"logs": 0}`):                                                                             "evidence is asked of identities, and none counts here",
 		rooted(`"identities": [{"subject": "a", "issuer": "i"}], "keyEvidence": {"logs": 1}`):                               "keyEvidence is asked of keys",
 		scope(`KEYS, "keyEvidence": {"logs": 1}`):                                                                           "no trusted root says which",

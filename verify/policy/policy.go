@@ -109,6 +109,9 @@ type Options struct {
 	ReadKey func(path string) (*key.Public, error)
 	// ReadRoot returns the trusted root in a file that a policy names, as ReadKey does.
 	ReadRoot func(path string) (*keyless.Root, error)
+	// Partial takes files without any scope or ClusterImagePolicy, as one that revokes
+	// alone is before it stands beside others. Such a set rejects every image.
+	Partial bool
 }
 
 // A File is a policy file. Key files are named relative to where Name lies.
@@ -124,11 +127,15 @@ type Set struct {
 	// pins says that some glob can match a reference only by its digest.
 	pins    bool
 	revoked verify.Revocations
+	// revokedKeys and revokedDigests are what revoked holds.
+	revokedKeys    []key.Fingerprint
+	revokedDigests []v1.Hash
 }
 
 // An entry is one scope, or one ClusterImagePolicy.
 type entry struct {
 	name   string
+	where  string // it stands: file and line
 	images []glob
 	repos  bool // images match the repository, not the reference
 	warn   bool
@@ -200,14 +207,14 @@ func Parse(o Options, files ...File) (*Set, error) {
 		}
 		all = append(all, documents...)
 	}
-	p.set.revoked = verify.Revoke(p.revokedKeys, p.revokedDigests)
+	p.set.revoked = verify.Revoke(p.set.revokedKeys, p.set.revokedDigests)
 	for _, d := range all {
 		p.dir = d.dir
 		if err := p.document(d.Value); err != nil {
 			return nil, err
 		}
 	}
-	if len(p.set.entries) == 0 {
+	if len(p.set.entries) == 0 && !o.Partial {
 		return nil, fmt.Errorf("no policy, nothing could be accepted: %w", ErrInvalid)
 	}
 	return &p.set, nil
@@ -215,6 +222,9 @@ func Parse(o Options, files ...File) (*Set, error) {
 
 // Len returns the number of scopes and ClusterImagePolicies in the set.
 func (s *Set) Len() int { return len(s.entries) }
+
+// Revoked returns how many keys and digests the set revokes.
+func (s *Set) Revoked() (keys, digests int) { return len(s.revokedKeys), len(s.revokedDigests) }
 
 // parser collects the policies of several files.
 type parser struct {
@@ -226,9 +236,6 @@ type parser struct {
 
 	evidence evidence // that it asks for
 	counted  counted  // whom its scopes name
-
-	revokedKeys    []key.Fingerprint
-	revokedDigests []v1.Hash
 }
 
 // A document is one of a file, and where that lies.

@@ -129,7 +129,7 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{name: policy + "/" + s.name, images: s.images, repos: true, warn: s.mode == "warn"}
+	e := &entry{name: policy + "/" + s.name, where: v.Where(), images: s.images, repos: true, warn: s.mode == "warn"}
 	if s.static != "" {
 		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "countersigned", "evidence", "keyEvidence"} {
 			if v.Has(f) {
@@ -172,7 +172,7 @@ func (s *scope) authority(p *parser) (authority, error) {
 	if err != nil {
 		return authority{}, err
 	}
-	a := authority{verifier: v, keys: s.demand.keys, root: s.rooted(p, trust, policy.Rules)}
+	a := authority{verifier: v, trust: trust, rules: policy.Rules, keys: s.demand.keys, root: s.rooted(p, trust, policy.Rules)}
 	for _, r := range policy.Rules {
 		a.keys = append(a.keys, r.Keys...)
 	}

@@ -23,6 +23,8 @@ type identity struct {
 	clock                  string
 	quorum                 keyless.Quorum
 	told                   bool // what is not asked for stands in the answer
+	witnesses              []string
+	witnessed              int
 }
 
 // workflow is what is asked of a run of GitHub Actions.
@@ -47,6 +49,8 @@ func (i *identity) bind(cmd *cobra.Command, app *App) {
 	flags.StringVar(&i.intermediates, "ca-intermediates", "", "certificates between those of --ca-roots and the ones that they issue: a PEM file")
 	flags.StringVar(&i.clock, "timestamp-certificate-chain", "", "who tells the time, in place of those of --trusted-root: the PEM chain of a timestamp authority, its root last")
 	bindQuorum(cmd, &i.quorum)
+	flags.StringArrayVar(&i.witnesses, "witness", nil, "key of a witness, NAME+HASH+KEY, that must have co-signed the log's checkpoint; repeatable")
+	flags.IntVar(&i.witnessed, "witness-threshold", 0, "how many of the witnesses must have co-signed it (default all)")
 }
 
 // names are what the flags name.
@@ -81,9 +85,15 @@ func (i *identity) asked() bool {
 	return i.root != "" || i.roots != "" || i.intermediates != "" || i.clock != "" || i.quorum != keyless.Quorum{}
 }
 
+// asksWitnesses reports whether witnesses are asked for.
+func (i *identity) asksWitnesses() bool { return len(i.witnesses) > 0 || i.witnessed != 0 }
+
 // load adds the identity and the root to the trust. For an identity the root that
 // was fetched will do; for a key a root counts only where something is said of it.
 func (i *identity) load(t *verify.Trust) error {
+	if !i.given() && i.asksWitnesses() {
+		return usagef("--witness and --witness-threshold are about the log entries that an identity needs: give --certificate-identity")
+	}
 	if !i.given() && !i.asked() {
 		return nil
 	}
@@ -100,6 +110,12 @@ func (i *identity) load(t *verify.Trust) error {
 		t.KeyQuorum = i.quorum.Or(keyless.Quorum{Logs: 1, Clocks: 1})
 		return nil
 	}
+	if i.asksWitnesses() && i.quorum.Logs == keyless.None {
+		return usagef("witnesses are asked for what logs show, and --evidence logs=0 asks for no log: leave one of them away")
+	}
+	if t.Root, err = i.witnessedBy(t.Root); err != nil {
+		return err
+	}
 	id, err := keyless.NewIdentity(n)
 	if err != nil {
 		return usagef("%v", err)
@@ -109,4 +125,28 @@ func (i *identity) load(t *verify.Trust) error {
 		i.app.notef("not asked for, by --evidence: %s", strings.Join(waived, ", "))
 	}
 	return nil
+}
+
+// witnessedBy adds what the flags ask of witnesses to the root.
+func (i *identity) witnessedBy(root *keyless.Root) (*keyless.Root, error) {
+	if !i.asksWitnesses() {
+		return root, nil
+	}
+	var list []keyless.Witness
+	for _, text := range i.witnesses {
+		w, err := keyless.ParseWitness(text)
+		if err != nil {
+			return nil, usagef("%v", err)
+		}
+		list = append(list, w)
+	}
+	n := i.witnessed
+	if n == 0 {
+		n = len(list)
+	}
+	witnessed, err := root.Witnessed(n, list)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return witnessed, nil
 }

@@ -119,6 +119,7 @@ func documents() map[string]Document {
 				Identity: &keyless.Signer{Subject: "dev@example.test", Issuer: "https://issuer.test", Dating: keyless.Dating{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
 			}},
 		}),
+		"policies": policies(), "policy-explanation": explanation(), "policy-tests": policyTests(verdict),
 		"blob-signed": BlobSigned{File: "app.tar.gz", Digest: digest("app").String(), Bundle: "app.json", Signer: digest("key").String()},
 	}
 }
@@ -222,7 +223,7 @@ func TestKinds(t *testing.T) {
 		}
 		types[doc.kind()] = reflect.TypeOf(doc)
 	}
-	want := []string{"blob-signed", "blob-verdict", "checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "receipts", "repairs", "sealed", "trust", "validation", "verdicts", "version"}
+	want := []string{"blob-signed", "blob-verdict", "checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "policies", "policy-explanation", "policy-tests", "receipts", "repairs", "sealed", "trust", "validation", "verdicts", "version"}
 	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}
