@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -146,6 +147,11 @@ func (e *entry) none(tried [][]verify.Check) verify.Check {
 			}
 			details = append(details, fmt.Sprintf("%s: %s: %s: %s", e.any[i].name, c.Rule, c.Reason, c.Detail))
 			sum.Evidence = append(sum.Evidence, c.Evidence...)
+			for _, w := range c.Waived {
+				if !slices.Contains(sum.Waived, w) {
+					sum.Waived = append(sum.Waived, w)
+				}
+			}
 			if !c.Until.IsZero() && (sum.Until.IsZero() || c.Until.Before(sum.Until)) {
 				sum.Until = c.Until
 			}

@@ -8,6 +8,10 @@ const (
 	MaxDocument = 1 << 20
 	// MaxPolicies is how many scopes and ClusterImagePolicies one set holds.
 	MaxPolicies = 10000
+	// MaxPart is the size of the longest part in CUE or Rego, in bytes.
+	MaxPart = 256 << 10
+	// MaxInput is the size of the largest document that such a part judges, in bytes.
+	MaxInput = 8 << 20
 	// maxList bounds the keys, globs, authorities and attestations of one policy.
 	maxList = 1000
 	// maxRevoked bounds the digests that one document revokes.

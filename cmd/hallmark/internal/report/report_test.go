@@ -116,7 +116,7 @@ func documents() map[string]Document {
 			Outcome: verify.Accept, Reason: verify.Accepted, Detail: "signed by dev@example.test",
 			Evidence: []verify.Evidence{{
 				Signers: []key.Fingerprint{{1, 2}}, PredicateType: "https://example.test/p",
-				Identity: &keyless.Signer{Subject: "dev@example.test", Issuer: "https://issuer.test", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+				Identity: &keyless.Signer{Subject: "dev@example.test", Issuer: "https://issuer.test", Dating: keyless.Dating{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
 			}},
 		}),
 		"policies": policies(), "policy-explanation": explanation(), "policy-tests": policyTests(verdict),
