@@ -38,29 +38,6 @@ import (
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
-// Outcome is the answer of a check or a verdict. The zero value passes no gate.
-type Outcome int
-
-// The outcomes.
-const (
-	Undetermined Outcome = iota
-	Reject
-	Accept
-)
-
-// String returns the word that reports use.
-func (o Outcome) String() string {
-	switch o {
-	case Accept:
-		return "accept"
-	case Reject:
-		return "reject"
-	case Undetermined:
-		return "undetermined"
-	}
-	return fmt.Sprintf("outcome %d", int(o))
-}
-
 // Trust says whose signatures count.
 type Trust struct {
 	// Keys are the accepted public keys. Any of them may sign; how many
@@ -380,23 +357,4 @@ func Unresolved(err error) Check {
 		check.Outcome, check.Reason = Undetermined, unobtainable(err)
 	}
 	return check
-}
-
-// All is the conjunction of outcomes: one rejection rejects, else one open
-// question leaves it open. No outcome at all is no acceptance.
-func All(outcomes []Outcome) Outcome {
-	if len(outcomes) == 0 {
-		return Undetermined
-	}
-	all := Accept
-	for _, o := range outcomes {
-		switch o {
-		case Reject:
-			return Reject
-		case Accept:
-		default:
-			all = Undetermined
-		}
-	}
-	return all
 }
