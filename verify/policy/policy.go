@@ -15,7 +15,9 @@
 //	    threshold: 1                           # distinct keys and identities that must have signed
 //	    signature: {annotations: {env: prod}}  # asked for unless required: false
 //	    sbom: {maxAge: 90d}                    # an SPDX or CycloneDX attestation
-//	    attestations: [{type: slsaprovenance1}]
+//	    attestations:
+//	    - type: slsaprovenance1
+//	      cel: predicate.runDetails.builder.id == "https://builder.example"   # see package condition
 //	    countersigned: {keys: [{file: auditor.pub}]}   # each entry that counts, by any of these
 //	  - name: base images
 //	    images: ["registry.k8s.io/pause"]
@@ -91,6 +93,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/policy/condition"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 )
 
@@ -185,11 +188,12 @@ type parser struct {
 	root  *keyless.Root     // of the document that is read
 
 	// What stands beside the policies, and the root that holds where none is named.
-	objects  []object
-	roots    map[string]trustRoot
-	common   *trustRoot
-	evidence evidence // that it asks for
-	counted  counted  // whom its scopes name
+	objects    []object
+	roots      map[string]trustRoot
+	common     *trustRoot
+	evidence   evidence            // that it asks for
+	counted    counted             // whom its scopes name
+	conditions *condition.Compiler // made for the first condition
 }
 
 // A document is one of a file, and where that lies.

@@ -116,6 +116,7 @@ type demand struct {
 	threshold   int
 	maxAge      time.Duration
 	annotations map[string]string
+	demands     []verify.Demand
 }
 
 func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
@@ -196,7 +197,7 @@ func (s *scope) authority(p *parser) (authority, error) {
 func (s *scope) rule(name string, kind attach.Kind, d demand, types ...string) verify.Rule {
 	r := verify.Rule{
 		Name: name, Kind: kind, PredicateTypes: types, Keys: d.keys, Identities: d.identities, Validity: d.validity,
-		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations, Counter: s.counter,
+		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations, Counter: s.counter, Demands: d.demands,
 	}
 	switch {
 	case d.threshold > 0:
@@ -244,6 +245,7 @@ func (p *parser) attestation(v doc.Value) (demand, error) {
 	err := v.Fields(map[string]func(doc.Value) error{
 		"type":       doc.Into(&d.typ, predicateType),
 		"maxAge":     doc.Into(&d.maxAge, duration),
+		"cel":        d.asks(p.condition),
 		"keys":       doc.Into(&d.keys, p.timedKeys(&d.validity)),
 		"identities": doc.Into(&d.identities, list(certified)),
 		"threshold":  doc.Into(&d.threshold, threshold),
