@@ -1,186 +1,201 @@
 package keyless
 
 import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
+	"slices"
 
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	prototrust "github.com/sigstore/protobuf-specs/gen/pb-go/trustroot/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
-
-	"github.com/hallmark-oci/hallmark/sign/key"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// The sorts of authorities that a root is composed of.
-const (
-	issuing    = iota // certificate authorities
-	witnessing        // certificate logs
-	logging           // transparency logs
-	timing            // timestamp authorities
-)
-
-// composed takes each sort of authorities from a root of its own.
-type composed [4]root.TrustedMaterial
-
-// FulcioCertificateAuthorities implements root.TrustedMaterial.
-func (c composed) FulcioCertificateAuthorities() []root.CertificateAuthority {
-	return c[issuing].FulcioCertificateAuthorities()
+// Authorities are what a [Root] is made from where there is no trusted_root.json.
+// None of them has a time in which it counts: certificates have their own, and a log
+// counts for ever.
+type Authorities struct {
+	// Certificates and Timestamps are those who issue certificates and timestamps.
+	Certificates, Timestamps []Chain
+	// Logs record signatures, CertificateLogs certificates.
+	Logs, CertificateLogs []Log
 }
 
-// CTLogs implements root.TrustedMaterial.
-func (c composed) CTLogs() map[string]*root.TransparencyLog { return c[witnessing].CTLogs() }
-
-// RekorLogs implements root.TrustedMaterial.
-func (c composed) RekorLogs() map[string]*root.TransparencyLog { return c[logging].RekorLogs() }
-
-// TimestampingAuthorities implements root.TrustedMaterial.
-func (c composed) TimestampingAuthorities() []root.TimestampingAuthority {
-	return c[timing].TimestampingAuthorities()
+// A Chain holds the certificates of one authority, in PEM and in any order: one or
+// more that are signed by themselves, and those below them. That of a timestamp
+// authority may begin with the certificate that makes timestamps.
+type Chain struct {
+	URI string // for messages
+	PEM []byte
 }
 
-// PublicKeyVerifier implements root.TrustedMaterial: keys are trusted elsewhere.
-func (composed) PublicKeyVerifier(id string) (root.TimeConstrainedVerifier, error) {
-	return nil, fmt.Errorf("no key %q", id)
+// A Log is a transparency log that hashes with SHA-256.
+type Log struct {
+	// URL is where it is. Its host is the name under which a Rekor 2 log signs.
+	URL string
+	// PEM is its public key: ECDSA, RSA with PKCS #1 v1.5, or Ed25519.
+	PEM []byte
 }
 
-// Compose returns a root that believes the certificate authorities and certificate logs
-// of the first one, the transparency logs of the second, with what is asked of their
-// witnesses, and the timestamp authorities of the third. Where one is nil, nobody of that
-// sort is believed.
-func Compose(certificates, logs, clocks *Root) *Root {
-	var c composed
-	sum := sha256.New()
-	for sort, r := range []*Root{certificates, certificates, logs, clocks} {
-		c[sort] = &root.BaseTrustedMaterial{}
-		if r != nil {
-			c[sort] = r.trusted
-			fmt.Fprintf(sum, "%d %x\n", sort, r.sum)
+// NewRoot returns the root of the authorities. What cannot be used is refused with
+// [ErrRoot].
+func NewRoot(a Authorities) (*Root, error) {
+	p := &prototrust.TrustedRoot{MediaType: root.TrustedRootMediaType01}
+	for _, sort := range []struct {
+		what   string
+		chains []Chain
+		to     *[]*prototrust.CertificateAuthority
+	}{
+		{"certificate authority", a.Certificates, &p.CertificateAuthorities},
+		{"timestamp authority", a.Timestamps, &p.TimestampAuthorities},
+	} {
+		for _, c := range sort.chains {
+			made, err := c.authorities()
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %w: %w", sort.what, c.URI, err, ErrRoot)
+			}
+			*sort.to = append(*sort.to, made...)
 		}
 	}
-	out := &Root{trusted: c, sum: [sha256.Size]byte(sum.Sum(nil))}
-	if logs != nil {
-		out.witnesses, out.threshold = logs.witnesses, logs.threshold
-	}
-	return out
-}
-
-// with returns a root that differs from this one, which may be nil, in one sort of
-// authorities: those of the material, which the texts name.
-func (r *Root) with(sort int, m root.TrustedMaterial, texts ...[]byte) *Root {
-	var c composed
-	sum := sha256.New()
-	for i := range c {
-		c[i] = &root.BaseTrustedMaterial{}
-		if r != nil {
-			c[i] = r.trusted
+	for _, sort := range []struct {
+		what string
+		logs []Log
+		to   *[]*prototrust.TransparencyLogInstance
+	}{
+		{"transparency log", a.Logs, &p.Tlogs},
+		{"certificate log", a.CertificateLogs, &p.Ctlogs},
+	} {
+		for _, l := range sort.logs {
+			made, err := l.instance()
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %w: %w", sort.what, l.URL, err, ErrRoot)
+			}
+			*sort.to = append(*sort.to, made)
 		}
 	}
-	c[sort] = m
-	var out Root
-	if r != nil {
-		out = *r
-	}
-	fmt.Fprintf(sum, "%x with %d %q\n", out.sum, sort, texts)
-	out.trusted, out.sum = c, [sha256.Size]byte(sum.Sum(nil))
-	return &out
-}
-
-// certificates reads certificates of authorities in PEM.
-func certificates(text []byte) ([]*x509.Certificate, error) {
-	if len(text) > MaxChain {
-		return nil, fmt.Errorf("%d bytes of certificates, at most %d are read: %w", len(text), MaxChain, ErrRoot)
-	}
-	certs, err := key.ParseCertificates(string(text))
+	raw, err := protojson.Marshal(p)
 	if err != nil {
-		return nil, fmt.Errorf("the certificates: %w: %w", err, ErrRoot)
+		return nil, fmt.Errorf("%w: %w", ErrRoot, err)
 	}
-	return certs, nil
+	return ParseRoot(raw)
 }
 
-// authorities reads certificates that all may issue others.
-func authorities(text []byte) ([]*x509.Certificate, error) {
-	certs, err := certificates(text)
+// always is from the beginning on.
+func always() *protocommon.TimeRange {
+	return &protocommon.TimeRange{Start: &timestamppb.Timestamp{}}
+}
+
+// authorities returns the chain, once for each certificate at its top.
+func (c Chain) authorities() ([]*prototrust.CertificateAuthority, error) {
+	below, tops, err := c.read()
 	if err != nil {
 		return nil, err
 	}
-	return certs, allIssue(certs)
+	var all []*prototrust.CertificateAuthority
+	for _, top := range tops {
+		chain := &protocommon.X509CertificateChain{}
+		for _, cert := range append(slices.Clone(below), top) {
+			chain.Certificates = append(chain.Certificates, &protocommon.X509Certificate{RawBytes: cert.Raw})
+		}
+		all = append(all, &prototrust.CertificateAuthority{
+			Subject: &protocommon.DistinguishedName{}, Uri: c.URI, CertChain: chain, ValidFor: always(),
+		})
+	}
+	return all, nil
 }
 
-// allIssue checks that all the certificates are those of issuers.
-func allIssue(certs []*x509.Certificate) error {
-	for _, c := range certs {
-		if !c.IsCA || !c.BasicConstraintsValid || c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0 {
-			return fmt.Errorf("the certificate of %q is none for issuing others: %w", c.Subject, ErrRoot)
+// read returns the certificates below the tops, one that issues none first, and the
+// tops, which are those that bear their own name.
+func (c Chain) read() (below, tops []*x509.Certificate, err error) {
+	rest := c.PEM
+	for len(bytes.TrimSpace(rest)) > 0 {
+		if len(below)+len(tops) >= maxChain {
+			return nil, nil, fmt.Errorf("more than %d certificates", maxChain)
+		}
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
+			return nil, nil, errors.New("something else than certificates in PEM")
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case bytes.Equal(cert.RawSubject, cert.RawIssuer):
+			tops = append(tops, cert)
+		case !cert.IsCA:
+			below = append([]*x509.Certificate{cert}, below...)
+		default:
+			below = append(below, cert)
 		}
 	}
-	return nil
+	leaves := 0
+	for _, cert := range below {
+		if !cert.IsCA {
+			leaves++
+		}
+	}
+	switch {
+	case leaves > 1:
+		return nil, nil, fmt.Errorf("%d certificates that may issue none, at most one is wanted", leaves)
+	case len(tops) == 0:
+		return nil, nil, errors.New("no certificate is signed by itself, so that the chain has no end")
+	}
+	return below, tops, nil
 }
 
-// WithAuthorities returns a root that believes these certificate authorities, and none
-// of the other root's; its logs and clocks it believes as before. The texts are PEM:
-// certificates of which each is believed by itself, and those that stand between them
-// and what they issue, which may be empty. Each counts as long as it says itself. The
-// other root may be nil.
-func (r *Root) WithAuthorities(roots, intermediates []byte) (*Root, error) {
-	tops, err := authorities(roots)
+// instance returns the log under the identifier of its key.
+func (l Log) instance() (*prototrust.TransparencyLogInstance, error) {
+	block, rest := pem.Decode(l.PEM)
+	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, errors.New("its key is not one block of PEM")
+	}
+	public, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	var between []*x509.Certificate
-	if len(intermediates) > 0 {
-		if between, err = authorities(intermediates); err != nil {
-			return nil, err
+	kind := keyDetails(public)
+	if kind == protocommon.PublicKeyDetails_PUBLIC_KEY_DETAILS_UNSPECIFIED {
+		return nil, fmt.Errorf("a key of type %T, or of a size, that no log is known to have", public)
+	}
+	id := sha256.Sum256(block.Bytes)
+	return &prototrust.TransparencyLogInstance{
+		BaseUrl: l.URL, HashAlgorithm: protocommon.HashAlgorithm_SHA2_256, LogId: &protocommon.LogId{KeyId: id[:]},
+		PublicKey: &protocommon.PublicKey{RawBytes: block.Bytes, KeyDetails: kind, ValidFor: always()},
+	}, nil
+}
+
+// keyDetails names the kind of key as trusted roots do.
+func keyDetails(public any) protocommon.PublicKeyDetails {
+	switch k := public.(type) {
+	case *ecdsa.PublicKey:
+		switch k.Curve {
+		case elliptic.P256():
+			return protocommon.PublicKeyDetails_PKIX_ECDSA_P256_SHA_256
+		case elliptic.P384():
+			return protocommon.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384
+		case elliptic.P521():
+			return protocommon.PublicKeyDetails_PKIX_ECDSA_P521_SHA_512
 		}
-	}
-	believed := &issuers{all: make([]root.CertificateAuthority, len(tops))}
-	for i, top := range tops {
-		believed.all[i] = &root.FulcioCertificateAuthority{
-			Root: top, Intermediates: between, ValidityPeriodStart: top.NotBefore, ValidityPeriodEnd: top.NotAfter,
+	case *rsa.PublicKey:
+		switch k.N.BitLen() {
+		case 2048:
+			return protocommon.PublicKeyDetails_PKIX_RSA_PKCS1V15_2048_SHA256
+		case 3072:
+			return protocommon.PublicKeyDetails_PKIX_RSA_PKCS1V15_3072_SHA256
+		case 4096:
+			return protocommon.PublicKeyDetails_PKIX_RSA_PKCS1V15_4096_SHA256
 		}
+	case ed25519.PublicKey:
+		return protocommon.PublicKeyDetails_PKIX_ED25519
 	}
-	return r.with(issuing, believed, roots, intermediates), nil
-}
-
-// issuers are certificate authorities alone.
-type issuers struct {
-	root.BaseTrustedMaterial
-	all []root.CertificateAuthority
-}
-
-// FulcioCertificateAuthorities implements root.TrustedMaterial.
-func (i *issuers) FulcioCertificateAuthorities() []root.CertificateAuthority { return i.all }
-
-// WithClock returns a root that believes this timestamp authority, and none of the other
-// root's; all others it believes as before. The text is PEM: the certificate of the
-// authority, those above it, and last the one that is believed by itself. The first may
-// be left away where timestamps bring it. The other root may be nil.
-func (r *Root) WithClock(chain []byte) (*Root, error) {
-	certs, err := certificates(chain)
-	if err != nil {
-		return nil, err
-	}
-	tsa := &root.SigstoreTimestampingAuthority{}
-	from := certs[0]
-	if !certs[0].IsCA {
-		tsa.Leaf, certs = certs[0], certs[1:]
-	}
-	if len(certs) == 0 {
-		return nil, fmt.Errorf("the chain of the timestamp authority ends with its own certificate, and the last one is to be believed by itself: %w", ErrRoot)
-	}
-	if err := allIssue(certs); err != nil {
-		return nil, fmt.Errorf("of the chain of the timestamp authority only the first may be its own: %w", err)
-	}
-	tsa.Root, tsa.Intermediates = certs[len(certs)-1], certs[:len(certs)-1]
-	tsa.ValidityPeriodStart, tsa.ValidityPeriodEnd = from.NotBefore, from.NotAfter
-	return r.with(timing, &clock{tsa: tsa}, chain), nil
-}
-
-// clock is one timestamp authority alone.
-type clock struct {
-	root.BaseTrustedMaterial
-	tsa root.TimestampingAuthority
-}
-
-// TimestampingAuthorities implements root.TrustedMaterial.
-func (c *clock) TimestampingAuthorities() []root.TimestampingAuthority {
-	return []root.TimestampingAuthority{c.tsa}
+	return protocommon.PublicKeyDetails_PUBLIC_KEY_DETAILS_UNSPECIFIED
 }

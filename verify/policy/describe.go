@@ -113,6 +113,9 @@ func (a *authority) ask(r verify.Rule) Ask {
 	if r.MaxAge > 0 {
 		ask.Also = append(ask.Also, "at most "+age(r.MaxAge)+" old, by its own words")
 	}
+	for _, d := range r.Demands {
+		ask.Also = append(ask.Also, d.String())
+	}
 	if r.OneDocument && r.Threshold > 1 {
 		ask.Also = append(ask.Also, "all of them signed the same document")
 	}

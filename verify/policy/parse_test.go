@@ -94,6 +94,7 @@ func TestAccepted(t *testing.T) {
 		scope(`KEYS, "sbom": {"required": true, "maxAge": "30d"}`),
 		scope(`KEYS, "sbom": {"required": false}`),
 		scope(`KEYS, "attestations": [{"type": "slsaprovenance1", "maxAge": "12h", "threshold": 1, KEYS}, {"type": "https://example.com/t/v1"}]`),
+		scope(`KEYS, "attestations": [{"type": "custom", "cel": "predicate.Data == 'x' && timestamp(predicate.Timestamp) < now"}]`),
 		scope(`"signature": {KEYS}, "sbom": {KEYS}`),
 		scope(`"static": "pass"`),
 		scope(`"static": "fail", "message": "not here", "mode": "warn"`),
@@ -149,6 +150,8 @@ func TestRefused(t *testing.T) {
 		scope(`KEYS, "sbom": {"required": false, "maxAge": "1d"}`):                                   "what is not required has no maxAge",
 		scope(`KEYS, "signature": {"maxAge": "1d"}`):                                                 "signature.maxAge: unknown field",
 		scope(`KEYS, "signature": {"annotations": {"n": 1}}`):                                        "a number where text is wanted",
+		scope(`KEYS, "attestations": [{"type": "custom", "cel": 1}]`):                                "a number where text is wanted",
+		scope(`KEYS, "attestations": [{"type": "custom", "cel": ""}]`):                               "p.yaml:1: spec.scopes[0].attestations[0].cel: no condition in CEL: line 1",
 		scope(`KEYS, "attestations": [{"maxAge": "1d"}]`):                                            "field type is missing",
 		scope(`KEYS, "static": "pass"`):                                                              "either static or keys",
 		scope(`"static": "pass", "countersigned": {KEYS}`):                                           "either static or countersigned",
@@ -201,6 +204,9 @@ func TestRefused(t *testing.T) {
 		// The one scope that names one asks it for nothing.
 		rooted(`"identities": [{"subject": "a@b.test", "issuer": "https://i.test"}], "signature": {KEYS}, "sbom": {KEYS}`): "spec.trustedRoot: no scope",
 		rooted(`"identities": [{"subjectRegExp": "(", "issuer": "i"}]`):                                                    "missing closing )",
+		scope(`KEYS, "attestations": [{"type": "custom", "cel": "predicate.a + 1"}]`):                                      "not true or false",
+		scope(`KEYS, "attestations": [{"type": "custom", "cel": "predicat.a"}]`):                                           "line 1, column 1: undeclared reference",
+		scope(`KEYS, "attestations": [{"type": "custom", "cel": "true"}]`):                                                 "looks at neither",
 		scope(`"sbom": {}`):                                                                                              "no accepted key",
 		scope(`KEYS, "countersigned": {KEYS}`):                                                                           "besides the one that signed",
 		scope(`KEYS, "threshold": 2`):                                                                                    "above the number of distinct keys",
@@ -220,7 +226,7 @@ func TestRefused(t *testing.T) {
 		strings.Replace(revoking(`"digests": ["DIGEST"]`), `, "scopes": [{"name": "s", "images": ["r.example/**"], "static": "pass"}]`, "", 1): "nothing could be accepted",
 		"a: 1\na: 2\napiVersion: x\nkind: y": "stands twice",
 		"apiVersion: &a x\nkind: *a":         "anchors and aliases",
-		"apiVersion: v1\nkind: ConfigMap":    "is not read",
+		"apiVersion: v1\nkind: Service":      "is not read",
 	}
 	for text, want := range both {
 		refused(t, text, want)

@@ -15,7 +15,9 @@
 //	    threshold: 1                           # distinct keys and identities that must have signed
 //	    signature: {annotations: {env: prod}}  # asked for unless required: false
 //	    sbom: {maxAge: 90d}                    # an SPDX or CycloneDX attestation
-//	    attestations: [{type: slsaprovenance1}]
+//	    attestations:
+//	    - type: slsaprovenance1
+//	      cel: predicate.runDetails.builder.id == "https://builder.example"   # see package condition
 //	    countersigned: {keys: [{file: auditor.pub}]}   # each entry that counts, by any of these
 //	  - name: base images
 //	    images: ["registry.k8s.io/pause"]
@@ -80,39 +82,24 @@
 package policy
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/policy/condition"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 )
 
 // ErrInvalid says that a policy file is wrong. The error's text names file,
 // line and path.
 var ErrInvalid = doc.ErrInvalid
-
-// Options are what reading a policy needs from outside.
-type Options struct {
-	// Now tells the time. Policies with a maximum age are refused without it.
-	Now func() time.Time
-	// ReadKey returns the public key in a file that a policy names. Load reads
-	// files where it is nil, Parse refuses such policies.
-	ReadKey func(path string) (*key.Public, error)
-	// ReadRoot returns the trusted root in a file that a policy names, as ReadKey does.
-	ReadRoot func(path string) (*keyless.Root, error)
-	// Partial takes files without any scope or ClusterImagePolicy, as one that revokes
-	// alone is before it stands beside others. Such a set rejects every image.
-	Partial bool
-}
 
 // A File is a policy file. Key files are named relative to where Name lies.
 type File struct {
@@ -130,6 +117,10 @@ type Set struct {
 	// revokedKeys and revokedDigests are what revoked holds.
 	revokedKeys    []key.Fingerprint
 	revokedDigests []v1.Hash
+
+	now       func() time.Time
+	evaluator Evaluator
+	elsewhere func(image attach.Subject, repo string) (attach.Reader, error)
 }
 
 // An entry is one scope, or one ClusterImagePolicy.
@@ -142,52 +133,10 @@ type entry struct {
 	match  []resource
 	any    []authority
 	open   []verify.Check // what else must hold and cannot be told
+	part   *Part          // judges what the authorities found; nil where none does
+	show   wanted         // by the part
+	notes  []Warning      // see lint
 	hash   [32]byte
-}
-
-// Load reads policy files, each of at most [MaxFile] bytes.
-func Load(ctx context.Context, o Options, paths ...string) (*Set, error) {
-	files := make([]File, len(paths))
-	for i, p := range paths {
-		text, err := read(p)
-		if err != nil {
-			return nil, err
-		}
-		files[i] = File{Name: p, Text: text}
-	}
-	if o.ReadKey == nil {
-		o.ReadKey = func(path string) (*key.Public, error) { return key.LoadPublic(ctx, path, key.Options{}) }
-	}
-	if o.ReadRoot == nil {
-		o.ReadRoot = readRoot
-	}
-	return Parse(o, files...)
-}
-
-func read(path string) ([]byte, error) {
-	text, err := upTo(path, MaxFile)
-	if err != nil {
-		return nil, fmt.Errorf("read policy: %w", err)
-	}
-	return text, nil
-}
-
-func readRoot(path string) (*keyless.Root, error) {
-	text, err := upTo(path, keyless.MaxRoot)
-	if err != nil {
-		return nil, fmt.Errorf("read trusted root: %w", err)
-	}
-	return keyless.ParseRoot(text)
-}
-
-// upTo reads a file, of a larger one so much that it can be told.
-func upTo(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
 // Parse returns the policies of all files as one set. The error wraps
@@ -196,6 +145,7 @@ func upTo(path string, limit int64) ([]byte, error) {
 // name that is used twice, a key that cannot be used.
 func Parse(o Options, files ...File) (*Set, error) {
 	p := &parser{Options: o, names: make(map[string]string)}
+	p.set.now, p.set.evaluator, p.set.elsewhere = o.Now, o.Evaluator, o.Elsewhere
 	var all []document
 	for _, f := range files {
 		documents, err := p.file(f)
@@ -209,6 +159,9 @@ func Parse(o Options, files ...File) (*Set, error) {
 	}
 	p.set.revoked = verify.Revoke(p.set.revokedKeys, p.set.revokedDigests)
 	for _, d := range all {
+		if d.aside {
+			continue
+		}
 		p.dir = d.dir
 		if err := p.document(d.Value); err != nil {
 			return nil, err
@@ -234,14 +187,20 @@ type parser struct {
 	dir   string            // of the file that is read
 	root  *keyless.Root     // of the document that is read
 
-	evidence evidence // that it asks for
-	counted  counted  // whom its scopes name
+	// What stands beside the policies, and the root that holds where none is named.
+	objects    []object
+	roots      map[string]trustRoot
+	common     *trustRoot
+	evidence   evidence            // that it asks for
+	counted    counted             // whom its scopes name
+	conditions *condition.Compiler // made for the first condition
 }
 
 // A document is one of a file, and where that lies.
 type document struct {
 	doc.Value
-	dir string
+	dir   string
+	aside bool // it was read already
 }
 
 // file reads the documents of a file and what they revoke.
@@ -252,13 +211,17 @@ func (p *parser) file(f File) ([]document, error) {
 	p.dir = filepath.Dir(f.Name)
 	var all []document
 	for d, err := range doc.Documents(strings.NewReader(string(f.Text)), f.Name, MaxDocument) {
+		ours := false
+		if err == nil {
+			ours, err = p.aside(d)
+		}
 		if err == nil {
 			err = p.revocations(d)
 		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, document{d, p.dir})
+		all = append(all, document{d, p.dir, ours})
 	}
 	return all, nil
 }
@@ -276,7 +239,7 @@ func (p *parser) document(d doc.Value) error {
 	case isCluster(version) && kind == "ClusterImagePolicy":
 		entries, err = p.cluster(d)
 	default:
-		return d.Errorf("kind %.100q of %.100q is not read; %s Policy and %s ClusterImagePolicy are", kind, version, apiVersion, clusterVersions()[1])
+		return d.Errorf("%s", notRead(version, kind))
 	}
 	if err != nil {
 		return err

@@ -65,7 +65,8 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 }
 
 // fingerprint is the hash of everything that an entry depends on: the text it
-// stands in, which one of that text it is, and the keys, which may lie in files.
+// stands in, which one of that text it is, and the keys, roots and parts, which may lie elsewhere
+// or not be at hand.
 func fingerprint(d doc.Value, i int, e *entry) [32]byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %d\n", d.Text(), i)
@@ -76,7 +77,17 @@ func fingerprint(d doc.Value, i int, e *entry) [32]byte {
 		if a.root != nil {
 			fmt.Fprintf(h, "root %x\n", a.root.Hash())
 		}
+		for _, as := range a.attested {
+			if as.part != nil {
+				fmt.Fprintf(h, "part %q\n", as.part.Text)
+			}
+		}
+		fmt.Fprintf(h, "%q\n", details(a.open))
 	}
+	if e.part != nil {
+		fmt.Fprintf(h, "part %q\n", e.part.Text)
+	}
+	fmt.Fprintf(h, "%q\n", details(e.open))
 	var sum [32]byte
 	h.Sum(sum[:0])
 	return sum
@@ -105,6 +116,7 @@ type demand struct {
 	threshold   int
 	maxAge      time.Duration
 	annotations map[string]string
+	demands     []verify.Demand
 }
 
 func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
@@ -185,7 +197,7 @@ func (s *scope) authority(p *parser) (authority, error) {
 func (s *scope) rule(name string, kind attach.Kind, d demand, types ...string) verify.Rule {
 	r := verify.Rule{
 		Name: name, Kind: kind, PredicateTypes: types, Keys: d.keys, Identities: d.identities, Validity: d.validity,
-		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations, Counter: s.counter,
+		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations, Counter: s.counter, Demands: d.demands,
 	}
 	switch {
 	case d.threshold > 0:
@@ -233,6 +245,7 @@ func (p *parser) attestation(v doc.Value) (demand, error) {
 	err := v.Fields(map[string]func(doc.Value) error{
 		"type":       doc.Into(&d.typ, predicateType),
 		"maxAge":     doc.Into(&d.maxAge, duration),
+		"cel":        d.asks(p.condition),
 		"keys":       doc.Into(&d.keys, p.timedKeys(&d.validity)),
 		"identities": doc.Into(&d.identities, list(certified)),
 		"threshold":  doc.Into(&d.threshold, threshold),
