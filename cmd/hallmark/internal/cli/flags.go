@@ -198,9 +198,12 @@ func (t *trust) bindKeys(cmd *cobra.Command, app *App, usage string) {
 	cmd.Flags().StringArrayVarP(&t.keys, "key", "k", nil, usage)
 }
 
-// given reports whether anybody is named.
-func (t *trust) given() bool {
-	return len(t.keys) > 0 || t.identity.given() || t.identity.root != "" || t.identity.asksWitnesses() || t.identity.empty() != ""
+// given reports whether anybody is named, or a root to judge by.
+func (t *trust) given() bool { return t.named() || t.identity.root != "" }
+
+// named reports whether anybody is named.
+func (t *trust) named() bool {
+	return len(t.keys) > 0 || t.identity.given() || t.identity.asksWitnesses() || t.identity.empty() != ""
 }
 
 // load reads the public keys, or the identity.
