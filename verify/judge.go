@@ -222,7 +222,7 @@ func (j *judge) sum(ctx context.Context) Check {
 // telling reports whether the evidence was rejected for a reason that says more
 // than that nothing counts: but for it the entry would have been accepted.
 func telling(e Evidence) bool {
-	return e.Reason == Revoked || e.Reason == Removed || e.Reason == NoCountersignature || aged(e) || demanded(e)
+	return e.Reason == Revoked || e.Reason == Removed || e.Reason == NoCountersignature || e.Reason == KeyExpired || aged(e) || demanded(e)
 }
 
 // unfinished tells what kept the judge from an answer, "" when nothing did.

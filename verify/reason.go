@@ -102,6 +102,8 @@ const (
 	StaticPass           Reason = "static-pass"           // a policy exempts the image
 	StaticFail           Reason = "static-fail"           // a policy forbids the image
 	AuthorityUnsupported Reason = "authority-unsupported" // a policy asks for what is not verified here
+	NoTrustedRoot        Reason = "no-trusted-root"       // who may vouch for identities stands in a trusted root that is not at hand
+	ReferenceMissing     Reason = "reference-missing"     // a policy refers to a key or a text that is not at hand
 	PolicyUnsupported    Reason = "policy-unsupported"    // a policy has a part in a language that is not run here
 	PolicyNotMet         Reason = "policy-not-met"        // a part in CUE or Rego says no
 	PolicyBroken         Reason = "policy-broken"         // a part in CUE or Rego cannot be compiled

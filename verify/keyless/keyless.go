@@ -79,6 +79,8 @@ type Signer struct {
 	Certificate [32]byte
 	// Dating tells when the signature was made.
 	Dating
+	// Workflow is what the certificate says of a run of GitHub Actions; empty for others.
+	Workflow Workflow
 	// Fits are the wanted identities that the signer is, each by its [Identity.ID].
 	Fits []string
 }
@@ -101,6 +103,7 @@ func (r *Root) Verify(m Material, s Signed, wanted []Identity, t Terms) (Signer,
 	if signer.Fits, err = matches(wanted, signer, leaf); err != nil {
 		return signer, err
 	}
+	signer.Workflow = workflow(leaf)
 	if err := s.by(signer.Key); err != nil {
 		return signer, err
 	}

@@ -122,6 +122,7 @@ func (a *authority) ask(r verify.Rule) Ask {
 	if r.Counter != nil {
 		ask.Also = append(ask.Also, fmt.Sprintf("each entry counter-signed by %s", anyOf(signers(r.Counter.Keys, nil), r.Counter.Threshold)))
 	}
+	ask.Also = append(ask.Also, a.vouching(r, keys, identities)...)
 	return ask
 }
 

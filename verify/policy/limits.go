@@ -16,6 +16,16 @@ const (
 	maxList = 1000
 	// maxRevoked bounds the digests that one document revokes.
 	maxRevoked = 20000
+	// maxHeard is how many statements a part of a policy judges for one image.
+	maxHeard = 256
+	// maxConfig is the size of the largest configuration of an image that a part is
+	// shown, in bytes; maxConfigs is how many manifests of an index are, and
+	// maxConfigDepth how deep indexes are nested.
+	maxConfig      = 1 << 20
+	maxConfigs     = 100
+	maxConfigDepth = 4
 	// maxThreshold bounds how many keys a rule can ask for.
 	maxThreshold = 100
+	// maxQuorum bounds how many logs, or clocks, can be asked to vouch.
+	maxQuorum = 100
 )

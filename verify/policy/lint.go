@@ -23,6 +23,9 @@ func (s *Set) Warnings() []Warning {
 		for _, text := range s.lint(e) {
 			out = append(out, Warning{Policy: e.name, Where: e.where, Text: text})
 		}
+		for _, w := range e.notes {
+			out = append(out, Warning{Policy: e.name, Where: w.Where, Text: w.Text})
+		}
 	}
 	return out
 }
