@@ -136,7 +136,9 @@ type entry struct {
 	part   *Part          // judges what the authorities found; nil where none does
 	show   wanted         // by the part
 	notes  []Warning      // see lint
-	hash   [32]byte
+	// exceptions are those for rules of the scope, in the order of the document.
+	exceptions []*exception
+	hash       [32]byte
 }
 
 // Parse returns the policies of all files as one set. The error wraps

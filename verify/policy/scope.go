@@ -18,6 +18,7 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 	var root doc.Value
 	p.root, p.evidence, p.counted = nil, evidence{}, counted{}
 	var spec doc.Value
+	var exceptions []*exception
 	err := d.Fields(map[string]func(doc.Value) error{
 		"apiVersion": ignore,
 		"kind":       ignore,
@@ -33,8 +34,9 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 					root = v
 					return doc.Into(&p.root, p.trustedRoot)(v)
 				},
-				"scopes":  doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
-				"revoked": ignore, // read before, see revocations
+				"scopes":     doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
+				"revoked":    ignore, // read before, see revocations
+				"exceptions": doc.Into(&exceptions, p.exceptions),
 			}))
 			if err == nil && !v.Has("scopes") && !v.Has("revoked") {
 				err = v.Errorf("field scopes is missing")
@@ -51,6 +53,9 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 			return nil, err
 		}
 		entries[i].hash = fingerprint(d, i, entries[i])
+	}
+	if err := assign(spec, name, entries, exceptions); err != nil {
+		return nil, err
 	}
 	rooted := func(e *entry) bool { return e.any[0].root != nil }
 	if p.root != nil && !slices.ContainsFunc(entries, rooted) {
