@@ -70,6 +70,7 @@ const (
 	LogEntryMissing      = Reason(keyless.NoLogEntry)    // too few trusted logs hold the signature
 	LogEntryInvalid      = Reason(keyless.BadLogEntry)   // promise, inclusion proof or checkpoint do not hold
 	LogEntryMismatch     = Reason(keyless.OtherLogEntry) // the entry is of another signature, key or digest
+	KeyExpired           = Reason(keyless.KeyExpired)    // the key did not count when the signature was made, or does not now
 	LogUnwitnessed       = Reason(keyless.Unwitnessed)   // too few of the wanted witnesses co-signed the log's checkpoint
 	LogExpired           = Reason(keyless.LogExpired)    // the log was not in use when the signature was made
 )
@@ -88,7 +89,12 @@ const (
 	StaticPass           Reason = "static-pass"           // a policy exempts the image
 	StaticFail           Reason = "static-fail"           // a policy forbids the image
 	AuthorityUnsupported Reason = "authority-unsupported" // a policy asks for what is not verified here
+	NoTrustedRoot        Reason = "no-trusted-root"       // who may vouch for identities stands in a trusted root that is not at hand
+	ReferenceMissing     Reason = "reference-missing"     // a policy refers to a key or a text that is not at hand
 	PolicyUnsupported    Reason = "policy-unsupported"    // a policy has a part in a language that is not run here
+	PolicyNotMet         Reason = "policy-not-met"        // a part in CUE or Rego says no
+	PolicyBroken         Reason = "policy-broken"         // a part in CUE or Rego cannot be compiled
+	PolicyProgram        Reason = "policy-program"        // the program that runs CUE and Rego is missing, failed or did not finish
 	ObjectUnknown        Reason = "object-unknown"        // a policy is for some kinds of object, and there is none
 )
 

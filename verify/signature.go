@@ -83,6 +83,15 @@ func (j *judge) simpleSigning(ctx context.Context, a attach.Attachment) Evidence
 	if err := certificateIsOf(a, signer); err != nil {
 		return reject(CertificateMismatch, "%v", err)
 	}
+	if j.who.asks(signer) {
+		if material, err = annotated(a); err != nil {
+			return refused(e, err)
+		}
+		var ok bool
+		if e, ok = j.dated(e, material, signedMessage(sig, raw)); !ok {
+			return e
+		}
+	}
 	return j.claims(e, raw)
 }
 

@@ -19,6 +19,9 @@ const (
 	Untrusted Code = "certificate-untrusted"
 	// Expired: the certificate, or one above it, was not valid when the signature was made.
 	Expired Code = "certificate-expired"
+	// KeyExpired: the key that is trusted by itself did not count when the signature was
+	// made or, where no clock tells, does not count now.
+	KeyExpired Code = "key-expired"
 	// NotWanted: the certificate names somebody who is not wanted.
 	NotWanted Code = "untrusted-identity"
 	// Mismatch: a certificate where a key is trusted, or the reverse.

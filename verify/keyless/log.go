@@ -292,7 +292,7 @@ func (a author) is(who any) bool {
 	if cert, ok := who.(*x509.Certificate); ok {
 		return a.leaf != nil && cert.Equal(a.leaf)
 	}
-	if a.leaf != nil || who == nil {
+	if a.leaf != nil && !a.either || who == nil {
 		return false
 	}
 	k, err := key.NewPublic(who)

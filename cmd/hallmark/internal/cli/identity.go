@@ -77,6 +77,7 @@ func (i *identity) asksWitnesses() bool { return len(i.witnesses) > 0 || i.witne
 // load adds the identity and the root to the trust. For an identity the root that
 // was fetched will do; for a key a root counts only where it is named.
 func (i *identity) load(t *verify.Trust) error {
+	t.Now = i.app.Now
 	if !i.given() && i.asksWitnesses() {
 		return usagef("--witness and --witness-threshold are about the log entries that an identity needs: give --certificate-identity")
 	}
