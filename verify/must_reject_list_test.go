@@ -168,7 +168,7 @@ func trustItems() []item {
 	}
 }
 
-// notYet are the items for which there is no test.
+// notYet are the items for which there may be no test.
 func notYet() []int { return []int{47, 49} }
 
 // rowsOf returns what the tables of this package hold of each item: the codes in the
@@ -220,7 +220,7 @@ func TestHundred(t *testing.T) {
 				t.Errorf("item %d: %v", n, err)
 			}
 		}
-		if missing := len(tests) == 0 || len(all) == 0; missing != slices.Contains(notYet(), n) {
+		if missing := len(tests) == 0 || len(all) == 0; missing && !slices.Contains(notYet(), n) {
 			t.Errorf("item %d, %s: %d tests, codes %q", n, it.what, len(tests), all)
 		}
 	}

@@ -60,6 +60,12 @@ func verifyNext() map[string]string {
 		"log-entry-mismatch":    "Sign again; the log entry beside the signature is of another one.",
 		"log-unwitnessed":       "Wait until the log's checkpoints are witnessed and sign again, or ask for witnesses that the log has.",
 		"log-expired":           instance,
+		"key-expired":           "Sign with a key that counts now, or have a clock date what an older one signs.",
+		"no-trusted-root":       "`hallmark trust init`, or name the file (`--trusted-root`; in a policy `trustedRoot`, or a TrustRoot document beside it).",
+		"reference-missing":     "Give the Secret or ConfigMap that the policy refers to along with it, as a file.",
+		"policy-not-met":        "Look at the detail: it names the part of the policy that says no.",
+		"policy-broken":         "Correct the part of the policy in CUE or Rego.",
+		"policy-program":        "Put hallmark-policy beside hallmark, or on the PATH.",
 		"digest-mismatch":       "Check that file and bundle belong together.",
 		"digest-only":           "Name the file in place of its digest, or give the digest by the hash that was signed.",
 		"no-policy":             "Write a scope that speaks of the image.",
@@ -81,9 +87,9 @@ func verifyNext() map[string]string {
 }
 
 func verifyExit() map[string]string {
-	exits := map[string]string{"accepted": "0", "static-pass": "0", "content-absent": "1 or 2"}
+	exits := map[string]string{"accepted": "0", "static-pass": "0", "content-absent": "1 or 2", "policy-not-met": "1 or 2"}
 	for _, open := range []string{
-		"digest-only", "authority-unsupported", "policy-unsupported", "object-unknown", "unreachable", "access-denied", "deadline",
+		"no-trusted-root", "reference-missing", "policy-program", "digest-only", "authority-unsupported", "policy-unsupported", "object-unknown", "unreachable", "access-denied", "deadline",
 		"counter-limit", "overloaded", "internal-error",
 	} {
 		exits[open] = "2"
