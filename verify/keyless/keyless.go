@@ -95,6 +95,9 @@ type Signer struct {
 	Key *key.Public
 	// Certificate is the SHA-256 of the certificate.
 	Certificate [32]byte
+	// Authority is the distinguished name of who issued the certificate (RFC 2253),
+	// Serial the number that it has there, in hexadecimal.
+	Authority, Serial string
 	// Time is the earliest of the times that trusted clocks tell.
 	Time time.Time
 	// Fits are the wanted identities that the signer is, each by its [Identity.ID].

@@ -12,6 +12,8 @@ const (
 	maxList = 1000
 	// maxRevoked bounds the digests that one document revokes.
 	maxRevoked = 20000
+	// maxLists bounds the signed lists that one document names.
+	maxLists = 16
 	// maxThreshold bounds how many keys a rule can ask for.
 	maxThreshold = 100
 )

@@ -23,6 +23,8 @@
 //	  revoked:                                 # counts nowhere, in no policy of the set
 //	    keys: [{file: lost.pub}]               # or data, or {fingerprint: "sha256:<hex>"}
 //	    digests: ["sha256:<hex>"]              # of images, and of attested documents
+//	    lists: # signed and bound in time, see package revocation
+//	    - {file: revocations.json, keys: [{file: security.pub}], name: release, minSequence: 7, maxAge: 7d}
 //
 // and the ClusterImagePolicy of the Sigstore policy-controller
 // (policy.sigstore.dev v1alpha1 and v1beta1), read unchanged. The file
@@ -43,6 +45,11 @@
 // named by tag alone is not looked at. A revoked document, its digest being that
 // of the predicate as `hallmark check` shows it, counts as if it were not there.
 // A document may hold revocations alone.
+//
+// A signed list is refused, and with it the set, where no key that the policy names
+// for it made it, or where its number is below minSequence. From the day on that it
+// expires, or that it is older than maxAge, every verdict that would accept is
+// undetermined: who hands out the list could be keeping the present one back.
 //
 // # Identities
 //
@@ -77,12 +84,11 @@ import (
 	"strings"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
+	"github.com/hallmark-oci/hallmark/verify/revocation"
 )
 
 // ErrInvalid says that a policy file is wrong. The error's text names file,
@@ -98,6 +104,8 @@ type Options struct {
 	ReadKey func(path string) (*key.Public, error)
 	// ReadRoot returns the trusted root in a file that a policy names, as ReadKey does.
 	ReadRoot func(path string) (*keyless.Root, error)
+	// ReadRevocations returns what the signed list in a file revokes, as ReadKey does.
+	ReadRevocations func(path string, d revocation.Demand) (verify.Revocations, error)
 }
 
 // A File is a policy file. Key files are named relative to where Name lies.
@@ -142,6 +150,9 @@ func Load(ctx context.Context, o Options, paths ...string) (*Set, error) {
 	}
 	if o.ReadRoot == nil {
 		o.ReadRoot = readRoot
+	}
+	if o.ReadRevocations == nil {
+		o.ReadRevocations = readRevocations(ctx)
 	}
 	return Parse(o, files...)
 }
@@ -189,7 +200,7 @@ func Parse(o Options, files ...File) (*Set, error) {
 		}
 		all = append(all, documents...)
 	}
-	p.set.revoked = verify.Revoke(p.revokedKeys, p.revokedDigests)
+	p.set.revoked = p.void.revocations()
 	for _, d := range all {
 		p.dir = d.dir
 		if err := p.document(d.Value); err != nil {
@@ -213,8 +224,7 @@ type parser struct {
 	dir   string            // of the file that is read
 	root  *keyless.Root     // of the document that is read
 
-	revokedKeys    []key.Fingerprint
-	revokedDigests []v1.Hash
+	void voided // what the documents revoke
 }
 
 // A document is one of a file, and where that lies.

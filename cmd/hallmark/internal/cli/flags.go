@@ -182,12 +182,14 @@ type trust struct {
 	keys      []string
 	threshold int
 	identity  identity
+	revoked   revocations
 	logged    bool // signatures by keys are looked up in the logs of --trusted-root
 }
 
 func (t *trust) bind(cmd *cobra.Command, app *App) {
 	t.bindKeys(cmd, app, "public key that may sign: a file, env://NAME or SCHEME://KEY in a key service; repeat to accept several")
 	t.identity.bind(cmd, app)
+	t.revoked.bind(cmd, app)
 	cmd.Flags().IntVar(&t.threshold, "threshold", 1, "how many distinct keys must have signed")
 }
 
@@ -197,9 +199,9 @@ func (t *trust) bindKeys(cmd *cobra.Command, app *App, usage string) {
 	cmd.Flags().StringArrayVarP(&t.keys, "key", "k", nil, usage)
 }
 
-// given reports whether anybody is named.
+// given reports whether anybody is named, or a list of who counts no longer.
 func (t *trust) given() bool {
-	return len(t.keys) > 0 || t.identity.given() || t.identity.root != "" || t.identity.empty() != ""
+	return len(t.keys) > 0 || t.revoked.given() || t.identity.given() || t.identity.root != "" || t.identity.empty() != ""
 }
 
 // load reads the public keys, or the identity.
@@ -215,6 +217,10 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 		return verify.Trust{}, usagef("both a key and an identity are given: choose one, or say in a policy file who counts")
 	}
 	var trust verify.Trust
+	var err error
+	if trust.Revoked, err = t.revoked.load(ctx); err != nil {
+		return verify.Trust{}, err
+	}
 	if err := t.identity.load(&trust); err != nil {
 		return verify.Trust{}, err
 	}
