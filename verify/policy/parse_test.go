@@ -14,7 +14,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/policy"
+	"github.com/hallmark-oci/hallmark/verify/revocation"
 )
 
 // pem is a public key for files that are only parsed: the P-256 generator
@@ -197,7 +199,8 @@ func TestRefused(t *testing.T) {
 		excepting(`"static": "pass"`, `{"rule": "sbom", "images": ["**"], "digests": ["sha256:`+strings.Repeat("a", 64)+`"], "until": "2026-02-01", "reason": "r"}`): "exactly one of images, digests",
 		excepting(`"static": "pass"`, `{"rule": "sbom", "images": ["**"], "until": "soon", "reason": "r"}`):                                                          "is no date",
 		hallmark(``):                        "the list is empty",
-		revoking(``):                        "keys or digests are wanted",
+		revoking(``):                        "keys, digests or lists are wanted",
+		revoking(`"lists": []`):             "the list is empty",
 		revoking(`"digest": ["DIGEST"]`):    "revoked.digest: unknown field",
 		revoking(`"digests": []`):           "the list is empty",
 		revoking(`"digests": ["sha256:A"]`): "is no SHA-256 digest",
@@ -342,10 +345,20 @@ func TestPackageExample(t *testing.T) {
 		}
 	}
 	text := strings.ReplaceAll(example.String(), "{file: release.pub}", fmt.Sprintf(`{data: "%s"}`, pem))
-	text = strings.NewReplacer("{file: auditor.pub}", fmt.Sprintf(`{data: "%s"}`, generated(t)), "{file: lost.pub}", fmt.Sprintf(`{fingerprint: "sha256:%064d"}`, 1), "<hex>", strings.Repeat("a", 64)).Replace(text)
-	set, err := parse(text)
+	text = strings.NewReplacer("{file: auditor.pub}", fmt.Sprintf(`{data: "%s"}`, generated(t)), "{file: security.pub}", fmt.Sprintf(`{data: "%s"}`, pem), "{file: lost.pub}", fmt.Sprintf(`{fingerprint: "sha256:%064d"}`, 1), "<hex>", strings.Repeat("a", 64)).Replace(text)
+	asked := ""
+	set, err := policy.Parse(policy.Options{
+		Now: func() time.Time { return time.Unix(0, 0) },
+		ReadRevocations: func(path string, d revocation.Demand) (verify.Revocations, error) {
+			asked = fmt.Sprint(path, " ", d.Name, " ", d.Least, " ", d.MaxAge, " ", len(d.Keys))
+			return verify.Revocations{}, nil
+		},
+	}, policy.File{Name: "p.yaml", Text: []byte(text)})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
+	}
+	if asked != "revocations.json release 7 168h0m0s 1" {
+		t.Errorf("list %s", asked)
 	}
 	if set.Len() != 2 {
 		t.Errorf("%d scopes", set.Len())

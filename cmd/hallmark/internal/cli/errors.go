@@ -13,6 +13,7 @@ import (
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/keyless"
+	"github.com/hallmark-oci/hallmark/verify/revocation"
 	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
@@ -76,6 +77,10 @@ func reasonOf(err error) string {
 	if errors.As(err, &r) {
 		return string(r.Reason)
 	}
+	var list *revocation.Refusal
+	if errors.As(err, &list) {
+		return string(list.Reason)
+	}
 	return string(tuf.ReasonOf(err))
 }
 
@@ -107,7 +112,10 @@ func Interrupted() error { return errInterrupted }
 
 // hintFor says what to do next.
 func hintFor(cmd *cobra.Command, err error) string {
+	var list *revocation.Refusal
 	switch {
+	case errors.As(err, &list):
+		return "get the present list from who keeps it; what is revoked cannot be told without it"
 	case errors.Is(err, errUsage):
 		if cmd != nil {
 			return fmt.Sprintf("see '%s --help'", cmd.CommandPath())

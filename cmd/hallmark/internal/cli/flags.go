@@ -182,11 +182,13 @@ type trust struct {
 	keys      []string
 	threshold int
 	identity  identity
+	revoked   revocations
 }
 
 func (t *trust) bind(cmd *cobra.Command, app *App) {
 	t.bindKeys(cmd, app, "public key that may sign: a file, env://NAME or SCHEME://KEY in a key service; repeat to accept several")
 	t.identity.bind(cmd, app)
+	t.revoked.bind(cmd, app)
 	cmd.Flags().IntVar(&t.threshold, "threshold", 1, "how many distinct keys must have signed")
 }
 
@@ -196,14 +198,15 @@ func (t *trust) bindKeys(cmd *cobra.Command, app *App, usage string) {
 	cmd.Flags().StringArrayVarP(&t.keys, "key", "k", nil, usage)
 }
 
-// given reports whether anybody is named, or who vouches for them.
+// given reports whether anybody is named, who vouches for them, or a list of who counts
+// no longer.
 func (t *trust) given() bool { return t.identity.root != "" || t.named() }
 
 // named reports whether anybody is named, or anything is but a root to judge by.
 func (t *trust) named() bool {
 	i := t.identity
 	i.root = ""
-	return len(t.keys) > 0 || i.given() || i.asked() || i.asksWitnesses() || i.empty() != ""
+	return len(t.keys) > 0 || t.revoked.given() || i.given() || i.asked() || i.asksWitnesses() || i.empty() != ""
 }
 
 // load reads the public keys, or the identity.
@@ -219,6 +222,10 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 		return verify.Trust{}, usagef("both a key and an identity are given: choose one, or say in a policy file who counts")
 	}
 	trust := verify.Trust{Now: t.app.Now}
+	var err error
+	if trust.Revoked, err = t.revoked.load(ctx); err != nil {
+		return verify.Trust{}, err
+	}
 	if err := t.identity.load(&trust); err != nil {
 		return verify.Trust{}, err
 	}
