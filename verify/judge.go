@@ -183,7 +183,7 @@ func (j *judge) entry(ctx context.Context, a attach.Attachment, early *fetched) 
 
 // sum turns the evidence into the outcome of the rule.
 func (j *judge) sum(ctx context.Context) Check {
-	c := Check{Rule: j.rule.Name, Evidence: j.evidence, Until: j.until}
+	c := Check{Rule: j.rule.Name, Evidence: j.evidence, Until: j.until, Waived: j.who.waived()}
 	need, have := j.rule.Threshold, j.signers.most()
 	if have >= need {
 		c.Outcome, c.Reason = Accept, Accepted

@@ -31,8 +31,9 @@ func (r row) plot(t *testing.T) *plot {
 }
 
 // mustReject returns all rows.
-func mustReject() []row {
-	return slices.Concat(shapeRows(), identityRows(), chainRows(), sctRows(), timeRows(), logRows(), payloadRows(), rootRows())
+func mustReject(t testing.TB) []row {
+	t.Helper()
+	return slices.Concat(shapeRows(), identityRows(), chainRows(), sctRows(), timeRows(), logRows(), payloadRows(), rootRows(), witnessRows(t), formRows(t))
 }
 
 // elsewhere names the items that other tests of this module hold: a file, and what
@@ -66,7 +67,7 @@ func elsewhere() map[int][2]string {
 // for its own reason, and its twin be accepted.
 func TestMustReject(t *testing.T) {
 	held := make(map[int]bool)
-	for _, r := range mustReject() {
+	for _, r := range mustReject(t) {
 		held[r.n] = true
 		t.Run(fmt.Sprintf("%02d %s", r.n, r.name), func(t *testing.T) {
 			t.Parallel()

@@ -46,6 +46,8 @@ type plot struct {
 	bundle   func(object) // changes the bundle
 	raw      func([]byte) []byte
 	trust    func(object) // changes the root
+	wanted   []keyless.Witness
+	witness  int // how many of them are asked for
 	names    keyless.Names
 	revoked  verify.Revocations
 	made     func(*x509.Certificate) // is told of the certificate
@@ -182,6 +184,11 @@ func (p *plot) judgeRaw(bundle, root []byte) verify.Check {
 	trusted, err := keyless.ParseRoot(root)
 	if err != nil {
 		return verify.Check{Outcome: verify.Reject, Reason: badRoot, Detail: err.Error()}
+	}
+	if p.witness != 0 || len(p.wanted) > 0 {
+		if trusted, err = trusted.Witnessed(p.witness, p.wanted); err != nil {
+			return verify.Check{Outcome: verify.Reject, Reason: badRoot, Detail: err.Error()}
+		}
 	}
 	id, err := keyless.NewIdentity(p.names)
 	if err != nil {

@@ -72,6 +72,17 @@ type Trust struct {
 	// here or in a rule.
 	Identities []keyless.Identity
 	Root       *keyless.Root
+	// Quorum is how many logs and clocks must vouch for a signature by an identity, by
+	// default one of each sort. KeyQuorum is that for keys, by default none: a key is
+	// believed by itself, whatever comes with its signature. A rule may say otherwise,
+	// number by number.
+	Quorum, KeyQuorum keyless.Quorum
+	// Validity is when keys count, by the time that a trusted clock tells of the
+	// signature, or else by the present one. A key that is not named counts always.
+	Validity map[key.Fingerprint]keyless.Validity
+	// Now tells the present time, for signatures that no clock dates; for a [Verifier]
+	// that of its [Policy] will do.
+	Now func() time.Time
 	// Revoked is what counts nowhere, whatever else is said here and in rules.
 	Revoked Revocations
 }
@@ -81,7 +92,8 @@ type Policy struct {
 	Rules []Rule
 	// Deep also reads every blob of the image and recomputes its digest.
 	Deep bool
-	// Now tells the time. A rule with a MaxAge needs it.
+	// Now tells the time. A rule with a MaxAge needs it, and one with a Validity or
+	// without clocks does where the Trust has none.
 	Now func() time.Time
 }
 
@@ -105,6 +117,12 @@ type Rule struct {
 	// when both are empty.
 	Keys       []*key.Public
 	Identities []keyless.Identity
+	// Validity is when the Keys of this rule count, see [Trust].
+	Validity map[key.Fingerprint]keyless.Validity
+	// Root, Quorum and KeyQuorum say what must vouch for signatures under this rule;
+	// what is not said here the Trust says.
+	Root              *keyless.Root
+	Quorum, KeyQuorum keyless.Quorum
 	// Threshold is how many distinct keys and identities must have signed, at least 1.
 	// See [Tally]; it cannot be above the number of those that count.
 	Threshold int
@@ -118,6 +136,11 @@ type Rule struct {
 	MaxAge time.Duration
 	// Annotations must all stand in the signed payload with these values.
 	Annotations map[string]string
+	// CheckReference asks that the signer named the repository in which the subject
+	// is: the docker-reference of a simple-signing payload, or the name of the subject
+	// in a statement. Without it a signature counts in every repository that holds the
+	// same image, which is what mirrors need.
+	CheckReference bool
 	// Counter, when set, asks that every entry that counts is counter-signed.
 	Counter *Counter
 	// Exhaustive reads every entry even when the threshold is met early, so that
@@ -164,6 +187,9 @@ type Check struct {
 	// Until is the earliest moment at which time alone may change the outcome;
 	// zero when it never does.
 	Until time.Time
+	// Waived names, in words for people, what is asked of signatures by identities
+	// where nobody says otherwise and this rule does not ask for, see [keyless.Quorum].
+	Waived []string
 	// Warn says that the rule comes from a policy that only warns. The outcome is
 	// what it is all the same; a gate may let pass in spite of it.
 	Warn bool
@@ -213,6 +239,9 @@ type Verifier struct {
 func New(trust Trust, policy Policy) (*Verifier, error) {
 	if len(policy.Rules) == 0 {
 		return nil, fmt.Errorf("no rule: %w", ErrConfig)
+	}
+	if trust.Now == nil {
+		trust.Now = policy.Now
 	}
 	policy.Rules = slices.Clone(policy.Rules)
 	v := &Verifier{policy: policy, revoked: trust.Revoked}

@@ -84,7 +84,7 @@ func (w *walker) referring(ctx context.Context, o *object) []v1.Descriptor {
 	}
 	if !native && (err == nil || errors.Is(err, journal.ErrOddReferrers)) {
 		w.mu.Lock()
-		w.noAPI = true
+		w.noAPI, w.tree.noAPI = true, err == nil
 		w.mu.Unlock()
 	}
 	return list

@@ -55,6 +55,7 @@ type tree struct {
 	lists    map[v1.Hash]attach.Manifest // the lists that stand for the referrers API, by subject
 	graves   map[v1.Hash]*journal.Graves // what was removed, by subject
 	native   bool                        // a list of referrers showed a journal entry
+	noAPI    bool                        // it was said plainly that referrers are not listed
 	problems []Problem
 }
 

@@ -20,6 +20,11 @@ const (
 	maxNesting = 32
 	// maxPattern is the size of the longest regular expression, in bytes.
 	maxPattern = 4 << 10
+	// maxChain bounds the certificates of one authority.
+	maxChain = 32
+	// maxWitnesses bounds the witnesses, and maxWitness the size of one's key in bytes.
+	maxWitnesses = 64
+	maxWitness   = 1 << 10
 	// maxAuthorities bounds the authorities of each sort in one root.
 	maxAuthorities = 256
 )

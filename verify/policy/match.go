@@ -19,12 +19,17 @@ import (
 type Object struct {
 	Group, Version, Resource string // apps, v1, deployments
 	Labels                   map[string]string
+	// Kind is that of the object; Metadata and Spec are its members of that name, as
+	// encoding/json decodes them. Parts of policies can ask for them.
+	Kind           string
+	Metadata, Spec any
 }
 
 // Matched are the policies of a set that speak of one image. The zero value
 // rejects: no policy speaks of it.
 type Matched struct {
 	set     *Set
+	object  *Object
 	entries []*entry
 	digest  v1.Hash // that the image is named by; may be zero
 	bad     string  // why the name of the image could not be read
@@ -51,10 +56,16 @@ func (s *Set) Match(image string, object *Object) Matched {
 	return s.match(ref.Context().Name(), []string{ref.Name(), image}, object, digest)
 }
 
+// MatchLayout returns the policies for images in an OCI layout directory, which go by
+// its name: only the globs of scopes match "oci:DIR".
+func (s *Set) MatchLayout(dir string) Matched {
+	return s.match("oci:"+dir, nil, nil, v1.Hash{})
+}
+
 // match finds the policies for a repository and the references by which
 // ClusterImagePolicies may know the image.
 func (s *Set) match(repo string, references []string, object *Object, digest v1.Hash) Matched {
-	m := Matched{set: s, digest: digest, loose: s.pins && digest == (v1.Hash{})}
+	m := Matched{set: s, object: object, digest: digest, loose: s.pins && digest == (v1.Hash{})}
 	for _, e := range s.entries {
 		if !e.matches(repo, references) {
 			continue
@@ -86,12 +97,14 @@ func (m Matched) WarnOnly() bool {
 }
 
 // Hash identifies the matched policies with everything that they depend on:
-// their text, the keys that they name, and all that is revoked. Two images with
+// their text, the keys that they name, what they want to be shown of the object, and
+// all that is revoked. Two images with
 // the same hash are judged by the same rules.
 func (m Matched) Hash() [32]byte {
 	h := sha256.New()
 	for _, e := range m.entries {
 		h.Write(e.hash[:])
+		m.object.hash(h, e.show)
 	}
 	if m.set != nil {
 		sum := m.set.revoked.Hash()
@@ -153,7 +166,7 @@ func (m Matched) Verify(ctx context.Context, r attach.Reader, s attach.Subject) 
 		v.Checks = append(v.Checks, verify.Check{Rule: "reference", Outcome: verify.Reject, Reason: verify.DigestRequired, Detail: "the image was matched with policies before its digest was known"})
 	}
 	for _, e := range m.entries {
-		checks, err := e.check(ctx, r, s)
+		checks, err := e.check(ctx, &question{set: m.set, reader: r, subject: s, object: m.object})
 		if err != nil {
 			return verify.Verdict{Subject: s}, err
 		}

@@ -200,7 +200,7 @@ func TestRefused(t *testing.T) {
 		strings.Replace(revoking(`"digests": ["DIGEST"]`), `, "scopes": [{"name": "s", "images": ["r.example/**"], "static": "pass"}]`, "", 1): "nothing could be accepted",
 		"a: 1\na: 2\napiVersion: x\nkind: y": "stands twice",
 		"apiVersion: &a x\nkind: *a":         "anchors and aliases",
-		"apiVersion: v1\nkind: ConfigMap":    "is not read",
+		"apiVersion: v1\nkind: Service":      "is not read",
 	}
 	for text, want := range both {
 		refused(t, text, want)

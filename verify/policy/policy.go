@@ -68,17 +68,14 @@
 package policy
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
@@ -88,17 +85,6 @@ import (
 // ErrInvalid says that a policy file is wrong. The error's text names file,
 // line and path.
 var ErrInvalid = doc.ErrInvalid
-
-// Options are what reading a policy needs from outside.
-type Options struct {
-	// Now tells the time. Policies with a maximum age are refused without it.
-	Now func() time.Time
-	// ReadKey returns the public key in a file that a policy names. Load reads
-	// files where it is nil, Parse refuses such policies.
-	ReadKey func(path string) (*key.Public, error)
-	// ReadRoot returns the trusted root in a file that a policy names, as ReadKey does.
-	ReadRoot func(path string) (*keyless.Root, error)
-}
 
 // A File is a policy file. Key files are named relative to where Name lies.
 type File struct {
@@ -113,63 +99,29 @@ type Set struct {
 	// pins says that some glob can match a reference only by its digest.
 	pins    bool
 	revoked verify.Revocations
+	// revokedKeys and revokedDigests are what revoked holds.
+	revokedKeys    []key.Fingerprint
+	revokedDigests []v1.Hash
+
+	now       func() time.Time
+	evaluator Evaluator
+	elsewhere func(image attach.Subject, repo string) (attach.Reader, error)
 }
 
 // An entry is one scope, or one ClusterImagePolicy.
 type entry struct {
 	name   string
+	where  string // it stands: file and line
 	images []glob
 	repos  bool // images match the repository, not the reference
 	warn   bool
 	match  []resource
 	any    []authority
 	open   []verify.Check // what else must hold and cannot be told
+	part   *Part          // judges what the authorities found; nil where none does
+	show   wanted         // by the part
+	notes  []Warning      // see lint
 	hash   [32]byte
-}
-
-// Load reads policy files, each of at most [MaxFile] bytes.
-func Load(ctx context.Context, o Options, paths ...string) (*Set, error) {
-	files := make([]File, len(paths))
-	for i, p := range paths {
-		text, err := read(p)
-		if err != nil {
-			return nil, err
-		}
-		files[i] = File{Name: p, Text: text}
-	}
-	if o.ReadKey == nil {
-		o.ReadKey = func(path string) (*key.Public, error) { return key.LoadPublic(ctx, path, key.Options{}) }
-	}
-	if o.ReadRoot == nil {
-		o.ReadRoot = readRoot
-	}
-	return Parse(o, files...)
-}
-
-func read(path string) ([]byte, error) {
-	text, err := upTo(path, MaxFile)
-	if err != nil {
-		return nil, fmt.Errorf("read policy: %w", err)
-	}
-	return text, nil
-}
-
-func readRoot(path string) (*keyless.Root, error) {
-	text, err := upTo(path, keyless.MaxRoot)
-	if err != nil {
-		return nil, fmt.Errorf("read trusted root: %w", err)
-	}
-	return keyless.ParseRoot(text)
-}
-
-// upTo reads a file, of a larger one so much that it can be told.
-func upTo(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
 // Parse returns the policies of all files as one set. The error wraps
@@ -178,6 +130,7 @@ func upTo(path string, limit int64) ([]byte, error) {
 // name that is used twice, a key that cannot be used.
 func Parse(o Options, files ...File) (*Set, error) {
 	p := &parser{Options: o, names: make(map[string]string)}
+	p.set.now, p.set.evaluator, p.set.elsewhere = o.Now, o.Evaluator, o.Elsewhere
 	var all []document
 	for _, f := range files {
 		documents, err := p.file(f)
@@ -189,14 +142,17 @@ func Parse(o Options, files ...File) (*Set, error) {
 		}
 		all = append(all, documents...)
 	}
-	p.set.revoked = verify.Revoke(p.revokedKeys, p.revokedDigests)
+	p.set.revoked = verify.Revoke(p.set.revokedKeys, p.set.revokedDigests)
 	for _, d := range all {
+		if d.aside {
+			continue
+		}
 		p.dir = d.dir
 		if err := p.document(d.Value); err != nil {
 			return nil, err
 		}
 	}
-	if len(p.set.entries) == 0 {
+	if len(p.set.entries) == 0 && !o.Partial {
 		return nil, fmt.Errorf("no policy, nothing could be accepted: %w", ErrInvalid)
 	}
 	return &p.set, nil
@@ -204,6 +160,9 @@ func Parse(o Options, files ...File) (*Set, error) {
 
 // Len returns the number of scopes and ClusterImagePolicies in the set.
 func (s *Set) Len() int { return len(s.entries) }
+
+// Revoked returns how many keys and digests the set revokes.
+func (s *Set) Revoked() (keys, digests int) { return len(s.revokedKeys), len(s.revokedDigests) }
 
 // parser collects the policies of several files.
 type parser struct {
@@ -213,14 +172,17 @@ type parser struct {
 	dir   string            // of the file that is read
 	root  *keyless.Root     // of the document that is read
 
-	revokedKeys    []key.Fingerprint
-	revokedDigests []v1.Hash
+	// What stands beside the policies, and the root that holds where none is named.
+	objects []object
+	roots   map[string]trustRoot
+	common  *trustRoot
 }
 
 // A document is one of a file, and where that lies.
 type document struct {
 	doc.Value
-	dir string
+	dir   string
+	aside bool // it was read already
 }
 
 // file reads the documents of a file and what they revoke.
@@ -231,13 +193,17 @@ func (p *parser) file(f File) ([]document, error) {
 	p.dir = filepath.Dir(f.Name)
 	var all []document
 	for d, err := range doc.Documents(strings.NewReader(string(f.Text)), f.Name, MaxDocument) {
+		ours := false
+		if err == nil {
+			ours, err = p.aside(d)
+		}
 		if err == nil {
 			err = p.revocations(d)
 		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, document{d, p.dir})
+		all = append(all, document{d, p.dir, ours})
 	}
 	return all, nil
 }
@@ -255,7 +221,7 @@ func (p *parser) document(d doc.Value) error {
 	case isCluster(version) && kind == "ClusterImagePolicy":
 		entries, err = p.cluster(d)
 	default:
-		return d.Errorf("kind %.100q of %.100q is not read; %s Policy and %s ClusterImagePolicy are", kind, version, apiVersion, clusterVersions()[1])
+		return d.Errorf("%s", notRead(version, kind))
 	}
 	if err != nil {
 		return err
@@ -351,37 +317,4 @@ func public(v doc.Value) (*key.Public, error) {
 		return nil, v.Errorf("%w", err)
 	}
 	return k, nil
-}
-
-// keyFile reads the key in a file, relative to the policy's place.
-func (p *parser) keyFile(v doc.Value) (*key.Public, error) {
-	path, err := p.path(v, p.ReadKey != nil, "key")
-	if err != nil {
-		return nil, err
-	}
-	k, err := p.ReadKey(path)
-	if err == nil && k == nil {
-		err = errors.New("no key")
-	}
-	if err != nil {
-		return nil, v.Errorf("%w", err)
-	}
-	return k, nil
-}
-
-// path reads the name of a file, relative to the policy's place.
-func (p *parser) path(v doc.Value, reads bool, what string) (string, error) {
-	path, err := text(v)
-	switch {
-	case err != nil:
-		return "", err
-	case !reads:
-		return "", v.Errorf("%s files are not read here, give the %s as data", what, what)
-	case strings.Contains(path, "://"):
-		return "", v.Errorf("%q is no file; only %s files are read", path, what)
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(p.dir, path)
-	}
-	return path, nil
 }

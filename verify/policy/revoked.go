@@ -36,8 +36,8 @@ func (p *parser) revocations(d doc.Value) error {
 			if err == nil && len(keys)+len(digests) == 0 {
 				err = v.Errorf("keys or digests are wanted")
 			}
-			p.revokedKeys = append(p.revokedKeys, keys...)
-			p.revokedDigests = append(p.revokedDigests, digests...)
+			p.set.revokedKeys = append(p.set.revokedKeys, keys...)
+			p.set.revokedDigests = append(p.set.revokedDigests, digests...)
 			return err
 		})
 	})

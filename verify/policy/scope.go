@@ -63,7 +63,8 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 }
 
 // fingerprint is the hash of everything that an entry depends on: the text it
-// stands in, which one of that text it is, and the keys, which may lie in files.
+// stands in, which one of that text it is, and the keys, roots and parts, which may lie elsewhere
+// or not be at hand.
 func fingerprint(d doc.Value, i int, e *entry) [32]byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %d\n", d.Text(), i)
@@ -74,7 +75,17 @@ func fingerprint(d doc.Value, i int, e *entry) [32]byte {
 		if a.root != nil {
 			fmt.Fprintf(h, "root %x\n", a.root.Hash())
 		}
+		for _, as := range a.attested {
+			if as.part != nil {
+				fmt.Fprintf(h, "part %q\n", as.part.Text)
+			}
+		}
+		fmt.Fprintf(h, "%q\n", details(a.open))
 	}
+	if e.part != nil {
+		fmt.Fprintf(h, "part %q\n", e.part.Text)
+	}
+	fmt.Fprintf(h, "%q\n", details(e.open))
 	var sum [32]byte
 	h.Sum(sum[:0])
 	return sum
@@ -124,7 +135,7 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{name: policy + "/" + s.name, images: s.images, repos: true, warn: s.mode == "warn"}
+	e := &entry{name: policy + "/" + s.name, where: v.Where(), images: s.images, repos: true, warn: s.mode == "warn"}
 	if s.static != "" {
 		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "countersigned"} {
 			if v.Has(f) {
@@ -168,7 +179,7 @@ func (s *scope) authority(p *parser) (authority, error) {
 	if err != nil {
 		return authority{}, err
 	}
-	a := authority{verifier: v, keys: s.demand.keys}
+	a := authority{verifier: v, trust: trust, rules: policy.Rules, keys: s.demand.keys}
 	for _, r := range policy.Rules {
 		a.keys = append(a.keys, r.Keys...)
 		if len(r.Identities) > 0 || len(r.Keys) == 0 && len(s.demand.identities) > 0 {

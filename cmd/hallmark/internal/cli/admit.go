@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -28,8 +29,10 @@ func newAdmitCmd(app *App) *cobra.Command {
 
 // policyFiles is the group of flags that name policies.
 type policyFiles struct {
-	app   *App
-	paths []string
+	app     *App
+	paths   []string
+	now     time.Time // that is judged at; zero for the present
+	partial bool      // scopes may be missing
 }
 
 func (p *policyFiles) bind(cmd *cobra.Command, app *App) {
@@ -42,8 +45,12 @@ func (p *policyFiles) load(ctx context.Context) (*policy.Set, error) {
 	if len(p.paths) == 0 {
 		return nil, usagef("no policy: give --policy FILE")
 	}
-	set, err := policy.Load(ctx, policy.Options{Now: p.app.Now}, p.paths...)
-	if errors.Is(err, policy.ErrInvalid) {
+	now := p.app.Now
+	if !p.now.IsZero() {
+		now = func() time.Time { return p.now }
+	}
+	set, err := policy.Load(ctx, policy.Options{Now: now, Partial: p.partial}, p.paths...)
+	if errors.Is(err, policy.ErrInvalid) || errors.Is(err, fs.ErrNotExist) {
 		return nil, usagef("%v", err)
 	}
 	return set, err

@@ -16,6 +16,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // render is the group of flags that say how the answer is printed.
@@ -143,6 +144,7 @@ func (e *enumValue) Type() string { return "word" }
 type signers struct {
 	app    *App
 	keys   []string
+	scheme string
 	loaded []string // the names of the keys that load returned
 }
 
@@ -150,6 +152,8 @@ func (s *signers) bind(cmd *cobra.Command, app *App) {
 	s.app = app
 	cmd.Flags().StringArrayVarP(&s.keys, "key", "k", nil,
 		"private key to sign with: a file, env://NAME or SCHEME://KEY in a key service (see 'hallmark key'); repeat to sign with several")
+	cmd.Flags().StringVar(&s.scheme, "signing-algorithm", "",
+		"how the key signs, by Sigstore's name: ecdsa-sha2-384-nistp384, ecdsa-sha2-512-nistp521, ed25519-ph, ...; without it as cosign verifies")
 }
 
 // load opens the private keys, each once.
@@ -162,6 +166,11 @@ func (s *signers) load(ctx context.Context) ([]*key.Private, error) {
 		k, err := key.Load(ctx, name, s.app.keyOptions())
 		if err != nil {
 			return nil, err
+		}
+		if s.scheme != "" {
+			if k, err = k.With(key.Scheme(s.scheme)); err != nil {
+				return nil, usagef("--signing-algorithm: %v", err)
+			}
 		}
 		same := func(o *key.Private) bool { return o.ID() == k.ID() }
 		if !slices.ContainsFunc(keys, same) {
@@ -195,7 +204,7 @@ func (t *trust) bindKeys(cmd *cobra.Command, app *App, usage string) {
 
 // given reports whether anybody is named.
 func (t *trust) given() bool {
-	return len(t.keys) > 0 || t.identity.given() || t.identity.root != "" || t.identity.empty() != ""
+	return len(t.keys) > 0 || t.identity.given() || t.identity.root != "" || t.identity.asksWitnesses() || t.identity.empty() != ""
 }
 
 // load reads the public keys, or the identity.
@@ -213,6 +222,9 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 	var trust verify.Trust
 	if err := t.identity.load(&trust); err != nil {
 		return verify.Trust{}, err
+	}
+	if len(t.keys) > 0 && trust.Root != nil {
+		trust.KeyQuorum = keyless.Quorum{Logs: 1, Clocks: 1}
 	}
 	for _, name := range t.keys {
 		k, err := key.LoadPublic(ctx, name, t.app.keyOptions())

@@ -19,6 +19,8 @@ type identity struct {
 	issuer, issuerRegexp   string
 	workflow               workflow
 	root                   string
+	witnesses              []string
+	witnessed              int
 }
 
 // workflow is what is asked of a run of GitHub Actions.
@@ -39,6 +41,8 @@ func (i *identity) bind(cmd *cobra.Command, app *App) {
 	flags.StringVar(&w.trigger, "certificate-github-workflow-trigger", "", "event that must have started the GitHub workflow")
 	flags.StringVar(&w.name, "certificate-github-workflow-name", "", "name that the GitHub workflow must have")
 	bindTrustedRoot(cmd, &i.root)
+	flags.StringArrayVar(&i.witnesses, "witness", nil, "key of a witness, NAME+HASH+KEY, that must have co-signed the log's checkpoint; repeatable")
+	flags.IntVar(&i.witnessed, "witness-threshold", 0, "how many of the witnesses must have co-signed it (default all)")
 }
 
 // names are what the flags name.
@@ -67,9 +71,16 @@ func (i *identity) empty() string {
 // given reports whether any identity is named.
 func (i *identity) given() bool { return i.names() != keyless.Names{} }
 
+// asksWitnesses reports whether witnesses are asked for.
+func (i *identity) asksWitnesses() bool { return len(i.witnesses) > 0 || i.witnessed != 0 }
+
 // load adds the identity and the root to the trust. For an identity the root that
 // was fetched will do; for a key a root counts only where it is named.
 func (i *identity) load(t *verify.Trust) error {
+	t.Now = i.app.Now
+	if !i.given() && i.asksWitnesses() {
+		return usagef("--witness and --witness-threshold are about the log entries that an identity needs: give --certificate-identity")
+	}
 	if !i.given() && i.root == "" {
 		return nil
 	}
@@ -87,10 +98,37 @@ func (i *identity) load(t *verify.Trust) error {
 	if !i.given() {
 		return nil
 	}
+	if t.Root, err = i.witnessedBy(t.Root); err != nil {
+		return err
+	}
 	id, err := keyless.NewIdentity(n)
 	if err != nil {
 		return usagef("%v", err)
 	}
 	t.Identities = append(t.Identities, id)
 	return nil
+}
+
+// witnessedBy adds what the flags ask of witnesses to the root.
+func (i *identity) witnessedBy(root *keyless.Root) (*keyless.Root, error) {
+	if !i.asksWitnesses() {
+		return root, nil
+	}
+	var list []keyless.Witness
+	for _, text := range i.witnesses {
+		w, err := keyless.ParseWitness(text)
+		if err != nil {
+			return nil, usagef("%v", err)
+		}
+		list = append(list, w)
+	}
+	n := i.witnessed
+	if n == 0 {
+		n = len(list)
+	}
+	witnessed, err := root.Witnessed(n, list)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return witnessed, nil
 }

@@ -90,6 +90,9 @@ func (i *bearer) or(ctx context.Context, s *signers, in attach.Storage) (signerS
 	if err := i.check(s.keys); err != nil {
 		return nil, err
 	}
+	if i.wanted() && s.scheme != "" {
+		return nil, usagef("--signing-algorithm says how a key signs: without --key the certificate authority's own way is taken; leave it away")
+	}
 	if i.wanted() {
 		return i.load(ctx, in)
 	}

@@ -116,9 +116,10 @@ func documents() map[string]Document {
 			Outcome: verify.Accept, Reason: verify.Accepted, Detail: "signed by dev@example.test",
 			Evidence: []verify.Evidence{{
 				Signers: []key.Fingerprint{{1, 2}}, PredicateType: "https://example.test/p",
-				Identity: &keyless.Signer{Subject: "dev@example.test", Issuer: "https://issuer.test", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+				Identity: &keyless.Signer{Subject: "dev@example.test", Issuer: "https://issuer.test", Dating: keyless.Dating{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
 			}},
 		}),
+		"policies": policies(), "policy-explanation": explanation(), "policy-tests": policyTests(verdict),
 		"blob-signed": BlobSigned{File: "app.tar.gz", Digest: digest("app").String(), Bundle: "app.json", Signer: digest("key").String()},
 	}
 }
@@ -222,7 +223,7 @@ func TestKinds(t *testing.T) {
 		}
 		types[doc.kind()] = reflect.TypeOf(doc)
 	}
-	want := []string{"blob-signed", "blob-verdict", "checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "receipts", "repairs", "sealed", "trust", "validation", "verdicts", "version"}
+	want := []string{"blob-signed", "blob-verdict", "checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "policies", "policy-explanation", "policy-tests", "receipts", "repairs", "sealed", "trust", "validation", "verdicts", "version"}
 	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}

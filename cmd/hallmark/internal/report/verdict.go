@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -105,6 +106,9 @@ type Check struct {
 	Reason   string     `json:"reason"`
 	Detail   string     `json:"detail,omitempty"`
 	Evidence []Evidence `json:"evidence,omitempty"`
+	// NotAsked names what is asked of identities where nobody says otherwise, and is
+	// not asked for here.
+	NotAsked []string `json:"notAsked,omitempty"`
 }
 
 // Evidence is the judgement on one entry.
@@ -129,8 +133,9 @@ type Identity struct {
 	Subject     string `json:"subject"`
 	Issuer      string `json:"issuer"`
 	Certificate string `json:"certificate"`
-	// Time is the earliest time that a trusted clock tells, in RFC 3339.
-	Time string `json:"time"`
+	// Time is the earliest time that a trusted clock tells, in RFC 3339; empty where
+	// none does.
+	Time string `json:"time,omitempty"`
 }
 
 // newIdentity translates a verified signer, nil where there is none.
@@ -138,15 +143,16 @@ func newIdentity(s *keyless.Signer) *Identity {
 	if s == nil {
 		return nil
 	}
-	return &Identity{
-		Subject: s.Subject, Issuer: s.Issuer, Certificate: fmt.Sprintf("sha256:%x", s.Certificate),
-		Time: s.Time.UTC().Format(time.RFC3339),
+	i := &Identity{Subject: s.Subject, Issuer: s.Issuer, Certificate: fmt.Sprintf("sha256:%x", s.Certificate)}
+	if !s.Time.IsZero() {
+		i.Time = s.Time.UTC().Format(time.RFC3339)
 	}
+	return i
 }
 
 func (i *Identity) text(p *printer, indent string) {
 	if i != nil {
-		p.linef("%s  signed by %s (%s) at %s", indent, i.Subject, i.Issuer, i.Time)
+		p.linef("%s  signed by %s (%s) at %s", indent, i.Subject, i.Issuer, cmp.Or(i.Time, "a time that no trusted clock tells"))
 	}
 }
 
@@ -165,7 +171,7 @@ func NewVerdict(name string, v verify.Verdict) Verdict {
 	out := Verdict{Image: name, Digest: v.Subject.Desc.Digest.String(), Outcome: v.Outcome.String(), Checks: []Check{}}
 	for _, c := range v.Checks {
 		out.Checks = append(out.Checks, Check{
-			Rule: c.Rule, Outcome: c.Outcome.String(), Reason: string(c.Reason), Detail: c.Detail, Evidence: evidence(c),
+			Rule: c.Rule, Outcome: c.Outcome.String(), Reason: string(c.Reason), Detail: c.Detail, Evidence: evidence(c), NotAsked: c.Waived,
 		})
 	}
 	return out
@@ -244,9 +250,17 @@ func (v Verdict) text(p *printer) {
 	}
 	for _, c := range v.Checks {
 		p.linef("  %-12s  %s (%s): %s", c.Outcome, c.Rule, c.Reason, c.Detail)
+		c.notAsked(p)
 		for _, e := range c.Evidence {
 			e.text(p, "    ")
 		}
+	}
+}
+
+// notAsked says what was not asked for.
+func (c Check) notAsked(p *printer) {
+	if len(c.NotAsked) > 0 {
+		p.linef("    not asked for: %s", strings.Join(c.NotAsked, ", "))
 	}
 }
 
