@@ -1,8 +1,10 @@
 package keyless
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -10,13 +12,14 @@ import (
 	"time"
 )
 
-// callbackPath is where a browser comes back to, as with cosign: some issuers know it.
-const callbackPath = "/auth/callback"
+// usualDoor is where a browser comes back to where nothing else is said, at a port that
+// is free. The path is that of cosign.
+const usualDoor = "http://127.0.0.1:0/auth/callback"
 
 // Browser has the person log in with a browser on this machine: the authorization code
 // flow (RFC 6749, section 4.1) with a proof key (RFC 7636, S256 only). The browser
-// comes back to a port of 127.0.0.1 (RFC 8252, section 7.3), once and within five
-// minutes. The error is a [*Refusal].
+// comes back to a port of 127.0.0.1 (RFC 8252, section 7.3), or to Redirect, once and
+// within five minutes. The error is a [*Refusal].
 func (l Login) Browser(ctx context.Context) (Token, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, browserTime, errLate(browserTime))
 	defer cancel()
@@ -78,17 +81,27 @@ type door struct {
 
 // listen opens the door. It takes small requests, and one counts.
 func (v *visit) listen(ctx context.Context) (*door, error) {
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, refuse(Unusable, err, "wait on 127.0.0.1 for the browser (or use --oidc-flow device)")
+	u, err := url.Parse(cmp.Or(v.Redirect, usualDoor))
+	if err != nil || u.Scheme != "http" || !local(u.Hostname()) || u.Port() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, refuse(Unusable, nil, "%.200q is no place for a browser to come back to: that is an http address of this machine with a port, as %s", v.Redirect, usualDoor)
 	}
-	host := l.Addr().String()
-	d := &door{uri: "http://" + host + callbackPath, state: rand.Text(), nonce: rand.Text(), back: make(chan returned, 1)}
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", u.Host)
+	if err != nil {
+		return nil, refuse(Unusable, err, "wait at %s for the browser (or use --oidc-flow device)", u.Host)
+	}
+	if u.Port() == "0" {
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+		u.Host = net.JoinHostPort(u.Hostname(), port)
+	}
+	d := &door{uri: u.String(), state: rand.Text(), nonce: rand.Text(), back: make(chan returned, 1)}
 	d.server = &http.Server{
 		ReadTimeout: answerTime, WriteTimeout: answerTime, MaxHeaderBytes: maxAddress,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != http.MethodGet || r.URL.Path != callbackPath || r.Host != host {
+			if r.Method != http.MethodGet || r.URL.Path != cmp.Or(u.Path, "/") || r.Host != u.Host {
 				http.NotFound(w, r)
 				return
 			}

@@ -149,9 +149,14 @@ func private(address string) error {
 	if err != nil || u.Host == "" {
 		return fmt.Errorf("%s is no address", bare(address))
 	}
-	ip := net.ParseIP(u.Hostname())
-	if u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) {
+	if u.Scheme == "https" || u.Scheme == "http" && local(u.Hostname()) {
 		return nil
 	}
 	return fmt.Errorf("%s is not https: a token would be sent in the clear", bare(address))
+}
+
+// local reports whether the name is one of this machine for itself.
+func local(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

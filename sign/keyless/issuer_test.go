@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type op struct {
 	pending  int                         // the status with which they come, 400 where it is 0
 	device   func(map[string]any)
 
+	mu    sync.Mutex
 	asked map[string]int
 	sent  url.Values // with the browser
 	auth  []string   // how the client showed who it is
@@ -50,6 +52,8 @@ func newOP(t *testing.T) *op {
 	mux.HandleFunc("POST /token", o.exchange)
 	mux.HandleFunc("POST /device", o.begin)
 	o.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.mu.Lock() // one request at a time
+		defer o.mu.Unlock()
 		o.asked[r.URL.Path]++
 		if front := o.fronts[r.URL.Path]; front != nil {
 			front(w, r)
@@ -59,6 +63,13 @@ func newOP(t *testing.T) *op {
 	}))
 	t.Cleanup(o.Close)
 	return o
+}
+
+// count returns how often a path was asked.
+func (o *op) count(path string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.asked[path]
 }
 
 func change(m map[string]any, how func(map[string]any)) map[string]any {

@@ -30,6 +30,10 @@ type Login struct {
 	Client string
 	// Secret is the client's password. Empty means that it has none, as most.
 	Secret string
+	// Redirect is where a browser comes back to, for issuers that know one address only:
+	// an http address of this machine with a port, 0 for a free one. Empty means 127.0.0.1
+	// with a free one.
+	Redirect string
 	// Show tells the person in one line what to do.
 	Show func(line string)
 	// Open opens an address in a browser. Where it is nil, or fails, the person does.

@@ -112,7 +112,7 @@ func TestBrowser(t *testing.T) {
 			l, shown := o.person(t)
 			got, err := l.Browser(t.Context())
 			o.check(t, got, err, c.want, c.says)
-			if n := o.asked["/token"]; n > 1 && name != "busy, then not" {
+			if n := o.count("/token"); n > 1 && name != "busy, then not" {
 				t.Errorf("the code was sent %d times", n)
 			}
 			if err != nil {
@@ -177,6 +177,29 @@ func TestClient(t *testing.T) {
 		o.check(t, got, err, "", "")
 		if len(o.auth) != 1 || o.auth[0] != c.auth {
 			t.Errorf("%s: %q, want %q", name, o.auth, c.auth)
+		}
+	}
+}
+
+// TestRedirect: issuers that know one address for the browser to come back to.
+func TestRedirect(t *testing.T) {
+	for at, want := range map[string]keyless.Reason{
+		"http://localhost:0/back": "", "http://127.0.0.1:0": "", "http://127.0.0.1:0/a/b": "",
+		"http://localhost/back": keyless.Unusable, "https://localhost:0/back": keyless.Unusable, "http://0.0.0.0:0/": keyless.Unusable,
+		"http://evil.example:0/": keyless.Unusable, "http://127.0.0.1.evil.example:0/": keyless.Unusable, "http://a@localhost:0/": keyless.Unusable,
+		"http://localhost:0/?a=b": keyless.Unusable, "localhost:0": keyless.Unusable, "%": keyless.Unusable,
+	} {
+		o := newOP(t)
+		l, _ := o.person(t)
+		l.Redirect = at
+		got, err := l.Browser(t.Context())
+		o.check(t, got, err, want, "")
+		if err != nil {
+			continue
+		}
+		begin, end, _ := strings.Cut(at, ":0")
+		if back := o.sent.Get("redirect_uri"); !strings.HasPrefix(back, begin+":") || !strings.HasSuffix(back, end) || strings.Contains(back, ":0") {
+			t.Errorf("%s: sent back to %s", at, back)
 		}
 	}
 }

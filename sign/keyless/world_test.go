@@ -47,6 +47,7 @@ type world struct {
 	server  *httptest.Server
 	mux     http.ServeMux // the services
 	lies    lies
+	turn    sync.Mutex // one request at a time
 	mu      sync.Mutex
 	asked   []string // the paths, in order
 	pauses  []time.Duration
@@ -109,6 +110,8 @@ func newWorld(t *testing.T) *world {
 		w.mux.HandleFunc(before+tsaPath, w.stamp)
 	}
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.turn.Lock()
+		defer w.turn.Unlock()
 		w.mu.Lock()
 		w.asked = append(w.asked, r.URL.Path)
 		w.mu.Unlock()

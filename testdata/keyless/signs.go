@@ -151,6 +151,9 @@ func ourFaults() group {
 		flap("rekor1: lose count=1", "v1"), // which has the entry then, and says so
 		flap("rekor2: status status=502 count=1", "v2"), flap("rekor2: lose count=1", "v2"),
 		flap("tsa: drop count=2", "v2"), flap("tsa: status status=504 count=1", "v2"),
+		step{name: "it signs where others of each service are gone", by: ours, says: "in its place", args: "sign -v --storage referrers" + services("spare") + " $registry_ours_spare"},
+		step{name: "which cosign 3 verifies", by: cosign3, args: "verify" + plain + trusted + person + " $registry_ours_spare"},
+		step{name: "but not where all are wanted", by: ours, exit: 2, says: "(service-unreachable)", barren: true, args: "sign --storage referrers" + services("every") + " $registry_ours_every"},
 		step{name: "it signs with a slow log", by: ours, fault: "rekor2: delay delay=300ms", args: "sign --storage referrers" + services("v2") + " $registry_ours_faulty"},
 		step{name: "which cosign 3 verifies", by: cosign3, args: "verify" + plain + trusted + person + " $registry_ours_faulty"},
 		step{name: "and what passing faults held up", by: cosign3, args: "verify" + plain + trusted + person + " $registry_ours_flaps"},

@@ -63,7 +63,7 @@ func (i *bearer) check(keys []string) error {
 	case !i.wanted() && i.trusted != "":
 		return usagef("--trusted-root is for signing without a key: give --identity-token too, or --oidc-provider or --signing-config")
 	case !i.wanted() && i.login.configured():
-		return usagef("--oidc-client-id and --oidc-client-secret-file are for signing without a key: give --oidc-issuer or --signing-config too")
+		return usagef("--oidc-client-id, --oidc-client-secret-file and --oidc-redirect-url are for signing without a key: give --oidc-issuer or --signing-config too")
 	case !i.wanted():
 		return nil
 	case len(keys) > 0:

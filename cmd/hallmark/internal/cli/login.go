@@ -22,6 +22,7 @@ type login struct {
 	issuer string
 	client string
 	secret string
+	back   string
 	flow   string
 }
 
@@ -50,6 +51,7 @@ func (l *login) bind(cmd *cobra.Command, app *App) {
 	flags.StringVar(&l.issuer, "oidc-issuer", "", "sign without a key, as the one who logs in at this OpenID Connect issuer (default: the one of the signing configuration)")
 	flags.StringVar(&l.client, "oidc-client-id", keyless.Audience, "as whom the issuer knows this program, and for whom an identity token has to be")
 	flags.StringVar(&l.secret, "oidc-client-secret-file", "", "password of that client, which most have none of: a file or env://NAME")
+	flags.StringVar(&l.back, "oidc-redirect-url", "", "where the browser comes back to, for issuers that know one address only: http://localhost:PORT/PATH")
 	enum(cmd, &l.flow, "oidc-flow", "", []string{autoFlow, browserFlow, deviceFlow}, "how to log in; auto is device where standard input is no terminal")
 }
 
@@ -57,7 +59,9 @@ func (l *login) bind(cmd *cobra.Command, app *App) {
 func (l *login) wanted() bool { return l.issuer != "" || l.flow != autoFlow }
 
 // configured reports whether something is said about the client.
-func (l *login) configured() bool { return l.client != keyless.Audience || l.secret != "" }
+func (l *login) configured() bool {
+	return l.client != keyless.Audience || l.secret != "" || l.back != ""
+}
 
 // environ is the environment of a browser: without the passwords and tokens that are
 // for this program.
@@ -77,7 +81,7 @@ type tokenSource func(context.Context) (keyless.Token, error)
 
 // source returns what logs somebody in, once for as long as the token holds.
 func (l *login) source(n keyless.Network, services *keyless.Services, yes bool) (tokenSource, error) {
-	who := keyless.Login{Network: n, Issuer: l.issuer, Client: l.client, Show: func(line string) { l.app.line("%s", line) }}
+	who := keyless.Login{Network: n, Issuer: l.issuer, Client: l.client, Redirect: l.back, Show: func(line string) { l.app.line("%s", line) }}
 	if who.Issuer == "" {
 		who.Issuer = services.Issuer(l.app.Now())
 	}
