@@ -56,6 +56,19 @@ const (
 	NoCountersignature   Reason = "no-countersignature"   // it would count, but the keys that are to counter-sign it did not
 )
 
+// The reasons why what a statement says is not what a rule asks for.
+const (
+	ConditionNotMet Reason = "condition-not-met" // a condition over the predicate does not hold
+	ConditionFailed Reason = "condition-failed"  // a condition cannot be answered for this predicate
+	SBOMFormat      Reason = "sbom-format"       // an SBOM in another format or version than is asked for
+	SBOMQuality     Reason = "sbom-quality"      // an SBOM that says too little of its components
+	SBOMUnreadable  Reason = "sbom-unreadable"   // an SBOM that breaks its format or is beyond the limits
+	OtherAdvisories Reason = "other-advisories"  // a scan with other advisories, or older ones, than are asked for
+	ScanUnreadable  Reason = "scan-unreadable"   // a vulnerability report that cannot be read
+	ScanFindings    Reason = "scan-findings"     // a vulnerability report tells of something as grave as denies the image
+	Exempted        Reason = "exempted"          // a rule that does not hold, and an exception that says it need not
+)
+
 // The reasons why a certificate, and what logs and clocks say of it, do not vouch for
 // a signature. See verify/keyless for what each means.
 const (

@@ -38,29 +38,6 @@ import (
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
-// Outcome is the answer of a check or a verdict. The zero value passes no gate.
-type Outcome int
-
-// The outcomes.
-const (
-	Undetermined Outcome = iota
-	Reject
-	Accept
-)
-
-// String returns the word that reports use.
-func (o Outcome) String() string {
-	switch o {
-	case Accept:
-		return "accept"
-	case Reject:
-		return "reject"
-	case Undetermined:
-		return "undetermined"
-	}
-	return fmt.Sprintf("outcome %d", int(o))
-}
-
 // Trust says whose signatures count.
 type Trust struct {
 	// Keys are the accepted public keys. Any of them may sign; how many
@@ -143,6 +120,12 @@ type Rule struct {
 	CheckReference bool
 	// Counter, when set, asks that every entry that counts is counter-signed.
 	Counter *Counter
+	// Demands are asked of what each statement says that would count. A signature
+	// says nothing beyond its annotations, and has none.
+	Demands []Demand
+	// Deny lets a Demand reject the subject whatever other statements say. Every entry
+	// is read before such a rule accepts.
+	Deny bool
 	// Exhaustive reads every entry even when the threshold is met early, so that
 	// the verdict lists them all.
 	Exhaustive bool
@@ -217,6 +200,9 @@ type Evidence struct {
 	// Counter tells of the counter-signatures of the entry, for rules that ask
 	// for some: one for each manifest that was looked at.
 	Counter []Countersigned
+	// Denies says that the subject is rejected for what this statement says, see
+	// [Ruling].
+	Denies bool
 	// Time is when what the statement says was made, as the signer wrote into it.
 	// It is read only for rules with a MaxAge.
 	Time time.Time
@@ -279,6 +265,8 @@ func (r Rule) check(keys int) error {
 		return fmt.Errorf("a signature tells no time, an age cannot be asked for: %w", ErrConfig)
 	case r.Kind == attach.Signature && r.OneDocument:
 		return fmt.Errorf("a signature holds no document: %w", ErrConfig)
+	case r.Kind == attach.Signature && (len(r.Demands) > 0 || r.Deny):
+		return fmt.Errorf("a signature makes no statement that something could be demanded of: %w", ErrConfig)
 	case r.MaxAge < 0:
 		return fmt.Errorf("maximum age %v is negative: %w", r.MaxAge, ErrConfig)
 	case r.Kind == attach.Attestation && len(r.PredicateTypes) == 0:
@@ -369,23 +357,4 @@ func Unresolved(err error) Check {
 		check.Outcome, check.Reason = Undetermined, unobtainable(err)
 	}
 	return check
-}
-
-// All is the conjunction of outcomes: one rejection rejects, else one open
-// question leaves it open. No outcome at all is no acceptance.
-func All(outcomes []Outcome) Outcome {
-	if len(outcomes) == 0 {
-		return Undetermined
-	}
-	all := Accept
-	for _, o := range outcomes {
-		switch o {
-		case Reject:
-			return Reject
-		case Accept:
-		default:
-			all = Undetermined
-		}
-	}
-	return all
 }

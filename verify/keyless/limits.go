@@ -4,6 +4,8 @@ package keyless
 const (
 	// MaxRoot is the size of the largest trusted root, in bytes.
 	MaxRoot = 4 << 20
+	// MaxChain is the size of the largest file of certificates of authorities, in bytes.
+	MaxChain = 1 << 20
 	// MaxMaterial is the size of the largest verification material of a bundle, and
 	// of the largest annotation, in bytes.
 	MaxMaterial = 4 << 20

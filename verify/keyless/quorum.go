@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -64,6 +65,20 @@ func (q Quorum) forKey() quorum {
 	return quorum{0, q.Logs.count(0), q.Clocks.count(0), q.Timestamps.count(0)}
 }
 
+// String names the numbers that are said.
+func (q Quorum) String() string {
+	var said []string
+	for _, p := range []struct {
+		n    Number
+		what string
+	}{{q.CertificateLogs, "certificate logs"}, {q.Logs, "transparency logs"}, {q.Clocks, "clocks"}, {q.Timestamps, "timestamp authorities"}} {
+		if p.n != 0 {
+			said = append(said, fmt.Sprintf("%d %s", p.n.count(0), p.what))
+		}
+	}
+	return strings.Join(said, ", ")
+}
+
 // Or returns the quorum with what it does not say taken from the other one.
 func (q Quorum) Or(o Quorum) Quorum {
 	or := func(n *Number, o Number) {
@@ -86,6 +101,31 @@ func (q Quorum) Check() error {
 		}
 	}
 	return nil
+}
+
+// Short returns, for each sort of authorities of which the quorum asks more of a
+// certificate than the root names, how many it names; the zero value where there are
+// enough. The root may be nil.
+func (r *Root) Short(q Quorum) Quorum {
+	var short Quorum
+	asked := q.forCertificate()
+	var have quorum
+	if r != nil {
+		have = quorum{len(r.trusted.CTLogs()), len(r.trusted.RekorLogs()), 0, len(r.trusted.TimestampingAuthorities())}
+	}
+	have.clocks = have.logs + have.timestamps
+	for _, n := range []struct {
+		asked, have int
+		short       *Number
+	}{
+		{asked.certificateLogs, have.certificateLogs, &short.CertificateLogs}, {asked.logs, have.logs, &short.Logs},
+		{asked.clocks, have.clocks, &short.Clocks}, {asked.timestamps, have.timestamps, &short.Timestamps},
+	} {
+		if n.have < n.asked {
+			*n.short = Exactly(n.have)
+		}
+	}
+	return short
 }
 
 // AsksOfKeys reports whether anybody must vouch for signatures by keys.

@@ -54,45 +54,6 @@ func ParseRoot(raw []byte) (*Root, error) {
 	return &Root{trusted: trusted, sum: sha256.Sum256(raw)}, nil
 }
 
-// Compose returns a root that believes the certificate authorities and certificate logs
-// of the first one, the transparency logs of the second and the timestamp authorities of
-// the third. Where one is nil, nobody of that sort is believed.
-func Compose(certificates, logs, clocks *Root) *Root {
-	var sums [3][sha256.Size]byte
-	var c composed
-	for i, r := range []*Root{certificates, logs, clocks} {
-		c[i] = &root.BaseTrustedMaterial{}
-		if r != nil {
-			c[i], sums[i] = r.trusted, r.sum
-		}
-	}
-	return &Root{trusted: c, sum: sha256.Sum256(slices.Concat([]byte("composed"), sums[0][:], sums[1][:], sums[2][:]))}
-}
-
-// composed takes certificates, logs and clocks from three roots.
-type composed [3]root.TrustedMaterial
-
-// FulcioCertificateAuthorities implements root.TrustedMaterial.
-func (c composed) FulcioCertificateAuthorities() []root.CertificateAuthority {
-	return c[0].FulcioCertificateAuthorities()
-}
-
-// CTLogs implements root.TrustedMaterial.
-func (c composed) CTLogs() map[string]*root.TransparencyLog { return c[0].CTLogs() }
-
-// RekorLogs implements root.TrustedMaterial.
-func (c composed) RekorLogs() map[string]*root.TransparencyLog { return c[1].RekorLogs() }
-
-// TimestampingAuthorities implements root.TrustedMaterial.
-func (c composed) TimestampingAuthorities() []root.TimestampingAuthority {
-	return c[2].TimestampingAuthorities()
-}
-
-// PublicKeyVerifier implements root.TrustedMaterial: keys are trusted elsewhere.
-func (composed) PublicKeyVerifier(id string) (root.TimeConstrainedVerifier, error) {
-	return nil, fmt.Errorf("no key %q", id)
-}
-
 // Hash tells roots apart: the SHA-256 of the root's text, or of those that it is
 // composed of.
 func (r *Root) Hash() [sha256.Size]byte { return r.sum }

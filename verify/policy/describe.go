@@ -113,12 +113,16 @@ func (a *authority) ask(r verify.Rule) Ask {
 	if r.MaxAge > 0 {
 		ask.Also = append(ask.Also, "at most "+age(r.MaxAge)+" old, by its own words")
 	}
+	for _, d := range r.Demands {
+		ask.Also = append(ask.Also, d.String())
+	}
 	if r.OneDocument && r.Threshold > 1 {
 		ask.Also = append(ask.Also, "all of them signed the same document")
 	}
 	if r.Counter != nil {
 		ask.Also = append(ask.Also, fmt.Sprintf("each entry counter-signed by %s", anyOf(signers(r.Counter.Keys, nil), r.Counter.Threshold)))
 	}
+	ask.Also = append(ask.Also, a.vouching(r, keys, identities)...)
 	return ask
 }
 

@@ -26,4 +26,6 @@ const (
 	maxConfigDepth = 4
 	// maxThreshold bounds how many keys a rule can ask for.
 	maxThreshold = 100
+	// maxQuorum bounds how many logs, or clocks, can be asked to vouch.
+	maxQuorum = 100
 )

@@ -2,18 +2,14 @@ package policy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
-	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
@@ -89,37 +85,4 @@ func upTo(path string, limit int64) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, limit+1))
-}
-
-// keyFile reads the key in a file, relative to the policy's place.
-func (p *parser) keyFile(v doc.Value) (*key.Public, error) {
-	path, err := p.path(v, p.ReadKey != nil, "key")
-	if err != nil {
-		return nil, err
-	}
-	k, err := p.ReadKey(path)
-	if err == nil && k == nil {
-		err = errors.New("no key")
-	}
-	if err != nil {
-		return nil, v.Errorf("%w", err)
-	}
-	return k, nil
-}
-
-// path reads the name of a file, relative to the policy's place.
-func (p *parser) path(v doc.Value, reads bool, what string) (string, error) {
-	path, err := text(v)
-	switch {
-	case err != nil:
-		return "", err
-	case !reads:
-		return "", v.Errorf("%s files are not read here, give the %s as data", what, what)
-	case strings.Contains(path, "://"):
-		return "", v.Errorf("%q is no file; only %s files are read", path, what)
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(p.dir, path)
-	}
-	return path, nil
 }

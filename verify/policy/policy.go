@@ -15,7 +15,9 @@
 //	    threshold: 1                           # distinct keys and identities that must have signed
 //	    signature: {annotations: {env: prod}}  # asked for unless required: false
 //	    sbom: {maxAge: 90d}                    # an SPDX or CycloneDX attestation
-//	    attestations: [{type: slsaprovenance1}]
+//	    attestations:
+//	    - type: slsaprovenance1
+//	      cel: predicate.runDetails.builder.id == "https://builder.example"   # see package condition
 //	    countersigned: {keys: [{file: auditor.pub}]}   # each entry that counts, by any of these
 //	  - name: base images
 //	    images: ["registry.k8s.io/pause"]
@@ -48,9 +50,21 @@
 //
 // Where a scope, or what it asks for, names keys it may name identities beside them:
 // persons and workloads with short-lived certificates. The document's trustedRoot says
-// who may vouch for them; see package keyless. Where no identity counts it would ask
-// for nothing, and is an error: signatures by keys are not looked up in logs. A
-// threshold counts identities as they stand here: a pattern is one, whoever fits it.
+// who may vouch for them; see package keyless. Where nobody counts of whom it would
+// ask anything it is an error. A threshold counts identities as they stand here: a
+// pattern is one, whoever fits it.
+//
+// # Evidence
+//
+// By default one certificate log, one transparency log and one clock must vouch for a
+// signature by an identity, and nobody for one by a key. A document, and a scope for
+// itself, may ask otherwise, number by number: of identities with evidence:
+// {certificateLogs: 0, logs: 0, clocks: 1, timestamps: 1}, of which the last are those
+// clocks that are no logs, and of keys with keyEvidence: {logs: 1, clocks: 1}.
+// Every verdict names what the default asks and the policy does not. A key may count
+// for a time, {file: release.pub, notBefore: 2026-01-01T00:00:00Z, notAfter:
+// 2027-01-31T00:00:00Z}: what matters is when a trusted clock saw the signature or,
+// where none tells, the present time.
 //
 // # What cannot be verified here
 //
@@ -79,6 +93,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/policy/condition"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 )
 
@@ -173,9 +188,12 @@ type parser struct {
 	root  *keyless.Root     // of the document that is read
 
 	// What stands beside the policies, and the root that holds where none is named.
-	objects []object
-	roots   map[string]trustRoot
-	common  *trustRoot
+	objects    []object
+	roots      map[string]trustRoot
+	common     *trustRoot
+	evidence   evidence            // that it asks for
+	counted    counted             // whom its scopes name
+	conditions *condition.Compiler // made for the first condition
 }
 
 // A document is one of a file, and where that lies.
@@ -305,16 +323,3 @@ func elements[T any](v doc.Value, limit int, read func(doc.Value) (T, error)) ([
 
 // ignore takes any value: for what is no part of a policy.
 func ignore(doc.Value) error { return nil }
-
-// public reads the text of a key.
-func public(v doc.Value) (*key.Public, error) {
-	s, err := v.String()
-	if err != nil {
-		return nil, err
-	}
-	k, err := key.ParsePublic([]byte(s))
-	if err != nil {
-		return nil, v.Errorf("%w", err)
-	}
-	return k, nil
-}

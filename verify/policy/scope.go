@@ -21,7 +21,8 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 	var name string
 	var scopes []doc.Value
 	var root doc.Value
-	p.root = nil
+	p.root, p.evidence, p.counted = nil, evidence{}, counted{}
+	var spec doc.Value
 	err := d.Fields(map[string]func(doc.Value) error{
 		"apiVersion": ignore,
 		"kind":       ignore,
@@ -31,14 +32,15 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 			}, "name")
 		},
 		"spec": func(v doc.Value) error {
-			err := v.Fields(map[string]func(doc.Value) error{
+			spec = v
+			err := v.Fields(p.evidence.fields(fields{
 				"trustedRoot": func(v doc.Value) error {
 					root = v
 					return doc.Into(&p.root, p.trustedRoot)(v)
 				},
 				"scopes":  doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
 				"revoked": ignore, // read before, see revocations
-			})
+			}))
 			if err == nil && !v.Has("scopes") && !v.Has("revoked") {
 				err = v.Errorf("field scopes is missing")
 			}
@@ -57,9 +59,9 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 	}
 	rooted := func(e *entry) bool { return e.any[0].root != nil }
 	if p.root != nil && !slices.ContainsFunc(entries, rooted) {
-		return nil, root.Errorf("no scope of the document names an identity that counts, and for keys it asks nothing: logs and clocks are not asked for with them; name identities, or leave it away")
+		return nil, root.Errorf("no scope of the document names an identity that counts, and of keys nothing is asked that it could tell; name identities, ask with keyEvidence, or leave it away")
 	}
-	return entries, nil
+	return entries, p.counted.check(spec)
 }
 
 // fingerprint is the hash of everything that an entry depends on: the text it
@@ -100,6 +102,8 @@ type scope struct {
 	sbom                        *demand
 	attestations                []demand
 	counter                     *verify.Counter
+	evidence                    evidence
+	counted                     counted
 }
 
 // A demand is what a scope asks of one kind of evidence.
@@ -107,15 +111,17 @@ type demand struct {
 	skip        bool // required: false
 	typ         string
 	keys        []*key.Public
+	validity    validities
 	identities  []keyless.Identity
 	threshold   int
 	maxAge      time.Duration
 	annotations map[string]string
+	demands     []verify.Demand
 }
 
 func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 	var s scope
-	err := v.Fields(map[string]func(doc.Value) error{
+	err := v.Fields(s.evidence.fields(fields{
 		"name": doc.Into(&s.name, func(v doc.Value) (string, error) { return p.name(v, "scope of "+policy) }),
 		"mode": doc.Into(&s.mode, mode),
 		"static": doc.Into(&s.static, func(v doc.Value) (string, error) {
@@ -123,7 +129,7 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 		}),
 		"message":      doc.Into(&s.message, text),
 		"images":       doc.Into(&s.images, list(repositories)),
-		"keys":         doc.Into(&s.demand.keys, list(p.key)),
+		"keys":         doc.Into(&s.demand.keys, p.timedKeys(&s.demand.validity)),
 		"identities":   doc.Into(&s.demand.identities, list(certified)),
 		"threshold":    doc.Into(&s.demand.threshold, threshold),
 		"signature":    doc.Into(&s.signature, p.signature),
@@ -131,13 +137,13 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 		"attestations": doc.Into(&s.attestations, list(p.attestation)),
 
 		"countersigned": doc.Into(&s.counter, p.countersigned),
-	}, "name", "images")
+	}), "name", "images")
 	if err != nil {
 		return nil, err
 	}
 	e := &entry{name: policy + "/" + s.name, where: v.Where(), images: s.images, repos: true, warn: s.mode == "warn"}
 	if s.static != "" {
-		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "countersigned"} {
+		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "countersigned", "evidence", "keyEvidence"} {
 			if v.Has(f) {
 				return nil, v.Errorf("a scope has either static or %s", f)
 			}
@@ -153,7 +159,7 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 		return nil, v.Errorf("%w", err)
 	}
 	e.any = []authority{a}
-	return e, nil
+	return e, s.counted.check(v)
 }
 
 // authority turns the demands into rules.
@@ -173,18 +179,14 @@ func (s *scope) authority(p *parser) (authority, error) {
 	for _, d := range s.attestations {
 		policy.Rules = append(policy.Rules, s.rule("attestation "+payload.NameOf(d.typ), attach.Attestation, d, d.typ))
 	}
-	trust := p.trust(s.demand.keys)
-	trust.Identities, trust.Root = s.demand.identities, p.root
+	trust := s.trusting(p)
 	v, err := verify.New(trust, policy)
 	if err != nil {
 		return authority{}, err
 	}
-	a := authority{verifier: v, trust: trust, rules: policy.Rules, keys: s.demand.keys}
+	a := authority{verifier: v, trust: trust, rules: policy.Rules, keys: s.demand.keys, root: s.rooted(p, trust, policy.Rules)}
 	for _, r := range policy.Rules {
 		a.keys = append(a.keys, r.Keys...)
-		if len(r.Identities) > 0 || len(r.Keys) == 0 && len(s.demand.identities) > 0 {
-			a.root = p.root
-		}
 	}
 	if s.counter != nil {
 		a.keys = append(a.keys, s.counter.Keys...)
@@ -194,8 +196,8 @@ func (s *scope) authority(p *parser) (authority, error) {
 
 func (s *scope) rule(name string, kind attach.Kind, d demand, types ...string) verify.Rule {
 	r := verify.Rule{
-		Name: name, Kind: kind, PredicateTypes: types, Keys: d.keys, Identities: d.identities,
-		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations, Counter: s.counter,
+		Name: name, Kind: kind, PredicateTypes: types, Keys: d.keys, Identities: d.identities, Validity: d.validity,
+		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations, Counter: s.counter, Demands: d.demands,
 	}
 	switch {
 	case d.threshold > 0:
@@ -221,7 +223,7 @@ func (p *parser) optional(v doc.Value, d *demand, name string, own func(doc.Valu
 	required := true
 	err := v.Fields(map[string]func(doc.Value) error{
 		"required":   doc.Into(&required, doc.Value.Bool),
-		"keys":       doc.Into(&d.keys, list(p.key)),
+		"keys":       doc.Into(&d.keys, p.timedKeys(&d.validity)),
 		"identities": doc.Into(&d.identities, list(certified)),
 		"threshold":  doc.Into(&d.threshold, threshold),
 		name:         own,
@@ -243,7 +245,8 @@ func (p *parser) attestation(v doc.Value) (demand, error) {
 	err := v.Fields(map[string]func(doc.Value) error{
 		"type":       doc.Into(&d.typ, predicateType),
 		"maxAge":     doc.Into(&d.maxAge, duration),
-		"keys":       doc.Into(&d.keys, list(p.key)),
+		"cel":        d.asks(p.condition),
+		"keys":       doc.Into(&d.keys, p.timedKeys(&d.validity)),
 		"identities": doc.Into(&d.identities, list(certified)),
 		"threshold":  doc.Into(&d.threshold, threshold),
 	}, "type")
@@ -254,22 +257,9 @@ func (p *parser) attestation(v doc.Value) (demand, error) {
 func (p *parser) countersigned(v doc.Value) (*verify.Counter, error) {
 	c := &verify.Counter{Threshold: 1}
 	return c, v.Fields(map[string]func(doc.Value) error{
-		"keys":      doc.Into(&c.Keys, list(p.key)),
+		"keys":      doc.Into(&c.Keys, p.timedKeys(&c.Validity)),
 		"threshold": doc.Into(&c.Threshold, threshold),
 	}, "keys")
-}
-
-// key reads one of {data: PEM} and {file: path}.
-func (p *parser) key(v doc.Value) (*key.Public, error) {
-	if v.Has("data") == v.Has("file") {
-		return nil, v.Errorf("a key has either data or file")
-	}
-	var k *key.Public
-	err := v.Fields(map[string]func(doc.Value) error{
-		"data": doc.Into(&k, public),
-		"file": doc.Into(&k, p.keyFile),
-	})
-	return k, err
 }
 
 func mode(v doc.Value) (string, error) { return v.OneOf("enforce", "warn") }

@@ -124,10 +124,15 @@ func TestScopes(t *testing.T) {
 		`"keys": [{"data": K1}], "attestations": [{"type": "https://example.com/untimed"}]`:                 "accept subject=accepted p/s/signature=accepted p/s/attestation https://example.com/untimed=accepted",
 		`"keys": [{"data": K1}], "attestations": [{"type": "https://example.com/untimed", "maxAge": "9d"}]`: "reject p/s/attestation https://example.com/untimed=no-time",
 		`"keys": [{"data": K1}], "attestations": [{"type": "vuln"}]`:                                        "reject p/s/attestation vuln=none-accepted",
-		`"keys": [{"data": K3}], "mode": "warn"`:                                                            "reject p/s/signature=none-accepted!",
-		`"static": "pass"`:                                                                                  "accept p/s/static=static-pass",
-		`"static": "fail"`:                                                                                  "reject p/s/static=static-fail",
-		`"static": "fail", "mode": "warn"`:                                                                  "reject p/s/static=static-fail!",
+		// Conditions over what was signed.
+		`"keys": [{"data": K1}], "attestations": [{"type": "https://example.com/untimed", "cel": "predicate.time.startsWith('2026') && 'sha256:' + statement.subject[0].digest.sha256 == subject.digest"}]`: "accept subject=accepted p/s/signature=accepted p/s/attestation https://example.com/untimed=accepted",
+		`"keys": [{"data": K1}], "attestations": [{"type": "https://example.com/untimed", "cel": "predicate.time.startsWith('2025')"}]`:                                                                     "reject p/s/attestation https://example.com/untimed=condition-not-met",
+		`"keys": [{"data": K1}], "attestations": [{"type": "https://example.com/untimed", "cel": "predicate.tiem == ''"}]`:                                                                                  "reject p/s/attestation https://example.com/untimed=condition-failed",
+		`"keys": [{"data": K3}], "attestations": [{"type": "https://example.com/untimed", "cel": "has(predicate.time)"}], "signature": {"required": false}`:                                                 "reject p/s/attestation https://example.com/untimed=none-accepted",
+		`"keys": [{"data": K3}], "mode": "warn"`: "reject p/s/signature=none-accepted!",
+		`"static": "pass"`:                       "accept p/s/static=static-pass",
+		`"static": "fail"`:                       "reject p/s/static=static-fail",
+		`"static": "fail", "mode": "warn"`:       "reject p/s/static=static-fail!",
 	} {
 		set := f.policy(t, "2026-01-20T00:00:00Z", scope(text))
 		v, err := set.Verify(t.Context(), f.store, f.good, "r.example/app:1")

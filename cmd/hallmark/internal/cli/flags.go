@@ -16,7 +16,6 @@ import (
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
-	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // render is the group of flags that say how the answer is printed.
@@ -187,7 +186,6 @@ type trust struct {
 	keys      []string
 	threshold int
 	identity  identity
-	logged    bool // signatures by keys are looked up in the logs of --trusted-root
 }
 
 func (t *trust) bind(cmd *cobra.Command, app *App) {
@@ -204,7 +202,7 @@ func (t *trust) bindKeys(cmd *cobra.Command, app *App, usage string) {
 
 // given reports whether anybody is named.
 func (t *trust) given() bool {
-	return len(t.keys) > 0 || t.identity.given() || t.identity.root != "" || t.identity.asksWitnesses() || t.identity.empty() != ""
+	return len(t.keys) > 0 || t.identity.given() || t.identity.asked() || t.identity.asksWitnesses() || t.identity.empty() != ""
 }
 
 // load reads the public keys, or the identity.
@@ -212,19 +210,16 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 	switch {
 	case t.identity.empty() != "":
 		return verify.Trust{}, usagef("--%s is empty: it would ask for nothing; say what is wanted, or leave it away", t.identity.empty())
-	case len(t.keys) > 0 && t.identity.root != "" && !t.logged:
-		return verify.Trust{}, usagef("--trusted-root says whose certificates count, and a key has none: leave one of them away")
+	case len(t.keys) > 0 && (t.identity.roots != "" || t.identity.intermediates != ""):
+		return verify.Trust{}, usagef("--ca-roots and --ca-intermediates say who may issue certificates, and a key has none: leave them or --key away")
 	case len(t.keys) == 0 && !t.identity.given():
 		return verify.Trust{}, usagef("nobody is trusted: give --key FILE, the public key of the signer, or --certificate-identity and --certificate-oidc-issuer")
 	case len(t.keys) > 0 && t.identity.given():
 		return verify.Trust{}, usagef("both a key and an identity are given: choose one, or say in a policy file who counts")
 	}
-	var trust verify.Trust
+	trust := verify.Trust{Now: t.app.Now}
 	if err := t.identity.load(&trust); err != nil {
 		return verify.Trust{}, err
-	}
-	if len(t.keys) > 0 && trust.Root != nil {
-		trust.KeyQuorum = keyless.Quorum{Logs: 1, Clocks: 1}
 	}
 	for _, name := range t.keys {
 		k, err := key.LoadPublic(ctx, name, t.app.keyOptions())

@@ -62,7 +62,7 @@ what each of them asks for. Only the name counts: the image need not exist, and
 nothing is asked of the network. What an image has is told by 'hallmark verify
 --policy FILE IMAGE'.`,
 		Example: `  hallmark policy explain policy.yaml registry.example/team/app:1.0
-  hallmark policy explain policy.yaml revoked.yaml registry.example/team/app:1.0 -f json`,
+  hallmark policy explain policy.yaml registry.example/team/app:1.0 -f json`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			files := policyFiles{app: app, paths: args[:len(args)-1]}

@@ -21,11 +21,13 @@ func newVerifyCmd(app *App) *cobra.Command {
 		GroupID: groupAsk,
 		Long: `Check that each image is signed by an accepted key, or by an accepted identity:
 one whose certificate a trusted authority issued, which a certificate log and a
-transparency log saw and a clock dates (see --trusted-root). Nothing is asked of
-the network but the registry. With --sbom or --type the image must also carry an
-SBOM or another attestation by an accepted key or identity whose statement names
-the image's digest. With --policy a file says, for each repository, which keys
-count and what an image must have.
+transparency log saw and a clock dates (see --trusted-root). --evidence asks for
+more of these, or for fewer: an answer names what it did not ask for. Of a key
+they are asked only where --trusted-root or --evidence is given. Nothing is
+asked of the network but the registry. With --sbom or --type the image must also
+carry an SBOM or another attestation by an accepted key or identity whose
+statement names the image's digest. With --policy a file says, for each
+repository, which keys count and what an image must have.
 
 With --countersigned-by every signature and statement that is counted must in
 turn be signed, as it is stored, by one of these keys (see 'hallmark sign
@@ -47,6 +49,7 @@ does not keep the others from an answer.`,
   hallmark verify registry.example/app:1.0 --key hallmark.pub --countersigned-by auditor.pub
   hallmark verify registry.example/app:1.0 --policy policy.yaml
   hallmark verify registry.example/app:1.0 --trusted-root root.json --certificate-identity dev@example.com --certificate-oidc-issuer https://accounts.example
+  hallmark verify registry.example/app:1.0 --certificate-identity dev@example.com --certificate-oidc-issuer https://accounts.example --ca-roots ca.pem --timestamp-certificate-chain tsa.pem --evidence certificate-logs=0,logs=0
   hallmark verify --repository registry.example/app --key hallmark.pub -f json
   hallmark verify --from images.txt --key hallmark.pub --parallel 4`,
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
@@ -56,6 +59,7 @@ does not keep the others from an answer.`,
 	job.images.bind(cmd, &job.target)
 	job.target.bindPlatform(cmd)
 	job.trust.bind(cmd, app)
+	job.trust.identity.told = true
 	job.out.bind(cmd, app, "text", "json")
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&job.annotations, "annotations", "a", nil, "name=value that the signed payload must hold; repeatable")
