@@ -53,7 +53,7 @@ func (l Login) Browser(ctx context.Context) (Token, error) {
 	if back.err != nil {
 		return Token{}, back.err
 	}
-	v.client.secrets = append(v.client.secrets, back.code)
+	v.client = newClient(l.Network, append(v.client.secrets, back.code)...)
 	g, err := v.post(ctx, "token endpoint", v.metadata.Token, v.form("grant_type", "authorization_code",
 		"code", back.code, "redirect_uri", d.uri, "code_verifier", v.verifier), true)
 	switch {
@@ -97,6 +97,7 @@ func (v *visit) listen(ctx context.Context) (*door, error) {
 		}
 		u.Host = net.JoinHostPort(u.Hostname(), port)
 	}
+	seen := *v // as it is now: the door may stand open while the login goes on
 	d := &door{uri: u.String(), state: rand.Text(), nonce: rand.Text(), back: make(chan returned, 1)}
 	d.server = &http.Server{
 		ReadTimeout: answerTime, WriteTimeout: answerTime, MaxHeaderBytes: maxAddress,
@@ -105,7 +106,7 @@ func (v *visit) listen(ctx context.Context) (*door, error) {
 				http.NotFound(w, r)
 				return
 			}
-			back := d.read(v, r.URL.RawQuery)
+			back := d.read(&seen, r.URL.RawQuery)
 			text := "You can close this window and go back to the terminal.\n"
 			if back.err != nil {
 				w.WriteHeader(http.StatusBadRequest)

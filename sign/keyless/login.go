@@ -226,13 +226,16 @@ func accessHash(id, access string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
-// late says that nobody logged in.
+// late says that nobody logged in, before the context ended or within that time.
 func late(ctx context.Context, issuer string, within time.Duration) error {
-	return refuse(LoginExpired, context.Cause(ctx), "nobody logged in at %s within %s: begin again", bare(issuer), within.Round(time.Second))
+	if err := context.Cause(ctx); err != nil {
+		return refuse(LoginExpired, err, "nobody has logged in at %s: begin again", bare(issuer))
+	}
+	return refuse(LoginExpired, nil, "nobody has logged in at %s within %s: begin again", bare(issuer), within.Round(time.Second))
 }
 
 // errLate ends a login of which nothing is heard.
 type errLate time.Duration
 
 // Error implements error.
-func (e errLate) Error() string { return fmt.Sprintf("%s are over", time.Duration(e)) }
+func (e errLate) Error() string { return fmt.Sprintf("the %s for that are over", time.Duration(e)) }

@@ -153,7 +153,7 @@ func TestNobodyComes(t *testing.T) {
 		}
 	}
 	got, err := l.Browser(ctx)
-	o.check(t, got, err, keyless.LoginExpired, "nobody logged in")
+	o.check(t, got, err, keyless.LoginExpired, "nobody has logged in")
 }
 
 // TestClient: a client with a name and a password of its own.
@@ -248,7 +248,7 @@ func TestDevice(t *testing.T) {
 		"no page with the code":  {change: func(o *op) { o.device = set("verification_uri_complete", nil) }},
 		"no proof keys":          {change: func(o *op) { o.metadata = set("code_challenge_methods_supported", nil) }, want: keyless.Denied}, // this issuer wants them
 		"the person says no":     {change: func(o *op) { o.polls = []string{"authorization_pending", "access_denied"} }, want: keyless.LoginDenied, pauses: []time.Duration{5 * second, 5 * second}},
-		"the code expires":       {change: func(o *op) { o.polls = []string{"expired_token"} }, want: keyless.LoginExpired, says: "nobody logged in"},
+		"the code expires":       {change: func(o *op) { o.polls = []string{"expired_token"} }, want: keyless.LoginExpired, says: "nobody has logged in"},
 		"something else":         {change: func(o *op) { o.polls = []string{"invalid_client"} }, want: keyless.Denied, says: "invalid_client"},
 		"nobody comes":           {change: func(o *op) { o.polls = many; o.device = set("expires_in", 12) }, want: keyless.LoginExpired, says: "within 12s", pauses: []time.Duration{5 * second, 5 * second}},
 		"nobody ever comes":      {change: func(o *op) { o.polls = many; o.device = set("expires_in", 1e300) }, want: keyless.LoginExpired, says: "within 15m0s"},
