@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/url"
 	"slices"
@@ -298,6 +299,8 @@ func TestEntryLies(t *testing.T) {
 func TestStampLies(t *testing.T) {
 	refused(t, map[string]liar{
 		"another imprint":         {lies: lies{imprint: anotherSum}, want: keyless.BadTimestamp},
+		"another nonce":           {lies: lies{nonce: func(n *big.Int) *big.Int { return new(big.Int).Add(n, big.NewInt(1)) }}, want: keyless.BadTimestamp},
+		"no nonce":                {lies: lies{nonce: func(*big.Int) *big.Int { return nil }}, want: keyless.BadTimestamp},
 		"another authority":       {lies: lies{otherTSA: true}, want: keyless.BadTimestamp},
 		"before the certificate":  {lies: lies{at: time.Now().Add(-3 * time.Minute)}, want: keyless.BadTimestamp},
 		"after the certificate":   {lies: lies{at: time.Now().Add(30 * time.Minute)}, want: keyless.BadTimestamp},

@@ -73,6 +73,7 @@ type lies struct {
 	entry2      func(map[string]any) // and of Rekor 2
 	otherLog    bool
 	imprint     func([]byte) []byte // changes what is timestamped
+	nonce       func(*big.Int) *big.Int
 	otherTSA    bool
 	at          time.Time // that is stamped
 }

@@ -61,7 +61,7 @@ func NewRoot(a Authorities) (*Root, error) {
 		for _, c := range sort.chains {
 			made, err := c.authorities()
 			if err != nil {
-				return nil, fmt.Errorf("%s %s: %w: %w", sort.what, c.URI, err, ErrRoot)
+				return nil, unusable(sort.what, c.URI, err)
 			}
 			*sort.to = append(*sort.to, made...)
 		}
@@ -77,7 +77,7 @@ func NewRoot(a Authorities) (*Root, error) {
 		for _, l := range sort.logs {
 			made, err := l.instance()
 			if err != nil {
-				return nil, fmt.Errorf("%s %s: %w: %w", sort.what, l.URL, err, ErrRoot)
+				return nil, unusable(sort.what, l.URL, err)
 			}
 			*sort.to = append(*sort.to, made)
 		}
@@ -87,6 +87,14 @@ func NewRoot(a Authorities) (*Root, error) {
 		return nil, fmt.Errorf("%w: %w", ErrRoot, err)
 	}
 	return ParseRoot(raw)
+}
+
+// unusable says what cannot be used, and wraps [ErrRoot].
+func unusable(what, at string, err error) error {
+	if errors.Is(err, ErrRoot) {
+		return fmt.Errorf("%s %s: %w", what, at, err)
+	}
+	return fmt.Errorf("%s %s: %w: %w", what, at, err, ErrRoot)
 }
 
 // always is from the beginning on.
@@ -116,31 +124,23 @@ func (c Chain) authorities() ([]*prototrust.CertificateAuthority, error) {
 // read returns the certificates below the tops, one that issues none first, and the
 // tops, which are those that bear their own name.
 func (c Chain) read() (below, tops []*x509.Certificate, err error) {
-	rest := c.PEM
-	for len(bytes.TrimSpace(rest)) > 0 {
-		if len(below)+len(tops) >= maxChain {
-			return nil, nil, fmt.Errorf("more than %d certificates", maxChain)
-		}
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
-			return nil, nil, errors.New("something else than certificates in PEM")
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
+	certs, err := certificates(c.PEM)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(certs) > maxChain {
+		return nil, nil, fmt.Errorf("more than %d certificates", maxChain)
+	}
+	leaves := 0
+	for _, cert := range certs {
 		switch {
-		case err != nil:
-			return nil, nil, err
 		case bytes.Equal(cert.RawSubject, cert.RawIssuer):
 			tops = append(tops, cert)
 		case !cert.IsCA:
+			leaves++
 			below = append([]*x509.Certificate{cert}, below...)
 		default:
 			below = append(below, cert)
-		}
-	}
-	leaves := 0
-	for _, cert := range below {
-		if !cert.IsCA {
-			leaves++
 		}
 	}
 	switch {

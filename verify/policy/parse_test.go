@@ -340,6 +340,10 @@ func FuzzParse(f *testing.F) {
 	f.Add(scope(`KEYS, "sbom": {"maxAge": "30d"}`))
 	f.Add(scope(`"static": "pass"`))
 	f.Add(cluster("authorities: [{static: {action: pass}}]"))
+	f.Add(cluster(byIdentity) + root("remote: {root: e30=, mirror: m}"))
+	f.Add(cluster(byIdentity) + root("sigstoreKeys: {certificateAuthorities: [{uri: u, certChain: eA==}]}"))
+	f.Add(cluster(bySecret) + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: k}\ndata: {a: eA==}\n")
+	f.Add(cluster("authorities: [{key: {DATA}, ctlog: {url: u}, source: [{oci: r.example/a}], attestations: [{name: n, predicateType: custom, policy: {type: cue, data: x}}]}]\n  policy: {type: rego, data: x, includeSpec: true}"))
 	f.Add(cluster("mode: warn\n  authorities: [{key: {data: x}}, {keyless: {url: 'https://x', identities: [{issuer: a, subject: b}]}}]"))
 	f.Fuzz(func(t *testing.T, text string) {
 		set, err := parse(text)
@@ -349,6 +353,8 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
+		set.Warnings()
+		set.Describe()
 		m := set.Match("r.example/a:1", nil)
 		v, ok := m.Static()
 		if ok && len(v.Checks) == 0 {
