@@ -52,6 +52,15 @@ func verifyNext() map[string]string {
 		"revoked":               "Replace the image, or have it signed with a key that is not revoked.",
 		"removed":               "Find out who removed the entry; `hallmark sign --again` makes a new one.",
 		"no-countersignature":   "Have the second party counter-sign (`hallmark sign --countersign`).",
+		"condition-not-met":     "Look at the condition: it names what the predicate must say.",
+		"condition-failed":      "Correct the condition, or ask it of a type that says what it reads.",
+		"sbom-format":           "Attest an SBOM in the format and version that are asked for.",
+		"sbom-quality":          "Take the SBOM with a tool that tells more of the components; the detail says what is missing.",
+		"sbom-unreadable":       "Attest an SBOM in SPDX 2.3 or CycloneDX.",
+		"other-advisories":      "Scan again with the advisories that are asked for.",
+		"scan-unreadable":       "Attest a vulnerability report that keeps to its format.",
+		"scan-findings":         "Update what is affected and scan again, or write an exception into the policy.",
+		"exempted":              "Mend it before the exception ends.",
 		"untrusted-identity":    whoSigned,
 		"certificate-unfit":     "Sign with a certificate by Fulcio, or by an authority that issues the same kind.",
 		"certificate-untrusted": instance,
@@ -92,7 +101,7 @@ func verifyNext() map[string]string {
 }
 
 func verifyExit() map[string]string {
-	exits := map[string]string{"accepted": "0", "static-pass": "0", "content-absent": "1 or 2", "policy-not-met": "1 or 2"}
+	exits := map[string]string{"accepted": "0", "static-pass": "0", "exempted": "0", "content-absent": "1 or 2", "policy-not-met": "1 or 2"}
 	for _, open := range []string{
 		"revocations-stale", "revocations-untrusted", "revocations-old", "revocations-malformed",
 		"no-trusted-root", "reference-missing", "policy-program", "digest-only", "authority-unsupported", "policy-unsupported", "object-unknown", "unreachable", "access-denied", "deadline",
