@@ -1,10 +1,12 @@
 package sign
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
+	"crypto"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/hallmark-oci/hallmark/sign/bundle"
 	"github.com/hallmark-oci/hallmark/sign/key"
@@ -14,20 +16,31 @@ import (
 type BlobSignature struct {
 	// Bundle is the Sigstore bundle that holds it.
 	Bundle []byte
-	// Sum is the SHA-256 of the file, Key the signer's.
-	Sum [sha256.Size]byte
-	Key key.Fingerprint
+	// Sum is the digest of the file by Hash, Key the signer's.
+	Hash crypto.Hash
+	Sum  []byte
+	Key  key.Fingerprint
+}
+
+// Digest returns the digest of the file as sha256:HEX, sha384:HEX or sha512:HEX.
+func (s BlobSignature) Digest() string {
+	return fmt.Sprintf("%s:%x", strings.ToLower(strings.ReplaceAll(s.Hash.String(), "-", "")), s.Sum)
 }
 
 // Blob signs what open yields each time anew, and checks the signature before it
-// returns it. What was signed and what has the digest must be the same: a file that
+// returns it. The digest in the bundle is by the hash that the signature is over,
+// where the signer has a method Hash that names it, else by SHA-256. What was signed and what has the digest must be the same: a file that
 // changes meanwhile is refused with ErrUnfit.
 func Blob(ctx context.Context, open func() (io.ReadCloser, error), s Signer) (BlobSignature, error) {
 	list, err := parties([]Signer{s})
 	if err != nil {
 		return BlobSignature{}, err
 	}
-	first, err := sumOf(open)
+	h := crypto.SHA256
+	if own, ok := s.(interface{ Hash() crypto.Hash }); ok {
+		h = own.Hash()
+	}
+	first, err := sumOf(h, open)
 	if err != nil {
 		return BlobSignature{}, err
 	}
@@ -35,28 +48,26 @@ func Blob(ctx context.Context, open func() (io.ReadCloser, error), s Signer) (Bl
 	if err != nil {
 		return BlobSignature{}, err
 	}
-	last, err := sumOf(open)
-	if err == nil && last != first {
+	last, err := sumOf(h, open)
+	if err == nil && !bytes.Equal(last, first) {
 		err = fmt.Errorf("it changed while it was signed: %w", ErrUnfit)
 	}
 	if err != nil {
 		return BlobSignature{}, err
 	}
-	out := BlobSignature{Sum: first, Key: list[0].public.Fingerprint()}
-	out.Bundle, err = bundle.Message(Hint(out.Key), first, sig)
+	out := BlobSignature{Hash: h, Sum: first, Key: list[0].public.Fingerprint()}
+	out.Bundle, err = bundle.Message(Hint(out.Key), h, first, sig)
 	return out, err
 }
 
-// sumOf returns the SHA-256 of what open yields.
-func sumOf(open func() (io.ReadCloser, error)) (sum [sha256.Size]byte, err error) {
+// sumOf returns the digest of what open yields.
+func sumOf(h crypto.Hash, open func() (io.ReadCloser, error)) ([]byte, error) {
 	rc, err := open()
 	if err != nil {
-		return sum, err
+		return nil, err
 	}
 	defer rc.Close()
-	h := sha256.New()
-	if _, err = io.Copy(h, rc); err == nil {
-		h.Sum(sum[:0])
-	}
-	return sum, err
+	sum := h.New()
+	_, err = io.Copy(sum, rc)
+	return sum.Sum(nil), err
 }

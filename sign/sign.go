@@ -54,7 +54,7 @@ func parties(signers []Signer) ([]party, error) {
 	seen := make(map[key.Fingerprint]bool)
 	list := make([]party, len(signers))
 	for i, s := range signers {
-		public, err := key.NewPublic(s.Public())
+		public, err := publicOf(s)
 		if err != nil {
 			return nil, fmt.Errorf("signing key %d: %w", i+1, err)
 		}
@@ -66,6 +66,18 @@ func parties(signers []Signer) ([]party, error) {
 		list[i] = party{s, public, witness}
 	}
 	return list, nil
+}
+
+// publicOf returns the signer's public key, with the mark for PSS where it has one.
+func publicOf(s Signer) (*key.Public, error) {
+	public, err := key.NewPublic(s.Public())
+	if err != nil {
+		return nil, err
+	}
+	if k, ok := s.(interface{ PublicKey() *key.Public }); ok && k.PublicKey().Fingerprint() == public.Fingerprint() {
+		return k.PublicKey(), nil
+	}
+	return public, nil
 }
 
 // sign signs what open yields, and verifies the signature as others will: a

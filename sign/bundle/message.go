@@ -2,14 +2,18 @@ package bundle
 
 import (
 	"bytes"
-	"crypto/sha256"
+	"crypto"
 	"encoding/json"
 	"unicode/utf8"
 )
 
 // Message returns the bundle around a signature over a plain message with this
-// SHA-256. The hint names the public key, as for [Wrap].
-func Message(hint string, sum [sha256.Size]byte, sig []byte) ([]byte, error) {
+// digest, by SHA-256, SHA-384 or SHA-512. The hint names the public key, as for [Wrap].
+func Message(hint string, h crypto.Hash, sum, sig []byte) ([]byte, error) {
+	names := map[crypto.Hash]string{crypto.SHA256: "SHA2_256", crypto.SHA384: "SHA2_384", crypto.SHA512: "SHA2_512"}
+	if names[h] == "" || len(sum) != h.Size() {
+		return nil, refuse("a digest of %d bytes by %v cannot stand in a bundle", len(sum), h)
+	}
 	if len(hint) > MaxHint || !utf8.ValidString(hint) {
 		return nil, refuse("hint %.100q is too long or not UTF-8", hint)
 	}
@@ -23,7 +27,7 @@ func Message(hint string, sum [sha256.Size]byte, sig []byte) ([]byte, error) {
 		Message   object `json:"messageSignature"`
 	}{
 		MediaType, object{"publicKey": object{"hint": hint}},
-		object{"messageDigest": object{"algorithm": "SHA2_256", "digest": sum[:]}, "signature": sig},
+		object{"messageDigest": object{"algorithm": names[h], "digest": sum}, "signature": sig},
 	})
 	return out.Bytes(), err
 }

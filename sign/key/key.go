@@ -28,11 +28,14 @@
 // # What is signed
 //
 // Cosign 2 and 3 verify with SHA-256 whatever the curve is, and take plain
-// Ed25519 (RFC 8032), not Ed25519ph. So that is how a [Private] signs. A
-// [Public] accepts more, because cosign also writes more: the hash that fits
-// the curve, and Ed25519ph. ECDSA signatures are deterministic (RFC 6979), as
-// are Ed25519 and RSA PKCS #1 v1.5: signing the same bytes twice gives the
-// same signature. RSASSA-PSS signatures carry a random salt.
+// Ed25519 (RFC 8032), not Ed25519ph. So that is how a [Private] signs, unless
+// [Private.With] asks for the hash that Sigstore's registry of algorithms gives to
+// the curve, SHA-384 for P-384 and SHA-512 for P-521, or for Ed25519ph. A
+// [Public] accepts each of these, because cosign also writes each. An RSA key
+// signs PKCS #1 v1.5, or PSS with a salt as long as the hash where it is marked for
+// that (RFC 4055), and accepts what it signs. ECDSA signatures are deterministic
+// (RFC 6979), as are Ed25519 and RSA PKCS #1 v1.5: signing the same bytes twice
+// gives the same signature. RSASSA-PSS signatures carry a random salt.
 package key
 
 import (

@@ -98,8 +98,15 @@ func TestOneAuthority(t *testing.T) {
 		t.Error("marked for PSS, a key is another authority")
 	}
 	sig := file(t, "rsa-pss.pkcs8.sig")
-	if err := plain.VerifyMessage(sig, bytes.NewReader(file(t, "message"))); err != nil {
+	if err := marked.VerifyMessage(sig, bytes.NewReader(file(t, "message"))); err != nil {
 		t.Error(err)
+	}
+	if err := plain.VerifyMessage(sig, bytes.NewReader(file(t, "message"))); !errors.Is(err, key.ErrSignature) {
+		t.Errorf("PSS under a key that is not marked for it: %v", err)
+	}
+	long := file(t, "rsa-pss-longsalt.sig")
+	if err := marked.VerifyMessage(long, bytes.NewReader(file(t, "message"))); !errors.Is(err, key.ErrSignature) || !strings.Contains(err.Error(), "salt") {
+		t.Errorf("a salt of all the room there is: %v", err)
 	}
 	k, err := key.Load(t.Context(), "testdata/rsa-2048.pkcs1.pem", key.Options{PSS: true})
 	if err != nil {
@@ -108,9 +115,11 @@ func TestOneAuthority(t *testing.T) {
 	if sig, err = k.Sign(t.Context(), strings.NewReader("m")); err != nil {
 		t.Fatal(err)
 	}
-	// An unmarked key takes both, a marked one PSS only.
-	if err := load(t, "rsa-2048.pkcs1.pem").PublicKey().VerifyMessage(sig, strings.NewReader("m")); err != nil {
+	if err := k.PublicKey().VerifyMessage(sig, strings.NewReader("m")); err != nil {
 		t.Error(err)
+	}
+	if err := load(t, "rsa-2048.pkcs1.pem").PublicKey().VerifyMessage(sig, strings.NewReader("m")); !errors.Is(err, key.ErrSignature) {
+		t.Errorf("PSS under a key that is not marked for it: %v", err)
 	}
 	if sig, err = load(t, "rsa-2048.pkcs1.pem").Sign(t.Context(), strings.NewReader("m")); err != nil {
 		t.Fatal(err)

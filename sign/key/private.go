@@ -19,6 +19,7 @@ type Private struct {
 	signer crypto.Signer
 	remote *remote // in place of signer for a key in a key service
 	public *Public
+	scheme Scheme // what was asked for; empty for the one that cosign verifies
 }
 
 // Generate makes a new key. It returns an error that wraps [ErrFormat] for an
@@ -86,7 +87,8 @@ func (p *Private) ID() Fingerprint { return p.public.Fingerprint() }
 
 // Sign reads the message to its end and returns the signature over it: ECDSA
 // over the SHA-256 in DER, RSA PKCS #1 v1.5 or PSS over the SHA-256, or plain
-// Ed25519, which takes messages of at most [MaxMessage] bytes. A key in a key
+// Ed25519, which takes messages of at most [MaxMessage] bytes; or what [Private.With]
+// asked for. A key in a key
 // service may sign in each way that [Public.VerifyMessage] accepts; what it returns
 // is for the caller to verify.
 func (p *Private) Sign(ctx context.Context, message io.Reader) ([]byte, error) {
@@ -94,16 +96,16 @@ func (p *Private) Sign(ctx context.Context, message io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	if p.remote != nil {
-		sig, err := p.remote.sign(ctx, p.public, message)
+		sig, err := p.remote.sign(ctx, p, message)
 		if err != nil {
 			return nil, fmt.Errorf("sign with key %s: %w", p.remote.name, err)
 		}
 		return sig, nil
 	}
-	if k, ok := p.signer.(ed25519.PrivateKey); ok {
+	if k, ok := p.signer.(ed25519.PrivateKey); ok && p.plain() {
 		return signEd25519(k, message, MaxMessage)
 	}
-	h := crypto.SHA256.New()
+	h := p.Hash().New()
 	if _, err := io.Copy(h, message); err != nil {
 		return nil, fmt.Errorf("read message: %w", err)
 	}
@@ -125,7 +127,7 @@ func signEd25519(k ed25519.PrivateKey, message io.Reader, limit int64) ([]byte, 
 	return ed25519.Sign(k, whole), nil
 }
 
-// signSum signs a SHA-256. Without a source of randomness ECDSA is
+// signSum signs the hash of a message. Without a source of randomness ECDSA is
 // deterministic, as RFC 6979 has it.
 func (p *Private) signSum(sum []byte) ([]byte, error) {
 	switch {
@@ -133,6 +135,6 @@ func (p *Private) signSum(sum []byte) ([]byte, error) {
 		opts := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
 		return p.signer.Sign(rand.Reader, sum, opts)
 	default:
-		return p.signer.Sign(nil, sum, crypto.SHA256)
+		return p.signer.Sign(nil, sum, p.Hash())
 	}
 }

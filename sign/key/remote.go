@@ -3,7 +3,6 @@ package key
 import (
 	"context"
 	"crypto"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -131,17 +130,21 @@ func (r *remote) create(ctx context.Context, algorithm string) (*Public, error) 
 
 // sign has the key service sign the message. Only its digest leaves this process,
 // but for Ed25519, which signs no digest.
-func (r *remote) sign(ctx context.Context, pub *Public, message io.Reader) ([]byte, error) {
-	if _, ok := pub.key.(ed25519.PublicKey); ok {
+func (r *remote) sign(ctx context.Context, p *Private, message io.Reader) ([]byte, error) {
+	if p.plain() {
 		return r.program.SignMessage(ctx, &exact{r: message, left: MaxMessage})
 	}
-	small, large := crypto.SHA256.New(), pub.curveHash().New()
+	own := p.public.curveHash()
+	if p.scheme != "" || own == crypto.SHA256 {
+		sum := p.Hash().New()
+		if _, err := io.Copy(sum, message); err != nil {
+			return nil, fmt.Errorf("read message: %w", err)
+		}
+		return r.program.SignDigest(ctx, p.Hash(), sum.Sum(nil))
+	}
+	small, large := crypto.SHA256.New(), own.New()
 	if _, err := io.Copy(io.MultiWriter(small, large), message); err != nil {
 		return nil, fmt.Errorf("read message: %w", err)
-	}
-	own := pub.curveHash()
-	if own == crypto.SHA256 {
-		return r.program.SignDigest(ctx, crypto.SHA256, small.Sum(nil))
 	}
 	return r.signCurve(ctx, own, small.Sum(nil), large.Sum(nil))
 }

@@ -61,10 +61,12 @@ func (p *Public) VerifySum(sig []byte, h crypto.Hash, sum []byte) (decided bool,
 // a bad one, and the reader's own error where the message cannot be read.
 //
 // Accepted are ECDSA (in DER) over the SHA-256 of the message or over the hash
-// that fits the curve (SHA-384, SHA-512), RSA PKCS #1 v1.5 and PSS over the
-// SHA-256, Ed25519 and Ed25519ph. An RSA key that is marked for PSS accepts PSS
-// only. The message is read as a stream; for Ed25519 up to [MaxMessage] bytes
-// of it are held in memory, and beyond that only Ed25519ph is tried.
+// that fits the curve (SHA-384, SHA-512), RSA over the SHA-256, Ed25519 and
+// Ed25519ph. An RSA key that is marked for PSS (RFC 4055) accepts PSS with a salt as
+// long as the hash, any other one PKCS #1 v1.5: a key has one scheme, so that what was
+// signed in the other is no signature.
+// The message is read as a stream; for Ed25519 up to [MaxMessage] bytes of it are
+// held in memory, and beyond that only Ed25519ph is tried.
 func (p *Public) VerifyMessage(sig []byte, message io.Reader) error {
 	if k, ok := p.key.(ed25519.PublicKey); ok {
 		return p.verifyEd25519(k, sig, message, MaxMessage)
@@ -114,10 +116,12 @@ func (p *Public) verifySum(h crypto.Hash, sum, sig []byte) bool {
 }
 
 func (p *Public) verifyRSA(k *rsa.PublicKey, h crypto.Hash, sum, sig []byte) bool {
-	if !p.pss && rsa.VerifyPKCS1v15(k, h, sum, sig) == nil {
-		return true
+	if !p.pss {
+		return rsa.VerifyPKCS1v15(k, h, sum, sig) == nil
 	}
-	return rsa.VerifyPSS(k, h, sum, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto}) == nil
+	// The salt is as long as the hash, as the key services make it and FIPS 186-5 bounds
+	// it: a verifier of any length takes many signatures for one.
+	return rsa.VerifyPSS(k, h, sum, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
 }
 
 func (p *Public) verifyEd25519(k ed25519.PublicKey, sig []byte, message io.Reader, limit int64) error {
@@ -153,5 +157,8 @@ func hold(message io.Reader, limit int64) (whole []byte, complete bool, err erro
 }
 
 func (p *Public) bad() error {
+	if p.pss {
+		return fmt.Errorf("key %s (%s, with a salt as long as the hash): %w", p.Fingerprint(), p.Algorithm(), ErrSignature)
+	}
 	return fmt.Errorf("key %s (%s): %w", p.Fingerprint(), p.Algorithm(), ErrSignature)
 }

@@ -21,6 +21,12 @@ func newKeyCmd(app *App) *cobra.Command {
 		newKeyGenerateCmd(app), newKeyImportCmd(app), newKeyPublicCmd(app), newKeyInspectCmd(app), newKeyRotateCmd(app))
 	cmd.Long = `Make, import and look at keys.
 
+A key signs as cosign verifies: ECDSA over SHA-256 on every curve, plain
+Ed25519, RSA PKCS #1 v1.5, or PSS where the key is marked for it. Commands that
+sign take --signing-algorithm to ask for another way of Sigstore's registry:
+ecdsa-sha2-384-nistp384, ecdsa-sha2-512-nistp521, ed25519-ph. hallmark verifies
+all of these; cosign does not.
+
 Wherever a key is named, it is the path of a file, env://NAME for a variable, or
 SCHEME://KEY for a key in a key service, such as hashivault://release or
 awskms:///alias/release. Such a key is used by the program sigstore-kms-SCHEME,
