@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 	"github.com/hallmark-oci/hallmark/verify/tuf"
@@ -210,6 +209,3 @@ func message(err error) string {
 	}
 	return err.Error()
 }
-
-// untrusted returns the check of an authority whose root is not at hand.
-func untrusted(lack string) verify.Check { return open("authority", verify.NoTrustedRoot, lack) }
