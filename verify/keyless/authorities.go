@@ -18,6 +18,8 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/hallmark-oci/hallmark/sign/key"
 )
 
 // Authorities are what a [Root] is made from where there is no trusted_root.json.
@@ -150,6 +152,18 @@ func (c Chain) read() (below, tops []*x509.Certificate, err error) {
 		return nil, nil, errors.New("no certificate is signed by itself, so that the chain has no end")
 	}
 	return below, tops, nil
+}
+
+// certificates reads certificates of authorities in PEM, at most [MaxChain] bytes of it.
+func certificates(text []byte) ([]*x509.Certificate, error) {
+	if len(text) > MaxChain {
+		return nil, fmt.Errorf("%d bytes of certificates, at most %d are read: %w", len(text), MaxChain, ErrRoot)
+	}
+	certs, err := key.ParseCertificates(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("the certificates: %w: %w", err, ErrRoot)
+	}
+	return certs, nil
 }
 
 // instance returns the log under the identifier of its key.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
@@ -31,6 +33,8 @@ type Description struct {
 	Authorities []Authority
 	// Open is what must hold beside and is not verified here.
 	Open []string
+	// Exceptions say which rules need not hold, for which images and until when.
+	Exceptions []Exempt
 }
 
 // An Authority tells of one authority of a policy.
@@ -58,12 +62,19 @@ type Ask struct {
 }
 
 // Describe tells what is in the set, in the order of the files.
-func (s *Set) Describe() []Description { return describe(s.entries) }
+func (s *Set) Describe() []Description {
+	return s.describe(s.entries, func(*exception) bool { return true })
+}
 
-// Describe tells what the policies ask of the image.
-func (m Matched) Describe() []Description { return describe(m.entries) }
+// Describe tells what the policies ask of the image, with the exceptions that are for it
+// by its name, and those for digests where its own is not known.
+func (m Matched) Describe() []Description {
+	return m.set.describe(m.entries, func(x *exception) bool {
+		return x.of(m.repo, m.digest) || m.digest == (v1.Hash{}) && len(x.digests) > 0
+	})
+}
 
-func describe(entries []*entry) []Description {
+func (s *Set) describe(entries []*entry, fits func(*exception) bool) []Description {
 	out := make([]Description, len(entries))
 	for i, e := range entries {
 		d := Description{Name: e.name, Cluster: !e.repos, Where: e.where, Warn: e.warn, Open: details(e.open)}
@@ -78,6 +89,11 @@ func describe(entries []*entry) []Description {
 		}
 		for j := range e.any {
 			d.Authorities = append(d.Authorities, e.any[j].describe())
+		}
+		for _, x := range e.exceptions {
+			if fits(x) {
+				d.Exceptions = append(d.Exceptions, x.describe(s.now))
+			}
 		}
 		out[i] = d
 	}

@@ -14,7 +14,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/policy"
+	"github.com/hallmark-oci/hallmark/verify/revocation"
 )
 
 // pem is a public key for files that are only parsed: the P-256 generator
@@ -92,10 +94,13 @@ func TestAccepted(t *testing.T) {
 		scope(`KEYS, "signature": {"annotations": {"env": "prod"}}`),
 		scope(`KEYS, "signature": {"required": false}, "sbom": {}`),
 		scope(`KEYS, "sbom": {"required": true, "maxAge": "30d"}`),
+		scope(`KEYS, "checked": [{"advisories": "osv", "maxAge": "24h", "minVersion": "2026-01-31", "failOn": "high", "threshold": 1, KEYS}, {"advisories": "trivy", "maxAge": "1d", "minVersion": "2.1"}]`),
 		scope(`KEYS, "sbom": {"required": false}`),
+		scope(`KEYS, "sbom": {"formats": [{"name": "spdx", "minVersion": "2.3"}, {"name": "cyclonedx"}], "quality": {"versions": "95%", "purls": "100%", "licenses": "1%", "suppliers": "50%", "packages": 3, "relations": true, "author": true, "created": true, "complete": true}}`),
 		scope(`KEYS, "attestations": [{"type": "slsaprovenance1", "maxAge": "12h", "threshold": 1, KEYS}, {"type": "https://example.com/t/v1"}]`),
 		scope(`KEYS, "attestations": [{"type": "custom", "cel": "predicate.Data == 'x' && timestamp(predicate.Timestamp) < now"}]`),
 		scope(`"signature": {KEYS}, "sbom": {KEYS}`),
+		excepting(`"static": "pass"}, {"name": "t", "images": ["**"], `+strings.ReplaceAll(`KEYS`, "KEYS", `"keys": [{"data": "`+pem+`"}]`), `{"rule": "signature", "images": ["r.example/a"], "until": "2026-02-01", "reason": "r"}, {"rule": "signature", "scope": "t", "digests": ["sha256:`+strings.Repeat("a", 64)+`"], "until": "2026-02-01T10:00:00Z", "reason": "r"}`),
 		scope(`"static": "pass"`),
 		scope(`"static": "fail", "message": "not here", "mode": "warn"`),
 		revoking(`"keys": [KEY, {"fingerprint": "DIGEST"}], "digests": ["DIGEST"]`),
@@ -135,48 +140,73 @@ func asJSON(t *testing.T, text string) any {
 func TestRefused(t *testing.T) {
 	s := schema(t)
 	both := map[string]string{
-		scope(`KEYS, "thresold": 1`):                                                                 "p.yaml:1: spec.scopes[0].thresold: unknown field",
-		scope(`KEYS, "threshold": 0`):                                                                "spec.scopes[0].threshold: 0 is no whole number from 1",
-		scope(`KEYS, "threshold": "1"`):                                                              "text where a whole number is wanted",
-		scope(`KEYS, "mode": "audit"`):                                                               "none of enforce, warn",
-		scope(`"keys": []`):                                                                          "the list is empty",
-		scope(`"keys": [{}]`):                                                                        "either data or file",
-		scope(`"keys": [{"data": "x"}]`):                                                             "keys[0].data",
-		scope(`"keys": [{"file": "awskms://x"}]`):                                                    "only key files are read",
-		scope(`"keys": [{"file": "a", "data": "` + pem + `"}]`):                                      "either data or file",
-		scope(`KEYS, "sbom": "required"`):                                                            "text where a mapping is wanted",
-		scope(`KEYS, "sbom": {"maxAge": "1w"}`):                                                      "is no age",
-		scope(`KEYS, "sbom": {"maxAge": "0d"}`):                                                      "is no age",
-		scope(`KEYS, "sbom": {"required": false, "maxAge": "1d"}`):                                   "what is not required has no maxAge",
-		scope(`KEYS, "signature": {"maxAge": "1d"}`):                                                 "signature.maxAge: unknown field",
-		scope(`KEYS, "signature": {"annotations": {"n": 1}}`):                                        "a number where text is wanted",
-		scope(`KEYS, "attestations": [{"type": "custom", "cel": 1}]`):                                "a number where text is wanted",
-		scope(`KEYS, "attestations": [{"type": "custom", "cel": ""}]`):                               "p.yaml:1: spec.scopes[0].attestations[0].cel: no condition in CEL: line 1",
-		scope(`KEYS, "attestations": [{"maxAge": "1d"}]`):                                            "field type is missing",
-		scope(`KEYS, "static": "pass"`):                                                              "either static or keys",
-		scope(`"static": "pass", "countersigned": {KEYS}`):                                           "either static or countersigned",
-		scope(`KEYS, "countersigned": {}`):                                                           "field keys is missing",
-		rooted(`"identities": []`):                                                                   "the list is empty",
-		rooted(`"identities": [{"subject": "a@b.test"}]`):                                            "exactly one of issuer",
-		rooted(`"identities": [{"issuer": "https://i.test"}]`):                                       "exactly one of subject",
-		rooted(`"identities": [{"subject": "a", "subjectRegExp": "a", "issuer": "i"}]`):              "exactly one of subject",
-		rooted(`KEYS, "sbom": {"required": false, "identities": [{"subject": "a", "issuer": "i"}]}`): "what is not required has no identities",
-		scope(`KEYS, "countersigned": {"keys": []}`):                                                 "the list is empty",
-		rooted(`"identities": [{"subject": "a", "issuer": "i"}], "evidence": {}`):                    "it says nothing",
-		rooted(`"identities": [{"subject": "a", "issuer": "i"}], "evidence": {"logs": -1}`):          "no whole number from 0",
-		rooted(`"identities": [{"subject": "a", "issuer": "i"}], "evidence": {"scts": 0}`):           "unknown field",
-		rooted(`KEYS, "keyEvidence": {"certificateLogs": 1}`):                                        "unknown field",
-		scope(`"static": "pass", "evidence": {"logs": 0}`):                                           "either static or evidence",
-		scope(`"keys": [{"data": "` + pem + `", "notAfter": "31.1.2026"}]`):                          "is no date like",
-		revoking(`"keys": [{"fingerprint": "DIGEST", "notAfter": "2026-01-31T00:00:00Z"}]`):          "unknown field",
-		scope(`"static": "yes"`):                                                                     "none of pass, fail",
-		scope(`KEYS, "message": "m"`):                                                                "a message is for static scopes",
-		hallmark(`{"name": "s", "static": "pass"}`):                                                  "field images is missing",
-		hallmark(`{"images": ["**"], "static": "pass"}`):                                             "field name is missing",
-		hallmark(`{"name": "s", "images": ["a b"], "static": "pass"}`):                               "is no glob",
-		hallmark(`{"name": "s", "images": "**", "static": "pass"}`):                                  "text where a list is wanted",
+		scope(`KEYS, "thresold": 1`):                                                                             "p.yaml:1: spec.scopes[0].thresold: unknown field",
+		scope(`KEYS, "threshold": 0`):                                                                            "spec.scopes[0].threshold: 0 is no whole number from 1",
+		scope(`KEYS, "threshold": "1"`):                                                                          "text where a whole number is wanted",
+		scope(`KEYS, "mode": "audit"`):                                                                           "none of enforce, warn",
+		scope(`"keys": []`):                                                                                      "the list is empty",
+		scope(`"keys": [{}]`):                                                                                    "either data or file",
+		scope(`"keys": [{"data": "x"}]`):                                                                         "keys[0].data",
+		scope(`"keys": [{"file": "awskms://x"}]`):                                                                "only key files are read",
+		scope(`"keys": [{"file": "a", "data": "` + pem + `"}]`):                                                  "either data or file",
+		scope(`KEYS, "sbom": "required"`):                                                                        "text where a mapping is wanted",
+		scope(`KEYS, "sbom": {"maxAge": "1w"}`):                                                                  "is no age",
+		scope(`KEYS, "sbom": {"formats": [{"name": "syft"}]}`):                                                   "none of spdx, cyclonedx",
+		scope(`KEYS, "sbom": {"formats": [{"minVersion": "2"}]}`):                                                "field name is missing",
+		scope(`KEYS, "sbom": {"formats": [{"name": "spdx", "minVersion": "two"}]}`):                              "is no version like 2.3",
+		scope(`KEYS, "sbom": {"formats": [{"name": "spdx", "minVersion": 2.3}]}`):                                "a number where text is wanted",
+		scope(`KEYS, "sbom": {"quality": {}}`):                                                                   "it asks for nothing",
+		scope(`KEYS, "sbom": {"quality": {"versions": "0%"}}`):                                                   "is no share like 95%",
+		scope(`KEYS, "sbom": {"quality": {"versions": "101%"}}`):                                                 "is no share like 95%",
+		scope(`KEYS, "sbom": {"quality": {"versions": 95}}`):                                                     "a number where text is wanted",
+		scope(`KEYS, "sbom": {"quality": {"relations": false}}`):                                                 "leave it away",
+		scope(`KEYS, "sbom": {"quality": {"colour": true}}`):                                                     "unknown field",
+		scope(`KEYS, "sbom": {"required": false, "quality": {"created": true}}`):                                 "what is not required has no quality",
+		scope(`KEYS, "checked": [{"advisories": "osv"}]`):                                                        "field maxAge is missing",
+		scope(`KEYS, "checked": [{"maxAge": "1d"}]`):                                                             "field advisories is missing",
+		scope(`KEYS, "checked": [{"advisories": "osv", "maxAge": "1d", "failOn": "severe"}]`):                    "none of any, low",
+		scope(`KEYS, "checked": [{"advisories": "osv", "maxAge": "1d", "minVersion": "new"}]`):                   "is no version of advisories",
+		scope(`"static": "pass", "checked": [{"advisories": "osv", "maxAge": "1d"}]`):                            "either static or checked",
+		scope(`KEYS, "sbom": {"maxAge": "0d"}`):                                                                  "is no age",
+		scope(`KEYS, "sbom": {"required": false, "maxAge": "1d"}`):                                               "what is not required has no maxAge",
+		scope(`KEYS, "signature": {"maxAge": "1d"}`):                                                             "signature.maxAge: unknown field",
+		scope(`KEYS, "signature": {"annotations": {"n": 1}}`):                                                    "a number where text is wanted",
+		scope(`KEYS, "attestations": [{"type": "custom", "cel": 1}]`):                                            "a number where text is wanted",
+		scope(`KEYS, "attestations": [{"type": "custom", "cel": ""}]`):                                           "p.yaml:1: spec.scopes[0].attestations[0].cel: no condition in CEL: line 1",
+		scope(`KEYS, "attestations": [{"maxAge": "1d"}]`):                                                        "field type is missing",
+		scope(`KEYS, "static": "pass"`):                                                                          "either static or keys",
+		scope(`"static": "pass", "countersigned": {KEYS}`):                                                       "either static or countersigned",
+		scope(`KEYS, "countersigned": {}`):                                                                       "field keys is missing",
+		rooted(`"identities": []`):                                                                               "the list is empty",
+		rooted(`"identities": [{"subject": "a@b.test"}]`):                                                        "exactly one of issuer",
+		rooted(`"identities": [{"issuer": "https://i.test"}]`):                                                   "exactly one of subject",
+		rooted(`"identities": [{"subject": "a", "subjectRegExp": "a", "issuer": "i"}]`):                          "exactly one of subject",
+		rooted(`KEYS, "sbom": {"required": false, "identities": [{"subject": "a", "issuer": "i"}]}`):             "what is not required has no identities",
+		scope(`KEYS, "countersigned": {"keys": []}`):                                                             "the list is empty",
+		rooted(`"identities": [{"subject": "a", "issuer": "i"}], "evidence": {}`):                                "it says nothing",
+		rooted(`"identities": [{"subject": "a", "issuer": "i"}], "evidence": {"logs": -1}`):                      "no whole number from 0",
+		rooted(`"identities": [{"subject": "a", "issuer": "i"}], "evidence": {"scts": 0}`):                       "unknown field",
+		rooted(`KEYS, "keyEvidence": {"certificateLogs": 1}`):                                                    "unknown field",
+		scope(`"static": "pass", "evidence": {"logs": 0}`):                                                       "either static or evidence",
+		scope(`"keys": [{"data": "` + pem + `", "notAfter": "31.1.2026"}]`):                                      "is no date like",
+		revoking(`"keys": [{"fingerprint": "DIGEST", "notAfter": "2026-01-31T00:00:00Z"}]`):                      "unknown field",
+		scope(`"static": "yes"`):                                                                                 "none of pass, fail",
+		scope(`KEYS, "message": "m"`):                                                                            "a message is for static scopes",
+		hallmark(`{"name": "s", "static": "pass"}`):                                                              "field images is missing",
+		hallmark(`{"images": ["**"], "static": "pass"}`):                                                         "field name is missing",
+		hallmark(`{"name": "s", "images": ["a b"], "static": "pass"}`):                                           "is no glob",
+		hallmark(`{"name": "s", "images": "**", "static": "pass"}`):                                              "text where a list is wanted",
+		excepting(`"static": "pass"`, ``):                                                                        "the list is empty",
+		excepting(`"static": "pass"`, `{"rule": "sbom", "images": ["**"], "until": "2026-02-01"}`):               "field reason is missing",
+		excepting(`"static": "pass"`, `{"rule": "sbom", "images": ["**"], "reason": "r"}`):                       "field until is missing",
+		excepting(`"static": "pass"`, `{"rule": "sbom", "images": ["**"], "until": "2026-02-01", "reason": ""}`): "is empty",
+		excepting(`"static": "pass"`, `{"images": ["**"], "until": "2026-02-01", "reason": "r"}`):                "field rule is missing",
+		excepting(`"static": "pass"`, `{"rule": "sbom", "until": "2026-02-01", "reason": "r"}`):                  "exactly one of images, digests",
+		excepting(`"static": "pass"`, `{"rule": "sbom", "images": ["**"], "digests": ["sha256:`+strings.Repeat("a", 64)+`"], "until": "2026-02-01", "reason": "r"}`): "exactly one of images, digests",
+		excepting(`"static": "pass"`, `{"rule": "sbom", "images": ["**"], "until": "soon", "reason": "r"}`):                                                          "is no date",
 		hallmark(``):                        "the list is empty",
-		revoking(``):                        "keys or digests are wanted",
+		revoking(``):                        "keys, digests or lists are wanted",
+		revoking(`"lists": []`):             "the list is empty",
 		revoking(`"digest": ["DIGEST"]`):    "revoked.digest: unknown field",
 		revoking(`"digests": []`):           "the list is empty",
 		revoking(`"digests": ["sha256:A"]`): "is no SHA-256 digest",
@@ -202,11 +232,13 @@ func TestRefused(t *testing.T) {
 		rooted(`"static": "pass"`): "spec.trustedRoot: no scope of the document names an identity that counts",
 		strings.Replace(rooted(`KEYS`), `"spec": {`, `"spec": {"revoked": {"digests": ["sha256:`+strings.Repeat("a", 64)+`"]}, `, 1): "spec.trustedRoot: no scope",
 		// The one scope that names one asks it for nothing.
-		rooted(`"identities": [{"subject": "a@b.test", "issuer": "https://i.test"}], "signature": {KEYS}, "sbom": {KEYS}`): "spec.trustedRoot: no scope",
-		rooted(`"identities": [{"subjectRegExp": "(", "issuer": "i"}]`):                                                    "missing closing )",
-		scope(`KEYS, "attestations": [{"type": "custom", "cel": "predicate.a + 1"}]`):                                      "not true or false",
-		scope(`KEYS, "attestations": [{"type": "custom", "cel": "predicat.a"}]`):                                           "line 1, column 1: undeclared reference",
-		scope(`KEYS, "attestations": [{"type": "custom", "cel": "true"}]`):                                                 "looks at neither",
+		rooted(`"identities": [{"subject": "a@b.test", "issuer": "https://i.test"}], "signature": {KEYS}, "sbom": {KEYS}`):      "spec.trustedRoot: no scope",
+		rooted(`"identities": [{"subjectRegExp": "(", "issuer": "i"}]`):                                                         "missing closing )",
+		scope(`KEYS, "attestations": [{"type": "custom", "cel": "predicate.a + 1"}]`):                                           "not true or false",
+		scope(`KEYS, "attestations": [{"type": "custom", "cel": "predicat.a"}]`):                                                "line 1, column 1: undeclared reference",
+		scope(`KEYS, "attestations": [{"type": "custom", "cel": "true"}]`):                                                      "looks at neither",
+		excepting(`"static": "pass"`, `{"rule": "signature", "images": ["**"], "until": "2026-02-01", "reason": "r"}`):          "no scope of the document asks for that",
+		excepting(`"static": "fail"`, `{"rule": "sbom", "scope": "x", "images": ["**"], "until": "2026-02-01", "reason": "r"}`): `the rule "sbom" of the scope "x"`,
 		scope(`"sbom": {}`):                                                                                              "no accepted key",
 		scope(`KEYS, "countersigned": {KEYS}`):                                                                           "besides the one that signed",
 		scope(`KEYS, "threshold": 2`):                                                                                    "above the number of distinct keys",
@@ -319,10 +351,20 @@ func TestPackageExample(t *testing.T) {
 		}
 	}
 	text := strings.ReplaceAll(example.String(), "{file: release.pub}", fmt.Sprintf(`{data: "%s"}`, pem))
-	text = strings.NewReplacer("{file: auditor.pub}", fmt.Sprintf(`{data: "%s"}`, generated(t)), "{file: lost.pub}", fmt.Sprintf(`{fingerprint: "sha256:%064d"}`, 1), "<hex>", strings.Repeat("a", 64)).Replace(text)
-	set, err := parse(text)
+	text = strings.NewReplacer("{file: auditor.pub}", fmt.Sprintf(`{data: "%s"}`, generated(t)), "{file: security.pub}", fmt.Sprintf(`{data: "%s"}`, pem), "{file: lost.pub}", fmt.Sprintf(`{fingerprint: "sha256:%064d"}`, 1), "<hex>", strings.Repeat("a", 64)).Replace(text)
+	asked := ""
+	set, err := policy.Parse(policy.Options{
+		Now: func() time.Time { return time.Unix(0, 0) },
+		ReadRevocations: func(path string, d revocation.Demand) (verify.Revocations, error) {
+			asked = fmt.Sprint(path, " ", d.Name, " ", d.Least, " ", d.MaxAge, " ", len(d.Keys))
+			return verify.Revocations{}, nil
+		},
+	}, policy.File{Name: "p.yaml", Text: []byte(text)})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
+	}
+	if asked != "revocations.json release 7 168h0m0s 1" {
+		t.Errorf("list %s", asked)
 	}
 	if set.Len() != 2 {
 		t.Errorf("%d scopes", set.Len())

@@ -25,6 +25,8 @@
 //	  revoked:                                 # counts nowhere, in no policy of the set
 //	    keys: [{file: lost.pub}]               # or data, or {fingerprint: "sha256:<hex>"}
 //	    digests: ["sha256:<hex>"]              # of images, and of attested documents
+//	    lists: # signed and bound in time, see package revocation
+//	    - {file: revocations.json, keys: [{file: security.pub}], name: release, minSequence: 7, maxAge: 7d}
 //
 // and the ClusterImagePolicy of the Sigstore policy-controller
 // (policy.sigstore.dev v1alpha1 and v1beta1), read unchanged. The file
@@ -72,6 +74,11 @@
 // named by tag alone is not looked at. A revoked document, its digest being that
 // of the predicate as `hallmark check` shows it, counts as if it were not there.
 // A document may hold revocations alone.
+//
+// A signed list is refused, and with it the set, where no key that the policy names
+// for it made it, or where its number is below minSequence. From the day on that it
+// expires, or that it is older than maxAge, every verdict that would accept is
+// undetermined: who hands out the list could be keeping the present one back.
 //
 // # Identities
 //
@@ -123,10 +130,7 @@ import (
 	"strings"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/condition"
@@ -150,9 +154,7 @@ type Set struct {
 	// pins says that some glob can match a reference only by its digest.
 	pins    bool
 	revoked verify.Revocations
-	// revokedKeys and revokedDigests are what revoked holds.
-	revokedKeys    []key.Fingerprint
-	revokedDigests []v1.Hash
+	void    voided // what revoked holds
 
 	now       func() time.Time
 	evaluator Evaluator
@@ -172,7 +174,9 @@ type entry struct {
 	part   *Part          // judges what the authorities found; nil where none does
 	show   wanted         // by the part
 	notes  []Warning      // see lint
-	hash   [32]byte
+	// exceptions are those for rules of the scope, in the order of the document.
+	exceptions []*exception
+	hash       [32]byte
 }
 
 // Parse returns the policies of all files as one set. The error wraps
@@ -193,7 +197,7 @@ func Parse(o Options, files ...File) (*Set, error) {
 		}
 		all = append(all, documents...)
 	}
-	p.set.revoked = verify.Revoke(p.set.revokedKeys, p.set.revokedDigests)
+	p.set.revoked = p.set.void.revocations()
 	for _, d := range all {
 		if d.aside {
 			continue
@@ -213,7 +217,7 @@ func Parse(o Options, files ...File) (*Set, error) {
 func (s *Set) Len() int { return len(s.entries) }
 
 // Revoked returns how many keys and digests the set revokes.
-func (s *Set) Revoked() (keys, digests int) { return len(s.revokedKeys), len(s.revokedDigests) }
+func (s *Set) Revoked() (keys, digests int) { return len(s.void.keys), len(s.void.digests) }
 
 // parser collects the policies of several files.
 type parser struct {
@@ -224,11 +228,12 @@ type parser struct {
 	root  *keyless.Root     // of the document that is read
 
 	// What stands beside the policies, and the root that holds where none is named.
-	objects    []object
-	roots      map[string]trustRoot
-	common     *trustRoot
-	evidence   evidence            // that it asks for
-	counted    counted             // whom its scopes name
+	objects  []object
+	roots    map[string]trustRoot
+	common   *trustRoot
+	evidence evidence // that it asks for
+	counted  counted  // whom its scopes name
+
 	conditions *condition.Compiler // made for the first condition
 }
 
