@@ -108,6 +108,7 @@ func scriptParams(files []string) testscript.Params {
 			"plant":     plant,
 			"quick":     quick,
 			"vault":     vault,
+			"vouch":     vouchFor,
 			"tarball":   makeTarball,
 		},
 	}
