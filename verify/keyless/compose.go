@@ -1,13 +1,12 @@
 package keyless
 
 import (
+	"bytes"
 	"crypto/sha256"
-	"crypto/x509"
 	"fmt"
+	"slices"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
-
-	"github.com/hallmark-oci/hallmark/sign/key"
 )
 
 // The sorts of authorities that a root is composed of.
@@ -64,123 +63,57 @@ func Compose(certificates, logs, clocks *Root) *Root {
 }
 
 // with returns a root that differs from this one, which may be nil, in one sort of
-// authorities: those of the material, which the texts name.
-func (r *Root) with(sort int, m root.TrustedMaterial, texts ...[]byte) *Root {
+// authorities: those of the other root.
+func (r *Root) with(sort int, other *Root) *Root {
 	var c composed
-	sum := sha256.New()
+	var out Root
+	if r != nil {
+		out = *r
+	}
 	for i := range c {
 		c[i] = &root.BaseTrustedMaterial{}
 		if r != nil {
 			c[i] = r.trusted
 		}
 	}
-	c[sort] = m
-	var out Root
-	if r != nil {
-		out = *r
-	}
-	fmt.Fprintf(sum, "%x with %d %q\n", out.sum, sort, texts)
-	out.trusted, out.sum = c, [sha256.Size]byte(sum.Sum(nil))
+	c[sort] = other.trusted
+	sum := sha256.Sum256(fmt.Appendf(nil, "%x with %d of %x", out.sum, sort, other.sum))
+	out.trusted, out.sum = c, sum
 	return &out
-}
-
-// certificates reads certificates of authorities in PEM.
-func certificates(text []byte) ([]*x509.Certificate, error) {
-	if len(text) > MaxChain {
-		return nil, fmt.Errorf("%d bytes of certificates, at most %d are read: %w", len(text), MaxChain, ErrRoot)
-	}
-	certs, err := key.ParseCertificates(string(text))
-	if err != nil {
-		return nil, fmt.Errorf("the certificates: %w: %w", err, ErrRoot)
-	}
-	return certs, nil
-}
-
-// authorities reads certificates that all may issue others.
-func authorities(text []byte) ([]*x509.Certificate, error) {
-	certs, err := certificates(text)
-	if err != nil {
-		return nil, err
-	}
-	return certs, allIssue(certs)
-}
-
-// allIssue checks that all the certificates are those of issuers.
-func allIssue(certs []*x509.Certificate) error {
-	for _, c := range certs {
-		if !c.IsCA || !c.BasicConstraintsValid || c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0 {
-			return fmt.Errorf("the certificate of %q is none for issuing others: %w", c.Subject, ErrRoot)
-		}
-	}
-	return nil
 }
 
 // WithAuthorities returns a root that believes these certificate authorities, and none
 // of the other root's; its logs and clocks it believes as before. The texts are PEM:
-// certificates of which each is believed by itself, and those that stand between them
-// and what they issue, which may be empty. Each counts as long as it says itself. The
-// other root may be nil.
+// certificates that are believed by themselves, and those that stand between them and
+// what they issue, which may be empty. Each counts as long as it says itself. The other
+// root may be nil. What cannot be used is refused with [ErrRoot].
 func (r *Root) WithAuthorities(roots, intermediates []byte) (*Root, error) {
-	tops, err := authorities(roots)
+	if len(intermediates) > 0 {
+		certs, err := certificates(intermediates)
+		if err != nil {
+			return nil, fmt.Errorf("what stands between: %w", err)
+		}
+		for _, c := range certs {
+			if bytes.Equal(c.RawSubject, c.RawIssuer) {
+				return nil, fmt.Errorf("%q bears its own name and is to stand below another one: to believe it, name it among the roots: %w", c.Subject, ErrRoot)
+			}
+		}
+	}
+	own, err := NewRoot(Authorities{Certificates: []Chain{{URI: "of the files", PEM: slices.Concat(roots, []byte("\n"), intermediates)}}})
 	if err != nil {
 		return nil, err
 	}
-	var between []*x509.Certificate
-	if len(intermediates) > 0 {
-		if between, err = authorities(intermediates); err != nil {
-			return nil, err
-		}
-	}
-	believed := &issuers{all: make([]root.CertificateAuthority, len(tops))}
-	for i, top := range tops {
-		believed.all[i] = &root.FulcioCertificateAuthority{
-			Root: top, Intermediates: between, ValidityPeriodStart: top.NotBefore, ValidityPeriodEnd: top.NotAfter,
-		}
-	}
-	return r.with(issuing, believed, roots, intermediates), nil
+	return r.with(issuing, own), nil
 }
-
-// issuers are certificate authorities alone.
-type issuers struct {
-	root.BaseTrustedMaterial
-	all []root.CertificateAuthority
-}
-
-// FulcioCertificateAuthorities implements root.TrustedMaterial.
-func (i *issuers) FulcioCertificateAuthorities() []root.CertificateAuthority { return i.all }
 
 // WithClock returns a root that believes this timestamp authority, and none of the other
 // root's; all others it believes as before. The text is PEM: the certificate of the
-// authority, those above it, and last the one that is believed by itself. The first may
-// be left away where timestamps bring it. The other root may be nil.
+// authority, which may be left away where timestamps bring it, those above it, and one
+// that is signed by itself. The other root may be nil.
 func (r *Root) WithClock(chain []byte) (*Root, error) {
-	certs, err := certificates(chain)
+	own, err := NewRoot(Authorities{Timestamps: []Chain{{URI: "of the file", PEM: chain}}})
 	if err != nil {
 		return nil, err
 	}
-	tsa := &root.SigstoreTimestampingAuthority{}
-	from := certs[0]
-	if !certs[0].IsCA {
-		tsa.Leaf, certs = certs[0], certs[1:]
-	}
-	if len(certs) == 0 {
-		return nil, fmt.Errorf("the chain of the timestamp authority ends with its own certificate, and the last one is to be believed by itself: %w", ErrRoot)
-	}
-	if err := allIssue(certs); err != nil {
-		return nil, fmt.Errorf("of the chain of the timestamp authority only the first may be its own: %w", err)
-	}
-	tsa.Root, tsa.Intermediates = certs[len(certs)-1], certs[:len(certs)-1]
-	tsa.ValidityPeriodStart, tsa.ValidityPeriodEnd = from.NotBefore, from.NotAfter
-	return r.with(timing, &clock{tsa: tsa}, chain), nil
-}
-
-// clock is one timestamp authority alone.
-type clock struct {
-	root.BaseTrustedMaterial
-	tsa root.TimestampingAuthority
-}
-
-// TimestampingAuthorities implements root.TrustedMaterial.
-func (c *clock) TimestampingAuthorities() []root.TimestampingAuthority {
-	return []root.TimestampingAuthority{c.tsa}
+	return r.with(timing, own), nil
 }

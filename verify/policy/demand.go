@@ -78,7 +78,7 @@ func (p *parser) checked(v doc.Value) (demand, error) {
 		"advisories": doc.Into(&s.Advisories, text),
 		"maxAge":     doc.Into(&d.maxAge, duration),
 		"minVersion": func(v doc.Value) error {
-			t, err := v.Time()
+			t, err := v.Date()
 			if err == nil {
 				s.MinVersion = t.Format(time.RFC3339)
 				return nil

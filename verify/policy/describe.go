@@ -84,6 +84,9 @@ func (s *Set) describe(entries []*entry, fits func(*exception) bool) []Descripti
 		for _, r := range e.match {
 			d.Objects = append(d.Objects, r.String())
 		}
+		if e.part != nil {
+			d.Open = append(d.Open, "a part in "+e.part.Language+" judges what the authorities found")
+		}
 		for j := range e.any {
 			d.Authorities = append(d.Authorities, e.any[j].describe())
 		}
@@ -113,8 +116,10 @@ func (a *authority) describe() Authority {
 		out.Static, out.Message = strings.TrimPrefix(string(a.decided), "static-"), c.Detail
 		return out
 	}
-	for _, r := range a.rules {
-		out.Asks = append(out.Asks, a.ask(r))
+	for i, r := range a.rules {
+		ask := a.ask(r)
+		ask.Also = append(ask.Also, a.beside(i)...)
+		out.Asks = append(out.Asks, ask)
 	}
 	return out
 }
@@ -140,6 +145,41 @@ func (a *authority) ask(r verify.Rule) Ask {
 	}
 	ask.Also = append(ask.Also, a.vouching(r, keys, identities)...)
 	return ask
+}
+
+// beside tells what else the authority of a ClusterImagePolicy asks under its rule i.
+func (a *authority) beside(i int) []string {
+	var also []string
+	if q := a.trust.KeyQuorum; q.AsksOfKeys() {
+		also = append(also, vouchers(q, "a signature by a key"))
+	}
+	if len(a.trust.Identities) > 0 && a.trust.Quorum != (keyless.Quorum{}) {
+		also = append(also, vouchers(a.trust.Quorum, "a signature by an identity"))
+	}
+	if i < len(a.attested) && a.attested[i].part != nil {
+		also = append(also, "a part in "+a.attested[i].part.Language+" takes it")
+	}
+	if a.repo != "" {
+		also = append(also, "it is looked for in "+a.repo)
+	}
+	return also
+}
+
+// vouchers puts the logs and clocks that must vouch into words.
+func vouchers(q keyless.Quorum, what string) string {
+	var by []string
+	for _, n := range []struct {
+		number keyless.Number
+		name   string
+	}{{q.CertificateLogs, "certificate log"}, {q.Logs, "transparency log"}, {q.Clocks, "clock"}, {q.Timestamps, "timestamp authority"}} {
+		switch {
+		case n.number == keyless.None:
+			by = append(by, "no "+n.name)
+		case n.number > 0:
+			by = append(by, fmt.Sprintf("%d %s", n.number, n.name))
+		}
+	}
+	return what + " is vouched for by " + strings.Join(by, ", ")
 }
 
 // counted are those whose signatures count for the rule.

@@ -29,7 +29,7 @@ type validities = map[key.Fingerprint]keyless.Validity
 
 // moment reads a time, of which the first one of all would say that there is none.
 func moment(v doc.Value) (time.Time, error) {
-	t, err := v.Time()
+	t, err := v.Date()
 	if err == nil && t.Year() < 1970 {
 		err = v.Errorf("no key is as old as %s", t.Format(time.RFC3339))
 	}

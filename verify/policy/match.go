@@ -21,9 +21,23 @@ type Object struct {
 	Group, Version, Resource string // apps, v1, deployments
 	Labels                   map[string]string
 	// Kind is that of the object; Metadata and Spec are its members of that name, as
-	// encoding/json decodes them. Parts of policies can ask for them.
+	// encoding/json decodes them. Parts of policies can ask for them; without a Kind
+	// nothing is known of any.
 	Kind           string
 	Metadata, Spec any
+}
+
+// Forget drops what only policies ask for that [Set.ShowsObjects] tells of.
+func (o *Object) Forget() {
+	if o != nil {
+		o.Kind, o.Metadata, o.Spec = "", nil, nil
+	}
+}
+
+// ShowsObjects reports whether some policy judges not only images but also the objects
+// that ask for them.
+func (s *Set) ShowsObjects() bool {
+	return slices.ContainsFunc(s.entries, func(e *entry) bool { return e.show.object() })
 }
 
 // Matched are the policies of a set that speak of one image. The zero value

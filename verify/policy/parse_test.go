@@ -14,7 +14,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/policy"
+	"github.com/hallmark-oci/hallmark/verify/revocation"
 )
 
 // pem is a public key for files that are only parsed: the P-256 generator
@@ -203,7 +205,8 @@ func TestRefused(t *testing.T) {
 		excepting(`"static": "pass"`, `{"rule": "sbom", "images": ["**"], "digests": ["sha256:`+strings.Repeat("a", 64)+`"], "until": "2026-02-01", "reason": "r"}`): "exactly one of images, digests",
 		excepting(`"static": "pass"`, `{"rule": "sbom", "images": ["**"], "until": "soon", "reason": "r"}`):                                                          "is no date",
 		hallmark(``):                        "the list is empty",
-		revoking(``):                        "keys or digests are wanted",
+		revoking(``):                        "keys, digests or lists are wanted",
+		revoking(`"lists": []`):             "the list is empty",
 		revoking(`"digest": ["DIGEST"]`):    "revoked.digest: unknown field",
 		revoking(`"digests": []`):           "the list is empty",
 		revoking(`"digests": ["sha256:A"]`): "is no SHA-256 digest",
@@ -348,10 +351,20 @@ func TestPackageExample(t *testing.T) {
 		}
 	}
 	text := strings.ReplaceAll(example.String(), "{file: release.pub}", fmt.Sprintf(`{data: "%s"}`, pem))
-	text = strings.NewReplacer("{file: auditor.pub}", fmt.Sprintf(`{data: "%s"}`, generated(t)), "{file: lost.pub}", fmt.Sprintf(`{fingerprint: "sha256:%064d"}`, 1), "<hex>", strings.Repeat("a", 64)).Replace(text)
-	set, err := parse(text)
+	text = strings.NewReplacer("{file: auditor.pub}", fmt.Sprintf(`{data: "%s"}`, generated(t)), "{file: security.pub}", fmt.Sprintf(`{data: "%s"}`, pem), "{file: lost.pub}", fmt.Sprintf(`{fingerprint: "sha256:%064d"}`, 1), "<hex>", strings.Repeat("a", 64)).Replace(text)
+	asked := ""
+	set, err := policy.Parse(policy.Options{
+		Now: func() time.Time { return time.Unix(0, 0) },
+		ReadRevocations: func(path string, d revocation.Demand) (verify.Revocations, error) {
+			asked = fmt.Sprint(path, " ", d.Name, " ", d.Least, " ", d.MaxAge, " ", len(d.Keys))
+			return verify.Revocations{}, nil
+		},
+	}, policy.File{Name: "p.yaml", Text: []byte(text)})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
+	}
+	if asked != "revocations.json release 7 168h0m0s 1" {
+		t.Errorf("list %s", asked)
 	}
 	if set.Len() != 2 {
 		t.Errorf("%d scopes", set.Len())
@@ -369,6 +382,10 @@ func FuzzParse(f *testing.F) {
 	f.Add(scope(`KEYS, "sbom": {"maxAge": "30d"}`))
 	f.Add(scope(`"static": "pass"`))
 	f.Add(cluster("authorities: [{static: {action: pass}}]"))
+	f.Add(cluster(byIdentity) + root("remote: {root: e30=, mirror: m}"))
+	f.Add(cluster(byIdentity) + root("sigstoreKeys: {certificateAuthorities: [{uri: u, certChain: eA==}]}"))
+	f.Add(cluster(bySecret) + "---\napiVersion: v1\nkind: Secret\nmetadata: {name: k}\ndata: {a: eA==}\n")
+	f.Add(cluster("authorities: [{key: {DATA}, ctlog: {url: u}, source: [{oci: r.example/a}], attestations: [{name: n, predicateType: custom, policy: {type: cue, data: x}}]}]\n  policy: {type: rego, data: x, includeSpec: true}"))
 	f.Add(cluster("mode: warn\n  authorities: [{key: {data: x}}, {keyless: {url: 'https://x', identities: [{issuer: a, subject: b}]}}]"))
 	f.Fuzz(func(t *testing.T, text string) {
 		set, err := parse(text)
@@ -378,6 +395,8 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
+		set.Warnings()
+		set.Describe()
 		m := set.Match("r.example/a:1", nil)
 		v, ok := m.Static()
 		if ok && len(v.Checks) == 0 {

@@ -25,6 +25,8 @@
 //	  revoked:                                 # counts nowhere, in no policy of the set
 //	    keys: [{file: lost.pub}]               # or data, or {fingerprint: "sha256:<hex>"}
 //	    digests: ["sha256:<hex>"]              # of images, and of attested documents
+//	    lists: # signed and bound in time, see package revocation
+//	    - {file: revocations.json, keys: [{file: security.pub}], name: release, minSequence: 7, maxAge: 7d}
 //
 // and the ClusterImagePolicy of the Sigstore policy-controller
 // (policy.sigstore.dev v1alpha1 and v1beta1), read unchanged. The file
@@ -45,6 +47,11 @@
 // named by tag alone is not looked at. A revoked document, its digest being that
 // of the predicate as `hallmark check` shows it, counts as if it were not there.
 // A document may hold revocations alone.
+//
+// A signed list is refused, and with it the set, where no key that the policy names
+// for it made it, or where its number is below minSequence. From the day on that it
+// expires, or that it is older than maxAge, every verdict that would accept is
+// undetermined: who hands out the list could be keeping the present one back.
 //
 // # Identities
 //
@@ -87,10 +94,7 @@ import (
 	"strings"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/condition"
@@ -114,9 +118,7 @@ type Set struct {
 	// pins says that some glob can match a reference only by its digest.
 	pins    bool
 	revoked verify.Revocations
-	// revokedKeys and revokedDigests are what revoked holds.
-	revokedKeys    []key.Fingerprint
-	revokedDigests []v1.Hash
+	void    voided // what revoked holds
 
 	now       func() time.Time
 	evaluator Evaluator
@@ -159,7 +161,7 @@ func Parse(o Options, files ...File) (*Set, error) {
 		}
 		all = append(all, documents...)
 	}
-	p.set.revoked = verify.Revoke(p.set.revokedKeys, p.set.revokedDigests)
+	p.set.revoked = p.set.void.revocations()
 	for _, d := range all {
 		if d.aside {
 			continue
@@ -179,7 +181,7 @@ func Parse(o Options, files ...File) (*Set, error) {
 func (s *Set) Len() int { return len(s.entries) }
 
 // Revoked returns how many keys and digests the set revokes.
-func (s *Set) Revoked() (keys, digests int) { return len(s.revokedKeys), len(s.revokedDigests) }
+func (s *Set) Revoked() (keys, digests int) { return len(s.void.keys), len(s.void.digests) }
 
 // parser collects the policies of several files.
 type parser struct {

@@ -110,9 +110,9 @@ func (v Value) String() (string, error) {
 	return n.Value, nil
 }
 
-// Time returns a moment in the form of RFC 3339, or a day, 2027-01-31, which stands
+// Date returns a moment in the form of RFC 3339, or a day, 2027-01-31, which stands
 // for its beginning in UTC. Both may be quoted.
-func (v Value) Time() (time.Time, error) {
+func (v Value) Date() (time.Time, error) {
 	n, err := v.is(yaml.ScalarNode, "a date", "!!timestamp", "!!str")
 	if err != nil {
 		return time.Time{}, err

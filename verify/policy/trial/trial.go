@@ -120,7 +120,7 @@ func (s *Suite) document(d doc.Value) error {
 		"metadata":   func(v doc.Value) error { return v.Fields(fields{"name": doc.Into(new(string), doc.Value.String)}) },
 		"spec": func(v doc.Value) error {
 			return v.Fields(fields{
-				"now": doc.Into(&s.Now, doc.Value.Time),
+				"now": doc.Into(&s.Now, doc.Value.Date),
 				"cases": func(v doc.Value) error {
 					list, err := v.List(MaxCases)
 					for _, v := range list {

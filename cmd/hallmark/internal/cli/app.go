@@ -104,7 +104,7 @@ anywhere. It works on any registry and on OCI layout directories.`,
 		newSealCmd(app), newVerifyCmd(app), newCheckCmd(app), newPolicyCmd(app), newAdmitCmd(app), newListCmd(app), newGetCmd(app),
 		newSignCmd(app), newAttestCmd(app), newAttachCmd(app), newPushCmd(app), newPullCmd(app),
 		newCopyCmd(app), newPackCmd(app), newUnpackCmd(app), newMigrateCmd(app), newCleanCmd(app), newRepairCmd(app),
-		newKeyCmd(app), newTrustCmd(app), newBlobCmd(app), newSBOMCmd(app), newRegistryCmd(app), newDoctorCmd(app), newVersionCmd(app),
+		newKeyCmd(app), newRevokeCmd(app), newTrustCmd(app), newBlobCmd(app), newSBOMCmd(app), newRegistryCmd(app), newDoctorCmd(app), newVersionCmd(app),
 	)
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
