@@ -75,11 +75,20 @@
 //
 // # What cannot be verified here
 //
-// A ClusterImagePolicy may ask for identities and certificates, KMS keys,
-// secrets, transparency logs, timestamps, or have a part in CUE or Rego. Such a
-// part is read, checked for form, and leaves the question open under its name:
-// authority-unsupported or policy-unsupported. It is never passed over. A field
-// that is not known at all is an error.
+// A ClusterImagePolicy may ask for what is not to be had: a trusted root, a key in a
+// secret or a service, an object that asks for the image. Such a part is read, checked
+// for form, and leaves the question open under its name. It is never passed over. A
+// field that is not known at all is an error.
+//
+// # CUE and Rego
+//
+// A ClusterImagePolicy may have parts in CUE or Rego. An [Evaluator] runs them; package
+// program has one. A part says yes or no to one document, with the meaning that the
+// policy-controller gives it: in CUE, that no value contradicts another, so that a field
+// which the document lacks contradicts nothing; in Rego, what isCompliant of package
+// sigstore is. A yes with a warning is a no. What a part did not finish, or wants from
+// outside, is undetermined: policy-program, policy-unsupported. One that cannot be
+// compiled refuses every image: policy-broken.
 //
 // # Warnings
 //
@@ -94,10 +103,7 @@ import (
 	"strings"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/condition"
