@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"sign/key/hashivault", "sign/key/awskms", "sign/key/kmstest", "sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match", "verify/keyless"},
 	{"verify", "sbom/scan", "attach/storetest", "sign/keyless"},
-	{"verify/policy/condition", "verify/policy/quality", "verify/revocation"}, // a list is verified, and policies name lists
+	{"verify/policy/condition", "verify/policy/quality", "verify/policy/scanned", "verify/revocation"}, // a list is verified, and policies name lists
 	{"verify/policy", "verify/check", "cmd/hallmark/internal/seal", "cmd/hallmark/internal/migrate", "cmd/hallmark/internal/serve"},
 	{"verify/admit", "verify/policy/trial", "verify/policy/program"},
 	{"cmd/hallmark/internal/report"},

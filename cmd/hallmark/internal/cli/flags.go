@@ -106,7 +106,7 @@ func (r *render) writeThrough(fn func(io.Writer) error) error {
 // enum declares a flag that takes one of a few words; the first is the default.
 func enum(cmd *cobra.Command, value *string, name, short string, words []string, usage string) {
 	*value = words[0]
-	cmd.Flags().VarP(&enumValue{value, words}, name, short, fmt.Sprintf("%s: %s", usage, strings.Join(words, ", ")))
+	cmd.Flags().VarP(&enumValue{value, words, nil}, name, short, fmt.Sprintf("%s: %s", usage, strings.Join(words, ", ")))
 	complete := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return words, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -118,6 +118,7 @@ func enum(cmd *cobra.Command, value *string, name, short string, words []string,
 type enumValue struct {
 	value *string
 	words []string
+	also  map[string]string // other names of some words
 }
 
 // String implements pflag.Value.
@@ -125,6 +126,9 @@ func (e *enumValue) String() string { return *e.value }
 
 // Set implements pflag.Value.
 func (e *enumValue) Set(s string) error {
+	if word, ok := e.also[s]; ok {
+		s = word
+	}
 	if !slices.Contains(e.words, s) {
 		return fmt.Errorf("must be one of %s", strings.Join(e.words, ", "))
 	}
