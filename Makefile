@@ -3,7 +3,6 @@ GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 20s
 CACHE       ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hallmark
-BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test check race fuzz bench cover lint fmt golden interop sandbox keyless rootfs kube size clean
@@ -11,15 +10,21 @@ BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/hallmark and its plug-ins for key services, static and stripped
+# hallmark starts no other hallmark-policy than the one that was built with it.
+build: bin/hallmark-policy ## build bin/hallmark, hallmark-policy and the plug-ins for key services, static and stripped
+	@sum=$$( (sha256sum bin/hallmark-policy 2>/dev/null || shasum -a 256 bin/hallmark-policy) | cut -c1-64) && [ $${#sum} -eq 64 ] && set -x && \
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w -X main.policySum=$$sum" -o bin/ ./cmd/...
+
+bin/hallmark-policy: FORCE
 	@mkdir -p bin
-	$(BUILD) -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -C cmd/hallmark-policy -trimpath -ldflags='-s -w' -o $(CURDIR)/bin/ .
 
 demo: build ## seal, list and verify a real image, then show three refusals (no network)
 	$(GO) run ./testdata/demo -hallmark bin/hallmark
 
 test: ## all tests
 	$(GO) test ./...
+	$(GO) test -C cmd/hallmark-policy .
 
 # The scripts that run under the race detector: those in which much happens at once or
 # the registry misbehaves. The program that they start is this test, built with it.
@@ -37,6 +42,7 @@ race: ## the tests in which things happen at once, and hostile ones, under the r
 check: ## format, tidy, layers, house rules, the page of reasons, vet, staticcheck; quickest first
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted:"; echo "$$out"; exit 1; }
 	$(GO) mod tidy -diff
+	cd cmd/hallmark-policy && $(GO) mod tidy -diff
 	cd testdata/peers && $(GO) mod tidy -diff
 	cd testdata/peers/sandbox && $(GO) mod tidy -diff
 	$(GO) test -run 'TestLayers|TestTopLevel|TestHouse|TestNoServers' ./cmd/hallmark
@@ -46,6 +52,8 @@ check: ## format, tidy, layers, house rules, the page of reasons, vet, staticche
 lint: ## vet and staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) vet -C cmd/hallmark-policy .
+	cd cmd/hallmark-policy && $(GO) run $(STATICCHECK) .
 	$(GO) vet -C testdata/peers .
 	$(GO) vet -C testdata/peers/sandbox ./...
 
@@ -56,7 +64,7 @@ fuzz: ## run every fuzz target for FUZZTIME
 	@set -e; for f in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
 	  for n in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$f); do \
 	    echo "$$f $$n"; \
-	    run="$(GO) test -run ^$$ -fuzz ^$$n$$ -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./$$(dirname $$f)"; \
+	    run="$(GO) test -C $$(dirname $$f) -run ^$$ -fuzz ^$$n$$ -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ."; \
 	    $$run || { echo "again: the go tool can fail by its own deadline; a finding fails twice"; $$run; }; done; done
 
 cover: ## test coverage, end-to-end scripts included

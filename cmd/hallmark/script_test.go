@@ -89,6 +89,7 @@ func scriptParams(files []string) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"asked":     asked,
+			"beside":    new(evaluator).beside,
 			"bomb":      pushBomb,
 			"buildx":    pushBuildx,
 			"chart":     pushChart,
