@@ -30,12 +30,13 @@ race: ## the tests in which things happen at once, and hostile ones, under the r
 	CGO_ENABLED=1 $(GO) test -race -short ./attach/... ./verify/... ./sign/... ./cmd/hallmark/internal/...
 	CGO_ENABLED=1 $(GO) test -race -short -run '$(RACES)' ./cmd/hallmark
 
-check: ## format, tidy, layers, house rules, vet, staticcheck; quickest first
+check: ## format, tidy, layers, house rules, the page of reasons, vet, staticcheck; quickest first
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted:"; echo "$$out"; exit 1; }
 	$(GO) mod tidy -diff
 	cd testdata/peers && $(GO) mod tidy -diff
 	cd testdata/peers/sandbox && $(GO) mod tidy -diff
-	$(GO) test -run 'TestLayers|TestTopLevel|TestHouse' ./cmd/hallmark
+	$(GO) test -run 'TestLayers|TestTopLevel|TestHouse|TestNoServers' ./cmd/hallmark
+	$(GO) test -run 'TestReasons|TestHundred|TestAdvisories' ./verify
 	$(MAKE) --no-print-directory lint
 
 lint: ## vet and staticcheck
@@ -61,6 +62,7 @@ cover: ## test coverage, end-to-end scripts included
 golden: ## renew the golden files: printed documents, help, end-to-end scripts
 	$(GO) test ./cmd/hallmark/internal/report ./cmd/hallmark/internal/cli -update
 	$(GO) test ./cmd/hallmark -run TestMatrix -update
+	$(GO) test ./verify -run TestReasonsPage -update
 	UPDATE_SCRIPTS=1 $(GO) test ./cmd/hallmark -run TestScript
 
 interop: build ## exchange everything with the real cosign 2 and 3 and oras, on three registries
@@ -94,8 +96,8 @@ rootfs: build ## seal a real Debian root file system and compare with dpkg, go a
 kube: build ## put the webhook before a real Kubernetes API server (builds that once, half an hour); RECORD=DIR keeps its reviews
 	$(GO) run ./testdata/kube -hallmark bin/hallmark -cache $(CACHE) -record "$(RECORD)"
 
-size: build ## the size of the binary
-	@stat -c '%s bytes' bin/hallmark 2>/dev/null || wc -c < bin/hallmark
+size: build ## what the binary weighs, and what it costs to start it; fails above the budgets
+	$(GO) run ./testdata/weigh -hallmark bin/hallmark
 
 clean: ## remove what was built
 	rm -rf bin cover.out

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
@@ -35,11 +36,38 @@ func penned(k crypto.Signer, write func(digest []byte) []byte) func(*plot) {
 	return func(p *plot) { p.order.key, p.signWith = k, pen{k, write} }
 }
 
-// formRows are about the forms of signatures: items 69 and 70. The keys are right, and
+// formRows are about the forms of signatures: items 68 to 70. The keys are right, and
 // so is what is signed.
 func formRows(t testing.TB) []row {
 	t.Helper()
-	return slices.Concat(rsaRows(t), ecdsaRows(t), ed25519Rows(t))
+	return slices.Concat(hashRows(t), rsaRows(t), ecdsaRows(t), ed25519Rows(t))
+}
+
+// hashRows sign over another hash than goes with the key.
+func hashRows(t testing.TB) []row {
+	t.Helper()
+	var rows []row
+	hello := []byte("hello\n")
+	weak, long := sha1.Sum(hello), sha512.Sum512(hello)
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384()} {
+		k, err := ecdsa.GenerateKey(curve, rand.Reader)
+		must(t, err)
+		over := func(sum []byte) func([]byte) []byte {
+			return func([]byte) []byte {
+				sig, err := ecdsa.SignASN1(rand.Reader, k, sum)
+				must(t, err)
+				return sig
+			}
+		}
+		name := curve.Params().Name
+		rows = append(rows, row{n: 68, name: name + " over a SHA-1", reason: verify.SignatureInvalid, spoil: penned(k, over(weak[:]))},
+			row{n: 68, name: name + " over a SHA-512", reason: verify.SignatureInvalid, spoil: penned(k, over(long[:]))})
+	}
+	_, k, err := ed25519.GenerateKey(rand.Reader)
+	must(t, err)
+	return append(rows, row{n: 68, name: "Ed25519 over a SHA-512 as if it were the message", version: 2, reason: verify.SignatureInvalid,
+		spoil: penned(k, func([]byte) []byte { return ed25519.Sign(k, long[:]) }),
+		twin:  penned(k, func([]byte) []byte { return ed25519.Sign(k, hello) })})
 }
 
 // rsaRows write RSA signatures by other schemes and hashes (RFC 8017).

@@ -49,6 +49,7 @@ type plot struct {
 	trust    func(object) // changes the root
 	wanted   []keyless.Witness
 	witness  int // how many of them are asked for
+	quorum   keyless.Quorum
 	names    keyless.Names
 	revoked  verify.Revocations
 	made     func(*x509.Certificate) // is told of the certificate
@@ -211,7 +212,7 @@ func (p *plot) judgeRaw(bundle, root []byte) verify.Check {
 	if err != nil {
 		return verify.Check{Outcome: verify.Reject, Reason: badIdentity, Detail: err.Error()}
 	}
-	trust := verify.Trust{Root: trusted, Identities: []keyless.Identity{id}, Revoked: p.revoked, Hosts: p.hosts}
+	trust := verify.Trust{Root: trusted, Identities: []keyless.Identity{id}, Revoked: p.revoked, Quorum: p.quorum, Hosts: p.hosts}
 	if p.key != nil {
 		k, err := key.NewPublic(p.public)
 		must(p.t, err)

@@ -177,9 +177,26 @@ type Check struct {
 	// Waived names, in words for people, what is asked of signatures by identities
 	// where nobody says otherwise and this rule does not ask for, see [keyless.Quorum].
 	Waived []string
+	// Exception is what a policy says of the rule for this image: that it need not hold
+	// until a time. It may have ended, or not be needed.
+	Exception *Exception
 	// Warn says that the rule comes from a policy that only warns. The outcome is
 	// what it is all the same; a gate may let pass in spite of it.
 	Warn bool
+}
+
+// An Exception says that a rule need not hold for a subject, for a time.
+type Exception struct {
+	// Where it stands: "policy.yaml:30".
+	Where string
+	// Reason is why, in the words of who made it.
+	Reason string
+	// Until is when it ends.
+	Until time.Time
+	// Applied says that the check accepts for the exception alone, and Instead what its
+	// reason would be without it. Expired says that it has ended and counts for nothing.
+	Applied, Expired bool
+	Instead          Reason
 }
 
 // Evidence is what was found on one attachment.

@@ -25,7 +25,7 @@ type hang struct {
 	tag     string       // "" where it was found in a list of referrers
 	// What that list tells of its type and its annotations.
 	artifactType string
-	annotations  map[string]string
+	annotations  notes
 }
 
 // An object is one manifest that was found.

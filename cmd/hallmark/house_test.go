@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -282,7 +283,8 @@ func TestTopLevel(t *testing.T) {
 // maxBinary is the size of the largest binary, stripped and static, in bytes.
 const maxBinary = 40_000_000
 
-// TestBinary builds hallmark as it is released and weighs it.
+// TestBinary builds hallmark as it is released and weighs it. No code of servers is
+// in it: functions are kept by name in the table that tracebacks are printed from.
 func TestBinary(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "hallmark")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, ".")
@@ -297,5 +299,56 @@ func TestBinary(t *testing.T) {
 	t.Logf("%d bytes", info.Size())
 	if info.Size() > maxBinary {
 		t.Errorf("the binary has %d bytes, more than %d", info.Size(), maxBinary)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{
+		module + "/verify.New":             true, // so that the table is what we think
+		"google.golang.org/grpc.NewServer": false,
+	} {
+		if got := bytes.Contains(raw, []byte(name+"\x00")); got != want {
+			t.Errorf("%s in the binary: %v", name, got)
+		}
+	}
+}
+
+// servers are what hallmark is not to be linked with: the services of Sigstore, what
+// they keep their data in, Kubernetes, and the kits of cloud providers.
+var servers = strings.Fields(`
+	github.com/sigstore/fulcio github.com/sigstore/rekor/pkg/api github.com/sigstore/rekor/pkg/generated/restapi
+	github.com/sigstore/rekor/cmd github.com/sigstore/rekor-tiles/v2/internal/server github.com/sigstore/rekor-tiles/v2/internal/tessera github.com/sigstore/rekor-tiles/v2/cmd
+	github.com/sigstore/timestamp-authority/v2/pkg/api github.com/sigstore/timestamp-authority/v2/pkg/server
+	github.com/sigstore/timestamp-authority/v2/pkg/generated/restapi github.com/google/trillian
+	github.com/google/certificate-transparency-go/trillian github.com/transparency-dev/tessera github.com/dgraph-io
+	github.com/redis github.com/go-redis github.com/go-sql-driver github.com/jackc go.etcd.io gocloud.dev
+	k8s.io/api k8s.io/apimachinery k8s.io/apiserver k8s.io/client-go sigs.k8s.io
+	github.com/aws github.com/Azure/azure-sdk-for-go cloud.google.com github.com/hashicorp/vault github.com/miekg
+	github.com/sigstore/cosign/v2/cmd`)
+
+// TestNoServers: nothing of what only servers and tests need is imported, by whatever
+// way. Every command that is released is looked at.
+func TestNoServers(t *testing.T) {
+	commands, err := filepath.Glob(filepath.Join("..", "*", "main.go"))
+	if err != nil || len(commands) < 3 {
+		t.Fatalf("%q, %v", commands, err)
+	}
+	for _, main := range commands {
+		list := exec.Command("go", "list", "-deps", ".")
+		list.Dir = filepath.Dir(main)
+		out, err := list.Output()
+		if err != nil {
+			t.Fatalf("go list in %s: %v", list.Dir, err)
+		}
+		deps := strings.Fields(string(out))
+		if len(deps) < 50 {
+			t.Errorf("%s: %d packages", main, len(deps))
+		}
+		for _, dep := range deps {
+			if slices.ContainsFunc(servers, func(s string) bool { return dep == s || strings.HasPrefix(dep, s+"/") }) {
+				t.Errorf("%s is linked with %s", filepath.Dir(main), dep)
+			}
+		}
 	}
 }

@@ -19,7 +19,7 @@ const module = "github.com/hallmark-oci/hallmark"
 var layers = [][]string{
 	{"sign/jsonscan", "sign/spool", "verify/policy/doc"},
 	{"sign/key/plugin", "sign/key/wycheproof", "sbom/purl", "attach", "verify/version", "verify/advisory", "verify/tuf", "verify/network", "cmd/hallmark/internal/term"},
-	{"sbom", "attach/cosign", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
+	{"sbom", "attach/cosign", "attach/inflate", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
 	{"sign/key/hashivault", "sign/key/awskms", "sign/key/kmstest", "sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match", "verify/keyless"},
 	{"verify", "sbom/scan", "attach/storetest", "sign/keyless"},
@@ -50,7 +50,7 @@ var owners = map[string][]string{
 	"golang.org/x/term":                                    {"cmd/hallmark/internal/term"},
 	"go.yaml.in/yaml/v3":                                   {"verify/policy/doc"},
 	"github.com/google/cel-go":                             {"verify/policy/condition"},
-	"github.com/klauspost/compress":                        {"sbom/scan"},
+	"github.com/klauspost/compress":                        {"attach/inflate"},
 	"github.com/google/go-containerregistry/pkg/v1/remote": {"attach/registry"},
 	"github.com/google/go-containerregistry/pkg/authn":     {"attach/registry"},
 }

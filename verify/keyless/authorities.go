@@ -18,6 +18,8 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/hallmark-oci/hallmark/sign/key"
 )
 
 // Authorities are what a [Root] is made from where there is no trusted_root.json.
@@ -61,7 +63,7 @@ func NewRoot(a Authorities) (*Root, error) {
 		for _, c := range sort.chains {
 			made, err := c.authorities()
 			if err != nil {
-				return nil, fmt.Errorf("%s %s: %w: %w", sort.what, c.URI, err, ErrRoot)
+				return nil, unusable(sort.what, c.URI, err)
 			}
 			*sort.to = append(*sort.to, made...)
 		}
@@ -77,7 +79,7 @@ func NewRoot(a Authorities) (*Root, error) {
 		for _, l := range sort.logs {
 			made, err := l.instance()
 			if err != nil {
-				return nil, fmt.Errorf("%s %s: %w: %w", sort.what, l.URL, err, ErrRoot)
+				return nil, unusable(sort.what, l.URL, err)
 			}
 			*sort.to = append(*sort.to, made)
 		}
@@ -87,6 +89,14 @@ func NewRoot(a Authorities) (*Root, error) {
 		return nil, fmt.Errorf("%w: %w", ErrRoot, err)
 	}
 	return ParseRoot(raw)
+}
+
+// unusable says what cannot be used, and wraps [ErrRoot].
+func unusable(what, at string, err error) error {
+	if errors.Is(err, ErrRoot) {
+		return fmt.Errorf("%s %s: %w", what, at, err)
+	}
+	return fmt.Errorf("%s %s: %w: %w", what, at, err, ErrRoot)
 }
 
 // always is from the beginning on.
@@ -116,31 +126,23 @@ func (c Chain) authorities() ([]*prototrust.CertificateAuthority, error) {
 // read returns the certificates below the tops, one that issues none first, and the
 // tops, which are those that bear their own name.
 func (c Chain) read() (below, tops []*x509.Certificate, err error) {
-	rest := c.PEM
-	for len(bytes.TrimSpace(rest)) > 0 {
-		if len(below)+len(tops) >= maxChain {
-			return nil, nil, fmt.Errorf("more than %d certificates", maxChain)
-		}
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil || block.Type != "CERTIFICATE" {
-			return nil, nil, errors.New("something else than certificates in PEM")
-		}
-		cert, err := x509.ParseCertificate(block.Bytes)
+	certs, err := certificates(c.PEM)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(certs) > maxChain {
+		return nil, nil, fmt.Errorf("more than %d certificates", maxChain)
+	}
+	leaves := 0
+	for _, cert := range certs {
 		switch {
-		case err != nil:
-			return nil, nil, err
 		case bytes.Equal(cert.RawSubject, cert.RawIssuer):
 			tops = append(tops, cert)
 		case !cert.IsCA:
+			leaves++
 			below = append([]*x509.Certificate{cert}, below...)
 		default:
 			below = append(below, cert)
-		}
-	}
-	leaves := 0
-	for _, cert := range below {
-		if !cert.IsCA {
-			leaves++
 		}
 	}
 	switch {
@@ -150,6 +152,18 @@ func (c Chain) read() (below, tops []*x509.Certificate, err error) {
 		return nil, nil, errors.New("no certificate is signed by itself, so that the chain has no end")
 	}
 	return below, tops, nil
+}
+
+// certificates reads certificates of authorities in PEM, at most [MaxChain] bytes of it.
+func certificates(text []byte) ([]*x509.Certificate, error) {
+	if len(text) > MaxChain {
+		return nil, fmt.Errorf("%d bytes of certificates, at most %d are read: %w", len(text), MaxChain, ErrRoot)
+	}
+	certs, err := key.ParseCertificates(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("the certificates: %w: %w", err, ErrRoot)
+	}
+	return certs, nil
 }
 
 // instance returns the log under the identifier of its key.

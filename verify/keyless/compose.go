@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
-
-	"github.com/hallmark-oci/hallmark/sign/key"
 )
 
 // The sorts of authorities that a root is composed of.
@@ -91,9 +89,9 @@ func (r *Root) with(sort int, other *Root) *Root {
 // root may be nil. What cannot be used is refused with [ErrRoot].
 func (r *Root) WithAuthorities(roots, intermediates []byte) (*Root, error) {
 	if len(intermediates) > 0 {
-		certs, err := key.ParseCertificates(string(intermediates))
+		certs, err := certificates(intermediates)
 		if err != nil {
-			return nil, fmt.Errorf("the certificates between: %w: %w", err, ErrRoot)
+			return nil, fmt.Errorf("what stands between: %w", err)
 		}
 		for _, c := range certs {
 			if bytes.Equal(c.RawSubject, c.RawIssuer) {

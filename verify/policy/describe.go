@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
@@ -31,6 +33,8 @@ type Description struct {
 	Authorities []Authority
 	// Open is what must hold beside and is not verified here.
 	Open []string
+	// Exceptions say which rules need not hold, for which images and until when.
+	Exceptions []Exempt
 }
 
 // An Authority tells of one authority of a policy.
@@ -58,12 +62,19 @@ type Ask struct {
 }
 
 // Describe tells what is in the set, in the order of the files.
-func (s *Set) Describe() []Description { return describe(s.entries) }
+func (s *Set) Describe() []Description {
+	return s.describe(s.entries, func(*exception) bool { return true })
+}
 
-// Describe tells what the policies ask of the image.
-func (m Matched) Describe() []Description { return describe(m.entries) }
+// Describe tells what the policies ask of the image, with the exceptions that are for it
+// by its name, and those for digests where its own is not known.
+func (m Matched) Describe() []Description {
+	return m.set.describe(m.entries, func(x *exception) bool {
+		return x.of(m.repo, m.digest) || m.digest == (v1.Hash{}) && len(x.digests) > 0
+	})
+}
 
-func describe(entries []*entry) []Description {
+func (s *Set) describe(entries []*entry, fits func(*exception) bool) []Description {
 	out := make([]Description, len(entries))
 	for i, e := range entries {
 		d := Description{Name: e.name, Cluster: !e.repos, Where: e.where, Warn: e.warn, Open: details(e.open)}
@@ -73,8 +84,16 @@ func describe(entries []*entry) []Description {
 		for _, r := range e.match {
 			d.Objects = append(d.Objects, r.String())
 		}
+		if e.part != nil {
+			d.Open = append(d.Open, "a part in "+e.part.Language+" judges what the authorities found")
+		}
 		for j := range e.any {
 			d.Authorities = append(d.Authorities, e.any[j].describe())
+		}
+		for _, x := range e.exceptions {
+			if fits(x) {
+				d.Exceptions = append(d.Exceptions, x.describe(s.now))
+			}
 		}
 		out[i] = d
 	}
@@ -97,8 +116,10 @@ func (a *authority) describe() Authority {
 		out.Static, out.Message = strings.TrimPrefix(string(a.decided), "static-"), c.Detail
 		return out
 	}
-	for _, r := range a.rules {
-		out.Asks = append(out.Asks, a.ask(r))
+	for i, r := range a.rules {
+		ask := a.ask(r)
+		ask.Also = append(ask.Also, a.beside(i)...)
+		out.Asks = append(out.Asks, ask)
 	}
 	return out
 }
@@ -124,6 +145,41 @@ func (a *authority) ask(r verify.Rule) Ask {
 	}
 	ask.Also = append(ask.Also, a.vouching(r, keys, identities)...)
 	return ask
+}
+
+// beside tells what else the authority of a ClusterImagePolicy asks under its rule i.
+func (a *authority) beside(i int) []string {
+	var also []string
+	if q := a.trust.KeyQuorum; q.AsksOfKeys() {
+		also = append(also, vouchers(q, "a signature by a key"))
+	}
+	if len(a.trust.Identities) > 0 && a.trust.Quorum != (keyless.Quorum{}) {
+		also = append(also, vouchers(a.trust.Quorum, "a signature by an identity"))
+	}
+	if i < len(a.attested) && a.attested[i].part != nil {
+		also = append(also, "a part in "+a.attested[i].part.Language+" takes it")
+	}
+	if a.repo != "" {
+		also = append(also, "it is looked for in "+a.repo)
+	}
+	return also
+}
+
+// vouchers puts the logs and clocks that must vouch into words.
+func vouchers(q keyless.Quorum, what string) string {
+	var by []string
+	for _, n := range []struct {
+		number keyless.Number
+		name   string
+	}{{q.CertificateLogs, "certificate log"}, {q.Logs, "transparency log"}, {q.Clocks, "clock"}, {q.Timestamps, "timestamp authority"}} {
+		switch {
+		case n.number == keyless.None:
+			by = append(by, "no "+n.name)
+		case n.number > 0:
+			by = append(by, fmt.Sprintf("%d %s", n.number, n.name))
+		}
+	}
+	return what + " is vouched for by " + strings.Join(by, ", ")
 }
 
 // counted are those whose signatures count for the rule.

@@ -99,7 +99,7 @@ func (e *entry) judged(ctx context.Context, q *question, found map[string]match,
 	in := input{AuthorityMatches: found}
 	if e.show.object() {
 		o := q.object
-		if o == nil {
+		if o == nil || o.Kind == "" {
 			return open(partRule, verify.ObjectUnknown, "the policy judges the Kubernetes object that asks for the image, and none was given; hallmark admit does")
 		}
 		if e.show.spec {

@@ -23,6 +23,11 @@ func (s *Set) Warnings() []Warning {
 		for _, text := range s.lint(e) {
 			out = append(out, Warning{Policy: e.name, Where: e.where, Text: text})
 		}
+		for _, x := range e.exceptions {
+			if text := x.lint(s.now()); text != "" {
+				out = append(out, Warning{Policy: e.name, Where: x.where, Text: text})
+			}
+		}
 		for _, w := range e.notes {
 			out = append(out, Warning{Policy: e.name, Where: w.Where, Text: w.Text})
 		}

@@ -136,7 +136,9 @@ type entry struct {
 	part   *Part          // judges what the authorities found; nil where none does
 	show   wanted         // by the part
 	notes  []Warning      // see lint
-	hash   [32]byte
+	// exceptions are those for rules of the scope, in the order of the document.
+	exceptions []*exception
+	hash       [32]byte
 }
 
 // Parse returns the policies of all files as one set. The error wraps
@@ -188,11 +190,12 @@ type parser struct {
 	root  *keyless.Root     // of the document that is read
 
 	// What stands beside the policies, and the root that holds where none is named.
-	objects    []object
-	roots      map[string]trustRoot
-	common     *trustRoot
-	evidence   evidence            // that it asks for
-	counted    counted             // whom its scopes name
+	objects  []object
+	roots    map[string]trustRoot
+	common   *trustRoot
+	evidence evidence // that it asks for
+	counted  counted  // whom its scopes name
+
 	conditions *condition.Compiler // made for the first condition
 }
 

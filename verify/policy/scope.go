@@ -3,16 +3,11 @@ package policy
 import (
 	"crypto/sha256"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
-	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
-	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 )
 
@@ -23,6 +18,7 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 	var root doc.Value
 	p.root, p.evidence, p.counted = nil, evidence{}, counted{}
 	var spec doc.Value
+	var exceptions []*exception
 	err := d.Fields(map[string]func(doc.Value) error{
 		"apiVersion": ignore,
 		"kind":       ignore,
@@ -38,8 +34,9 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 					root = v
 					return doc.Into(&p.root, p.trustedRoot)(v)
 				},
-				"scopes":  doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
-				"revoked": ignore, // read before, see revocations
+				"scopes":     doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
+				"revoked":    ignore, // read before, see revocations
+				"exceptions": doc.Into(&exceptions, p.exceptions),
 			}))
 			if err == nil && !v.Has("scopes") && !v.Has("revoked") {
 				err = v.Errorf("field scopes is missing")
@@ -56,6 +53,9 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 			return nil, err
 		}
 		entries[i].hash = fingerprint(d, i, entries[i])
+	}
+	if err := assign(spec, name, entries, exceptions); err != nil {
+		return nil, err
 	}
 	rooted := func(e *entry) bool { return e.any[0].root != nil }
 	if p.root != nil && !slices.ContainsFunc(entries, rooted) {
@@ -104,19 +104,6 @@ type scope struct {
 	counter                     *verify.Counter
 	evidence                    evidence
 	counted                     counted
-}
-
-// A demand is what a scope asks of one kind of evidence.
-type demand struct {
-	skip        bool // required: false
-	typ         string
-	keys        []*key.Public
-	validity    validities
-	identities  []keyless.Identity
-	threshold   int
-	maxAge      time.Duration
-	annotations map[string]string
-	demands     []verify.Demand
 }
 
 func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
@@ -208,105 +195,6 @@ func (s *scope) rule(name string, kind attach.Kind, d demand, types ...string) v
 	return r
 }
 
-func (p *parser) signature(v doc.Value) (*demand, error) {
-	d := &demand{}
-	return d, p.optional(v, d, "annotations", doc.Into(&d.annotations, annotations))
-}
-
-func (p *parser) sbom(v doc.Value) (*demand, error) {
-	d := &demand{}
-	return d, p.optional(v, d, "maxAge", doc.Into(&d.maxAge, duration))
-}
-
-// optional reads a demand that can be switched off, with one field of its own.
-func (p *parser) optional(v doc.Value, d *demand, name string, own func(doc.Value) error) error {
-	required := true
-	err := v.Fields(map[string]func(doc.Value) error{
-		"required":   doc.Into(&required, doc.Value.Bool),
-		"keys":       doc.Into(&d.keys, p.timedKeys(&d.validity)),
-		"identities": doc.Into(&d.identities, list(certified)),
-		"threshold":  doc.Into(&d.threshold, threshold),
-		name:         own,
-	})
-	if err != nil {
-		return err
-	}
-	d.skip = !required
-	for _, f := range []string{"keys", "identities", "threshold", name} {
-		if d.skip && v.Has(f) {
-			return v.Errorf("what is not required has no %s", f)
-		}
-	}
-	return nil
-}
-
-func (p *parser) attestation(v doc.Value) (demand, error) {
-	var d demand
-	err := v.Fields(map[string]func(doc.Value) error{
-		"type":       doc.Into(&d.typ, predicateType),
-		"maxAge":     doc.Into(&d.maxAge, duration),
-		"cel":        d.asks(p.condition),
-		"keys":       doc.Into(&d.keys, p.timedKeys(&d.validity)),
-		"identities": doc.Into(&d.identities, list(certified)),
-		"threshold":  doc.Into(&d.threshold, threshold),
-	}, "type")
-	return d, err
-}
-
-// countersigned reads who must have counter-signed each entry that counts.
-func (p *parser) countersigned(v doc.Value) (*verify.Counter, error) {
-	c := &verify.Counter{Threshold: 1}
-	return c, v.Fields(map[string]func(doc.Value) error{
-		"keys":      doc.Into(&c.Keys, p.timedKeys(&c.Validity)),
-		"threshold": doc.Into(&c.Threshold, threshold),
-	}, "keys")
-}
-
 func mode(v doc.Value) (string, error) { return v.OneOf("enforce", "warn") }
 
 func threshold(v doc.Value) (int, error) { return v.Int(1, maxThreshold) }
-
-func predicateType(v doc.Value) (string, error) {
-	s, err := v.String()
-	if err != nil {
-		return "", err
-	}
-	uri, err := payload.TypeURI(s)
-	if err != nil {
-		return "", v.Errorf("%w", err)
-	}
-	if uri == payload.Sign {
-		return "", v.Errorf("statements of this type are image signatures, no attestations")
-	}
-	return uri, nil
-}
-
-func annotations(v doc.Value) (map[string]string, error) {
-	out := make(map[string]string)
-	err := v.Each(func(name string, member doc.Value) (err error) {
-		out[name], err = member.String()
-		return err
-	})
-	if err == nil && (len(out) == 0 || len(out) > maxList) {
-		err = v.Errorf("%d annotations", len(out))
-	}
-	return out, err
-}
-
-// duration reads a whole number of minutes, hours or days: 90m, 12h, 30d.
-func duration(v doc.Value) (time.Duration, error) {
-	s, err := v.String()
-	if err != nil {
-		return 0, err
-	}
-	m := regexp.MustCompile(`^([1-9][0-9]{0,4})([mhd])$`).FindStringSubmatch(s)
-	if m == nil {
-		return 0, v.Errorf("%.40q is no age like 90m, 12h or 30d", s)
-	}
-	n, err := strconv.Atoi(m[1])
-	if err != nil {
-		return 0, v.Errorf("%w", err)
-	}
-	unit := map[string]time.Duration{"m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[m[2]]
-	return time.Duration(n) * unit, nil
-}

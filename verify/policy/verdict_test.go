@@ -124,6 +124,10 @@ func TestScopes(t *testing.T) {
 		`"keys": [{"data": K1}], "attestations": [{"type": "https://example.com/untimed"}]`:                 "accept subject=accepted p/s/signature=accepted p/s/attestation https://example.com/untimed=accepted",
 		`"keys": [{"data": K1}], "attestations": [{"type": "https://example.com/untimed", "maxAge": "9d"}]`: "reject p/s/attestation https://example.com/untimed=no-time",
 		`"keys": [{"data": K1}], "attestations": [{"type": "vuln"}]`:                                        "reject p/s/attestation vuln=none-accepted",
+		`"keys": [{"data": K1}], "sbom": {"keys": [{"data": K2}], "quality": {"created": true}, "formats": [{"name": "spdx", "minVersion": "2.2"}]}`: "accept subject=accepted p/s/signature=accepted p/s/sbom=accepted",
+		`"keys": [{"data": K1}], "sbom": {"keys": [{"data": K2}], "quality": {"versions": "10%"}}`:                                                   "reject p/s/sbom=sbom-quality",
+		`"keys": [{"data": K1}], "sbom": {"keys": [{"data": K2}], "formats": [{"name": "cyclonedx"}]}`:                                               "reject p/s/sbom=sbom-format",
+		`"keys": [{"data": K1}], "sbom": {"quality": {"versions": "10%"}}`:                                                                           "reject p/s/sbom=none-accepted",
 		// Conditions over what was signed.
 		`"keys": [{"data": K1}], "attestations": [{"type": "https://example.com/untimed", "cel": "predicate.time.startsWith('2026') && 'sha256:' + statement.subject[0].digest.sha256 == subject.digest"}]`: "accept subject=accepted p/s/signature=accepted p/s/attestation https://example.com/untimed=accepted",
 		`"keys": [{"data": K1}], "attestations": [{"type": "https://example.com/untimed", "cel": "predicate.time.startsWith('2025')"}]`:                                                                     "reject p/s/attestation https://example.com/untimed=condition-not-met",

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -25,35 +24,6 @@ import (
 func newAdmitCmd(app *App) *cobra.Command {
 	return group("admit", "Judge Kubernetes objects by policy: manifests in CI, or a cluster's admission requests", groupAsk,
 		newAdmitTestCmd(app), newAdmitServeCmd(app))
-}
-
-// policyFiles is the group of flags that name policies.
-type policyFiles struct {
-	app     *App
-	paths   []string
-	now     time.Time // that is judged at; zero for the present
-	partial bool      // scopes may be missing
-}
-
-func (p *policyFiles) bind(cmd *cobra.Command, app *App) {
-	p.app = app
-	cmd.Flags().StringArrayVar(&p.paths, "policy", nil, "policy file (hallmark's or ClusterImagePolicy); repeatable")
-}
-
-// load reads the policies.
-func (p *policyFiles) load(ctx context.Context) (*policy.Set, error) {
-	if len(p.paths) == 0 {
-		return nil, usagef("no policy: give --policy FILE")
-	}
-	now := p.app.Now
-	if !p.now.IsZero() {
-		now = func() time.Time { return p.now }
-	}
-	set, err := policy.Load(ctx, policy.Options{Now: now, Partial: p.partial}, p.paths...)
-	if errors.Is(err, policy.ErrInvalid) || errors.Is(err, fs.ErrNotExist) {
-		return nil, usagef("%v", err)
-	}
-	return set, err
 }
 
 // gate returns an admission gate over the registries.
@@ -88,7 +58,8 @@ refused, 2 that for at least one no answer could be had.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return job.run(cmd.Context()) },
 	}
 	job.target.bind(cmd, app)
-	job.policies.bind(cmd, app)
+	job.policies.bind(cmd, app, &job.target)
+	bindTrustedRoot(cmd, &job.policies.root)
 	enum(cmd, &job.out.format, "format", "", []string{"text", "json"}, "shape of the answer")
 	job.out.bindOutput(cmd, app)
 	flags := cmd.Flags()
@@ -221,7 +192,8 @@ is wrong never replaces one that is right.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return job.run(cmd.Context()) },
 	}
 	job.target.bind(cmd, app)
-	job.policies.bind(cmd, app)
+	job.policies.bind(cmd, app, &job.target)
+	bindTrustedRoot(cmd, &job.policies.root)
 	flags := cmd.Flags()
 	flags.StringVar(&job.addr, "addr", ":8443", "address to listen on; port 0 takes a free one")
 	flags.StringVar(&job.cert, "tls-cert", "", "file with the certificate chain, in PEM")

@@ -196,9 +196,14 @@ func (t *trust) bindKeys(cmd *cobra.Command, app *App, usage string) {
 	cmd.Flags().StringArrayVarP(&t.keys, "key", "k", nil, usage)
 }
 
-// given reports whether anybody is named.
-func (t *trust) given() bool {
-	return len(t.keys) > 0 || t.identity.given() || t.identity.asked() || t.identity.asksWitnesses() || t.identity.empty() != ""
+// given reports whether anybody is named, or who vouches for them.
+func (t *trust) given() bool { return t.identity.root != "" || t.named() }
+
+// named reports whether anybody is named, or anything is but a root to judge by.
+func (t *trust) named() bool {
+	i := t.identity
+	i.root = ""
+	return len(t.keys) > 0 || i.given() || i.asked() || i.asksWitnesses() || i.empty() != ""
 }
 
 // load reads the public keys, or the identity.

@@ -26,6 +26,7 @@ func newPolicyCmd(app *App) *cobra.Command {
 
 func newPolicyValidateCmd(app *App) *cobra.Command {
 	var out render
+	files := policyFiles{app: app, partial: true}
 	cmd := &cobra.Command{
 		Use:   "validate [flags] FILE...",
 		Short: "Say whether policy files are right, and what is in them",
@@ -40,7 +41,7 @@ wrong; the error names file, line and field.`,
   hallmark policy validate policy.yaml revoked.yaml -f json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			files := policyFiles{app: app, paths: args, partial: true}
+			files.paths = args
 			set, err := files.load(cmd.Context())
 			if err != nil {
 				return err
@@ -49,11 +50,13 @@ wrong; the error names file, line and field.`,
 		},
 	}
 	out.bind(cmd, app, "text", "json")
+	bindTrustedRoot(cmd, &files.root)
 	return cmd
 }
 
 func newPolicyExplainCmd(app *App) *cobra.Command {
 	var out render
+	files := policyFiles{app: app}
 	cmd := &cobra.Command{
 		Use:   "explain [flags] FILE... IMAGE",
 		Short: "Say what policies ask of an image, by its name",
@@ -65,7 +68,7 @@ nothing is asked of the network. What an image has is told by 'hallmark verify
   hallmark policy explain policy.yaml registry.example/team/app:1.0 -f json`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			files := policyFiles{app: app, paths: args[:len(args)-1]}
+			files.paths = args[:len(args)-1]
 			set, err := files.load(cmd.Context())
 			if err != nil {
 				return err
@@ -79,6 +82,7 @@ nothing is asked of the network. What an image has is told by 'hallmark verify
 		},
 	}
 	out.bind(cmd, app, "text", "json")
+	bindTrustedRoot(cmd, &files.root)
 	return cmd
 }
 
@@ -148,6 +152,9 @@ only difference is that for some image no answer could be had.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
 	}
 	job.target.bind(cmd, app)
+	job.policies.app, job.policies.target = app, &job.target
+	job.policies.bindServices(cmd)
+	bindTrustedRoot(cmd, &job.policies.root)
 	job.out.bind(cmd, app, "text", "json")
 	cmd.Flags().StringArrayVar(&job.fixtures, "fixtures", nil, "file with expectations, or a directory of such files (*.yaml, *.yml, *.json); repeatable")
 	return cmd
@@ -155,6 +162,7 @@ only difference is that for some image no answer could be had.`,
 
 type policyTestJob struct {
 	app      *App
+	policies policyFiles
 	target   target
 	out      render
 	fixtures []string
@@ -169,8 +177,8 @@ func (j *policyTestJob) run(ctx context.Context, args []string) error {
 	}
 	var results []trial.Result
 	for _, s := range suites {
-		files := policyFiles{app: j.app, paths: args, now: s.Now}
-		set, err := files.load(ctx)
+		j.policies.paths, j.policies.now = args, s.Now
+		set, err := j.policies.load(ctx)
 		if err != nil {
 			return err
 		}

@@ -65,7 +65,7 @@ does not keep the others from an answer.`,
 	flags.StringArrayVarP(&job.annotations, "annotations", "a", nil, "name=value that the signed payload must hold; repeatable")
 	flags.BoolVar(&job.sbom, "sbom", false, "also ask for an SPDX or CycloneDX attestation")
 	flags.StringArrayVar(&job.types, "type", nil, "also ask for an attestation of this type, a name or a URI; repeatable")
-	job.policies.bind(cmd, app)
+	job.policies.bind(cmd, app, &job.target)
 	flags.StringArrayVar(&job.counter, "countersigned-by", nil, "public key that must have counter-signed each entry that counts; repeat to accept several")
 	flags.BoolVar(&job.reference, "check-reference", false, "also ask that the signer named the repository of the image")
 	bindAttachment(cmd, &job.attachment, "judge")
@@ -211,9 +211,10 @@ func (j *verifyJob) gate(ctx context.Context) (gate, error) {
 		if len(j.counter) > 0 {
 			return nil, usagef("a policy file says whose signatures count: --policy goes without --countersigned-by")
 		}
-		if j.trust.given() || len(j.annotations) > 0 || len(j.types) > 0 || j.sbom || j.deep || j.all || j.reference || j.trust.threshold != 1 {
+		if j.trust.named() || len(j.annotations) > 0 || len(j.types) > 0 || j.sbom || j.deep || j.all || j.reference || j.trust.threshold != 1 {
 			return nil, usagef("a policy file says which keys count and what is asked for: --policy goes with none of --key, --certificate-identity, --threshold, -a, --sbom, --type, --deep, --all, --check-reference")
 		}
+		j.policies.root = j.trust.identity.root
 		set, err := j.policies.load(ctx)
 		return policyGate{set}, err
 	}

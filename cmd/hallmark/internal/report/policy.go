@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/hallmark-oci/hallmark/verify/policy"
 	"github.com/hallmark-oci/hallmark/verify/policy/trial"
@@ -34,6 +35,18 @@ type PolicyScope struct {
 	Authorities []PolicyAuthority `json:"authorities"`
 	// Unsupported is what must hold and is not verified, so that nothing is accepted.
 	Unsupported []string `json:"unsupported,omitempty"`
+	// Exceptions say which rules need not hold.
+	Exceptions []PolicyException `json:"exceptions,omitempty"`
+}
+
+// PolicyException is one exception.
+type PolicyException struct {
+	Rule    string   `json:"rule"`
+	For     []string `json:"for"`
+	Where   string   `json:"where"`
+	Reason  string   `json:"reason"`
+	Until   string   `json:"until"`
+	Expired bool     `json:"expired"`
 }
 
 // PolicyAuthority is one of those of whom any is enough; a scope has one.
@@ -88,6 +101,9 @@ func scopes(list []policy.Description) []PolicyScope {
 			}
 			s.Authorities = append(s.Authorities, out)
 		}
+		for _, x := range d.Exceptions {
+			s.Exceptions = append(s.Exceptions, PolicyException{Rule: x.Rule, For: x.For, Where: x.Where, Reason: x.Reason, Until: x.Until.Format(time.RFC3339), Expired: x.Expired})
+		}
 		out = append(out, s)
 	}
 	return out
@@ -130,6 +146,14 @@ func (s PolicyScope) text(p *printer) {
 	}
 	for _, u := range s.Unsupported {
 		p.linef("  cannot be told here: %s", u)
+	}
+	for _, x := range s.Exceptions {
+		ends := "ends"
+		if x.Expired {
+			ends = "does not count any more, it ended"
+		}
+		p.linef("  exception from %s for %s", x.Rule, strings.Join(x.For, ", "))
+		p.linef("    %s at %s (%s): %s", ends, x.Until, x.Where, x.Reason)
 	}
 }
 

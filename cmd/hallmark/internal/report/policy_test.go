@@ -4,6 +4,10 @@ package report
 func policyScopes() []PolicyScope {
 	return []PolicyScope{{
 		Name: "production/apps", Kind: "Policy", Where: "policy.yaml:6", Images: []string{"registry.example/apps/**"}, Mode: "enforce",
+		Exceptions: []PolicyException{
+			{Rule: "sbom", For: []string{"registry.example/apps/old"}, Where: "policy.yaml:14", Reason: "the vendor is asked", Until: "2027-01-01T00:00:00Z"},
+			{Rule: "signature", For: []string{digest("image").String()}, Where: "policy.yaml:17", Reason: "before we signed", Until: "2026-01-01T00:00:00Z", Expired: true},
+		},
 		Authorities: []PolicyAuthority{{Asks: []PolicyAsk{
 			{Rule: "signature", What: "a signature of the image", Signers: []string{"key sha256:" + digest("key").Hex}, Threshold: 1},
 			{Rule: "sbom", What: "a signed statement", Signers: []string{"key a", `identity "dev@example.test" by "https://issuer.test"`}, Threshold: 2, Conditions: []string{"at most 30d old"}},

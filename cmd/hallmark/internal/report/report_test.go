@@ -61,9 +61,11 @@ func documents() map[string]Document {
 		Outcome: verify.Reject,
 		Checks: []verify.Check{
 			{Rule: "subject", Outcome: verify.Accept, Reason: verify.Accepted, Detail: "the manifest is right"},
-			{Rule: "signature", Outcome: verify.Reject, Reason: verify.ThresholdNotMet, Detail: "1 of 2", Evidence: []verify.Evidence{
+			{Rule: "sbom", Outcome: verify.Accept, Reason: verify.Exempted, Detail: "exempted until", Exception: &verify.Exception{
+				Where: "policy.yaml:30", Reason: "the vendor is asked", Until: time.Unix(1800000000, 0), Applied: true, Instead: verify.NoAttestation}},
+			{Rule: "signature", Outcome: verify.Reject, Reason: verify.ThresholdNotMet, Warn: true, Detail: "1 of 2", Evidence: []verify.Evidence{
 				{Outcome: verify.Undetermined, Reason: verify.Unreachable, Detail: "connection refused", Attachment: att},
-				{Outcome: verify.Reject, Reason: verify.UntrustedKey, Attachment: doc},
+				{Outcome: verify.Reject, Reason: verify.UntrustedKey, Attachment: doc, Time: time.Unix(1700000000, 0)},
 				{Outcome: verify.Accept, Reason: verify.Accepted, Attachment: sig, PredicateType: "https://sigstore.dev/cosign/sign/v1",
 					Signers: []key.Fingerprint{{2}, {1}}, Annotations: map[string]string{"env": "prod", "build": "7"}},
 			}},
