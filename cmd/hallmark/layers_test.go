@@ -18,7 +18,7 @@ const module = "github.com/hallmark-oci/hallmark"
 // directly below.
 var layers = [][]string{
 	{"sign/jsonscan", "sign/spool", "sign/apart", "verify/policy/doc"},
-	{"sign/key/plugin", "sign/key/wycheproof", "sbom/purl", "attach", "verify/version", "verify/advisory", "verify/tuf", "cmd/hallmark/internal/term"},
+	{"sign/key/plugin", "sign/key/wycheproof", "sbom/purl", "attach", "verify/version", "verify/advisory", "verify/tuf", "verify/network", "cmd/hallmark/internal/term"},
 	{"sbom", "attach/cosign", "attach/inflate", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
 	{"sign/key/hashivault", "sign/key/awskms", "sign/key/kmstest", "sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match", "verify/keyless"},
