@@ -35,6 +35,13 @@ service, and so do the credentials: the plug-in finds them in the environment.
 It is not told the passwords of key files, identity tokens, or a variable that
 the command line names with env://.
 
+A key on a PKCS #11 token (an HSM, a smart card) is named by its URI (RFC 7512),
+pkcs11:token=release;object=signing. The plug-in for it needs a C compiler to
+build and so is not among the static programs: see 'make pkcs11'. It takes the
+token's library from module-path in the URI or HALLMARK_PKCS11_MODULE, and the
+PIN from HALLMARK_PKCS11_PIN or the file that pin-source names. A PIN in the
+name itself is refused.
+
 HALLMARK_KMS_PLUGINS says which plug-ins may be started: their schemes, with
 commas between them. Where it is empty none is; where it is not set, whichever
 one the command line names. No policy file has one started.`
@@ -149,7 +156,8 @@ that the plug-in knows, and without it the plug-in's own choice.`,
 		Example: `  hallmark key generate
   hallmark key generate --algorithm ed25519 -o release.key
   hallmark key generate --key-format pkcs8 -o ci.key
-  hallmark key generate --kms hashivault://release -o release.key`,
+  hallmark key generate --kms hashivault://release -o release.key
+  hallmark key generate --kms 'pkcs11:token=release;object=signing' -o hsm.key`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if kms != "" {
@@ -214,7 +222,7 @@ a terminal each is asked for.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if key.IsRemote(args[0]) {
-				return usagef("%s stays in its key service: there is no private key to import; use it by that name", args[0])
+				return usagef("the key stays in its key service: there is no private key to import; use it by its name")
 			}
 			opts := app.keyOptions()
 			opts.PSS = pss
