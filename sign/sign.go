@@ -70,10 +70,14 @@ func parties(signers []Signer) ([]party, error) {
 
 // publicOf returns the signer's public key, with the mark for PSS where it has one.
 func publicOf(s Signer) (*key.Public, error) {
-	if k, ok := s.(*key.Private); ok {
+	public, err := key.NewPublic(s.Public())
+	if err != nil {
+		return nil, err
+	}
+	if k, ok := s.(interface{ PublicKey() *key.Public }); ok && k.PublicKey().Fingerprint() == public.Fingerprint() {
 		return k.PublicKey(), nil
 	}
-	return key.NewPublic(s.Public())
+	return public, nil
 }
 
 // sign signs what open yields, and verifies the signature as others will: a

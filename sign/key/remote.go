@@ -42,6 +42,7 @@ var errPIN = errors.New("the PIN stands in the name of the key (pin-value), wher
 type remote struct {
 	program *plugin.Program
 	name    string
+	pss     bool        // an RSA key signs with PSS although the service does not say so
 	own     atomic.Bool // the service takes the hash of the curve only
 }
 
@@ -69,7 +70,7 @@ func openRemote(ctx context.Context, name string, opts Options) (*remote, error)
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w %q: %w; give the path of a file or env://NAME, or put the plug-in there", name, ErrScheme, scheme, err)
 	}
-	return &remote{program: p, name: name}, nil
+	return &remote{program: p, name: name, pss: opts.PSS}, nil
 }
 
 func orNone(names []string) string {
@@ -102,7 +103,11 @@ func (r *remote) public(ctx context.Context) (*Public, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ParsePublic(text)
+	pub, err := ParsePublic(text)
+	if err == nil && r.pss {
+		pub = pub.ForPSS()
+	}
+	return pub, err
 }
 
 // load opens the key for signing, for which its public key is needed.

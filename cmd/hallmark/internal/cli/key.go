@@ -234,12 +234,13 @@ a terminal each is asked for.`,
 		},
 	}
 	out.bind(cmd, app)
-	cmd.Flags().BoolVar(&pss, "pss", false, "let an RSA key sign with PSS")
+	bindPSS(cmd, &pss)
 	return cmd
 }
 
 func newKeyPublicCmd(app *App) *cobra.Command {
 	var out render
+	var pss bool
 	cmd := &cobra.Command{
 		Use:   "public [flags] KEY",
 		Short: "Print the public key of a private key",
@@ -248,7 +249,9 @@ func newKeyPublicCmd(app *App) *cobra.Command {
   hallmark key public hashivault://release -o release.pub`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := key.Load(cmd.Context(), args[0], app.keyOptions())
+			opts := app.keyOptions()
+			opts.PSS = pss
+			p, err := key.Load(cmd.Context(), args[0], opts)
 			if err != nil {
 				return err
 			}
@@ -259,7 +262,13 @@ func newKeyPublicCmd(app *App) *cobra.Command {
 		},
 	}
 	out.bindOutput(cmd, app)
+	bindPSS(cmd, &pss)
 	return cmd
+}
+
+// bindPSS declares --pss.
+func bindPSS(cmd *cobra.Command, pss *bool) {
+	cmd.Flags().BoolVar(pss, "pss", false, "mark an RSA key for PSS: then it signs, and verifies, with PSS alone")
 }
 
 func newKeyInspectCmd(app *App) *cobra.Command {
