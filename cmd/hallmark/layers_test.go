@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"sign/jsonscan", "sign/spool", "sign/apart", "verify/policy/doc"},
 	{"sign/key/plugin", "sign/key/wycheproof", "sbom/purl", "attach", "verify/version", "verify/advisory", "verify/tuf", "verify/network", "cmd/hallmark/internal/term"},
 	{"sbom", "attach/cosign", "attach/inflate", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
-	{"sign/key/hashivault", "sign/key/awskms", "sign/key/kmstest", "sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
+	{"sign/key/hashivault", "sign/key/awskms", "sign/key/pkcs11", "sign/key/kmstest", "sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match", "verify/keyless"},
 	{"verify", "sbom/scan", "attach/storetest", "sign/keyless"},
 	{"verify/policy/condition", "verify/policy/quality", "verify/policy/scanned", "verify/revocation"}, // a list is verified, and policies name lists
@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"verify/admit", "verify/policy/trial", "verify/policy/program"},
 	{"cmd/hallmark/internal/report"},
 	{"cmd/hallmark/internal/cli"},
-	{"cmd/hallmark", "cmd/sigstore-kms-hashivault", "cmd/sigstore-kms-awskms"},
+	{"cmd/hallmark", "cmd/sigstore-kms-hashivault", "cmd/sigstore-kms-awskms", "cmd/sigstore-kms-pkcs11"},
 	{"cmd/hallmark-policy"}, // a module of its own, which imports nothing of this one
 }
 
@@ -41,6 +41,7 @@ var owners = map[string][]string{
 	"github.com/sigstore/protobuf-specs":                   {"verify/keyless", "sign/keyless"},
 	"github.com/sigstore/rekor-tiles":                      {"verify/keyless"},
 	"github.com/secure-systems-lab":                        {"sign/key"},
+	"github.com/miekg/pkcs11":                              {"sign/key/pkcs11"}, // cgo, and so in no other program
 	"github.com/youmark/pkcs8":                             {"sign/key"},
 	"github.com/sigstore/sigstore-go/pkg/tuf":              {"verify/tuf"},
 	"github.com/theupdateframework/go-tuf":                 {"verify/tuf"},

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", parallelTests); err != nil {
 		log.Fatal(err)
 	}
-	testscript.Main(m, map[string]func(){"hallmark": measured, "sigstore-kms-hashivault": vaultPlugin})
+	testscript.Main(m, map[string]func(){"hallmark": measured, "sigstore-kms-hashivault": vaultPlugin, "sigstore-kms-awskms": awsPlugin})
 }
 
 // scriptPassword is what private keys of the scripts are encrypted with. No
@@ -90,6 +90,7 @@ func scriptParams(files []string) testscript.Params {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"asked":     asked,
 			"beside":    new(evaluator).beside,
+			"aws":       aws,
 			"bomb":      pushBomb,
 			"buildx":    pushBuildx,
 			"chart":     pushChart,
