@@ -30,10 +30,14 @@ test: ## all tests
 # the registry misbehaves. The program that they start is this test, built with it.
 RACES := TestScript/^(hostile|faulty|forged|bombs|batch|repair|copy|sign-verify)
 
+# A program that was built with the race detector sleeps for a second before it ends,
+# unless told not to: tests start hundreds.
+GORACE ?= atexit_sleep_ms=0
+
 race: ## the tests in which things happen at once, and hostile ones, under the race detector (needs a C compiler)
 	@cc=$$($(GO) env CC); command -v $${cc%% *} >/dev/null || { echo "make race: the race detector needs a C compiler and '$$cc' is not there: install one (apt-get install gcc), or name it in CC" >&2; exit 1; }
-	CGO_ENABLED=1 $(GO) test -race -short ./attach/... ./verify/... ./sign/... ./cmd/hallmark/internal/...
-	CGO_ENABLED=1 $(GO) test -race -short -run '$(RACES)' ./cmd/hallmark
+	GORACE='$(GORACE)' CGO_ENABLED=1 $(GO) test -race -short ./attach/... ./verify/... ./sign/... ./cmd/hallmark/internal/...
+	GORACE='$(GORACE)' CGO_ENABLED=1 $(GO) test -race -short -run '$(RACES)' ./cmd/hallmark
 
 check: ## format, tidy, layers, house rules, the page of reasons, vet, staticcheck; quickest first
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted:"; echo "$$out"; exit 1; }

@@ -83,7 +83,7 @@ func scriptParams(files []string) testscript.Params {
 			env.Setenv("NL", "\n")
 			env.Setenv(peakFile, filepath.Join(env.WorkDir, ".peak"))
 			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("GORACE", "log_path="+filepath.Join(env.WorkDir, raceFile))
+			env.Setenv("GORACE", "atexit_sleep_ms=0 log_path="+filepath.Join(env.WorkDir, raceFile))
 			env.Defer(func() { raced(env) })
 			return nil
 		},
@@ -109,6 +109,7 @@ func scriptParams(files []string) testscript.Params {
 			"plant":     plant,
 			"quick":     quick,
 			"vault":     vault,
+			"vouch":     vouchFor,
 			"tarball":   makeTarball,
 		},
 	}

@@ -42,21 +42,30 @@ func Write(w io.Writer, format string, doc Document) error {
 	return fmt.Errorf("%s cannot be printed as %q", doc.kind(), format)
 }
 
-// writeJSON prints the document with its kind and version in front.
-func writeJSON(w io.Writer, doc Document) error {
+// documentJSON returns the document with its kind and version in front.
+func documentJSON(doc Document) (string, error) {
 	body, err := json.Marshal(doc)
 	if err != nil {
-		return err
+		return "", err
 	}
 	head := fmt.Sprintf(`{"kind":"hallmark.%s","version":%d`, doc.kind(), schemaVersion)
 	if string(body) != "{}" {
 		head += ","
 	}
+	return head + string(body[1:]), nil
+}
+
+// writeJSON prints the document with its kind and version in front.
+func writeJSON(w io.Writer, doc Document) error {
+	text, err := documentJSON(doc)
+	if err != nil {
+		return err
+	}
 	var out strings.Builder
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(json.RawMessage(head + string(body[1:]))); err != nil {
+	if err := enc.Encode(json.RawMessage(text)); err != nil {
 		return err
 	}
 	_, err = io.WriteString(w, escape(out.String()))
