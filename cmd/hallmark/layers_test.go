@@ -57,7 +57,7 @@ var owners = map[string][]string{
 	"github.com/google/go-containerregistry/pkg/authn":     {"attach/registry"},
 	"cuelang.org/go":                                       {"cmd/hallmark-policy"},
 	"github.com/open-policy-agent/opa":                     {"cmd/hallmark-policy"},
-	"os/exec":                                              {"sign/apart", "sign/key/plugin", "sign/key/wycheproof", "verify/policy/program"},
+	"os/exec":                                              {"sign/apart", "sign/key/plugin", "sign/key/wycheproof", "verify/policy/program", "cmd/hallmark/internal/term"},
 }
 
 // TestLayers keeps the map in README true: imports go down only, and each heavy
