@@ -187,6 +187,9 @@ type Version struct {
 	Time     string `json:"time,omitempty"`
 	Modified bool   `json:"modified,omitempty"`
 	Go       string `json:"go,omitempty"`
+	// PolicyProgram is the SHA-256 of the only hallmark-policy that is started, in hex; ""
+	// where any that lies beside is.
+	PolicyProgram string `json:"policyProgram,omitempty"`
 }
 
 func (Version) kind() string { return "version" }
@@ -201,4 +204,9 @@ func (v Version) text(p *printer) {
 		p.linef("commit %s%s of %s", v.Commit, dirty, v.Time)
 	}
 	p.linef("built with %s", v.Go)
+	if v.PolicyProgram != "" {
+		p.linef("starts hallmark-policy sha256:%s", v.PolicyProgram)
+	} else {
+		p.linef("starts any hallmark-policy beside it: this build names no digest")
+	}
 }
