@@ -75,6 +75,10 @@ func verifyNext() map[string]string {
 		"policy-not-met":        "Look at the detail: it names the part of the policy that says no.",
 		"policy-broken":         "Correct the part of the policy in CUE or Rego.",
 		"policy-program":        "Put hallmark-policy beside hallmark, or on the PATH.",
+		"revocations-stale":     "Get the present list from who keeps it (`hallmark revoke renew` for them).",
+		"revocations-untrusted": "Get the list from who keeps it, and name the key that signs it.",
+		"revocations-old":       "Get the present list: somebody hands out an old one.",
+		"revocations-malformed": "Get the list again, and check that it is the one that is asked for.",
 		"digest-mismatch":       "Check that file and bundle belong together.",
 		"digest-only":           "Name the file in place of its digest, or give the digest by the hash that was signed.",
 		"no-policy":             "Write a scope that speaks of the image.",
@@ -98,7 +102,7 @@ func verifyNext() map[string]string {
 func verifyExit() map[string]string {
 	exits := map[string]string{"accepted": "0", "static-pass": "0", "exempted": "0", "content-absent": "1 or 2", "policy-not-met": "1 or 2"}
 	for _, open := range []string{
-		"no-trusted-root", "reference-missing", "policy-program", "digest-only", "authority-unsupported", "policy-unsupported", "object-unknown", "unreachable", "access-denied", "deadline",
+		"revocations-stale", "revocations-untrusted", "revocations-old", "revocations-malformed", "no-trusted-root", "reference-missing", "policy-program", "digest-only", "authority-unsupported", "policy-unsupported", "object-unknown", "unreachable", "access-denied", "deadline",
 		"counter-limit", "overloaded", "internal-error",
 	} {
 		exits[open] = "2"
@@ -115,6 +119,9 @@ func signNext() map[string]string {
 		"token-expired":              "Fetch a new token; check the clock of this machine.",
 		"token-audience":             "Ask for a token for the audience `sigstore`.",
 		"token-identity":             "Use an account whose address is verified.",
+		"login-denied":               "Log in again, with an account that may.",
+		"login-expired":              "Run the command again, and log in in the time that it says.",
+		"login-invalid":              "Run the command again; if it stays, something stands between browser, issuer and hallmark.",
 		"configuration-unusable":     "Correct the signing configuration or the trusted root, or fetch both (`hallmark trust init`).",
 		"service-unreachable":        "Try again when the service answers.",
 		"service-denied":             "Check that the issuer of the token is known to the service, and what the service says.",

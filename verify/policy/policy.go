@@ -19,6 +19,7 @@
 //	    - type: slsaprovenance1
 //	      cel: predicate.runDetails.builder.id == "https://builder.example"   # see package condition
 //	    countersigned: {keys: [{file: auditor.pub}]}   # each entry that counts, by any of these
+//	    checkReference: true                           # signed for this repository, not for a mirror's
 //	  - name: base images
 //	    images: ["registry.k8s.io/pause"]
 //	    static: pass
