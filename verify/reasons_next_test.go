@@ -14,8 +14,13 @@ func verifyNext() map[string]string {
 		registry  = "Push the image again from where it was built; report it if a registry or a mirror changed it."
 		retry     = "Try again when the registry answers."
 	)
+	const list = "Get the present list from who keeps it (`hallmark revoke show`), signed by the key that is named."
 	return map[string]string{
 		"accepted":              "Nothing.",
+		"revocations-stale":     list,
+		"revocations-untrusted": list,
+		"revocations-old":       list,
+		"revocations-malformed": list,
 		"no-signature":          "Sign the image (`hallmark sign`), or check the tag: it may have moved to one that nobody signed.",
 		"no-attestation":        "Make the statement that is asked for (`hallmark attest`, `hallmark seal`).",
 		"no-attachment":         "Attach it, or name an image that has it (`hallmark list`).",
@@ -75,10 +80,6 @@ func verifyNext() map[string]string {
 		"policy-not-met":        "Look at the detail: it names the part of the policy that says no.",
 		"policy-broken":         "Correct the part of the policy in CUE or Rego.",
 		"policy-program":        "Put hallmark-policy beside hallmark, or on the PATH.",
-		"revocations-stale":     "Get the present list from who keeps it (`hallmark revoke renew` for them).",
-		"revocations-untrusted": "Get the list from who keeps it, and name the key that signs it.",
-		"revocations-old":       "Get the present list: somebody hands out an old one.",
-		"revocations-malformed": "Get the list again, and check that it is the one that is asked for.",
 		"digest-mismatch":       "Check that file and bundle belong together.",
 		"digest-only":           "Name the file in place of its digest, or give the digest by the hash that was signed.",
 		"no-policy":             "Write a scope that speaks of the image.",
@@ -92,6 +93,7 @@ func verifyNext() map[string]string {
 		"unreachable":           retry,
 		"access-denied":         "Log in to the registry, and check that the account may read.",
 		"deadline":              "Try again, or raise `--timeout`.",
+		"network-limit":         "Remove entries that nobody needs (`hallmark clean`), or attach the log entries to the signatures.",
 		"counter-limit":         "Remove entries that nobody needs (`hallmark clean`).",
 		"content-absent":        "`hallmark repair`, or push the missing object again.",
 		"overloaded":            "Try again later, or run more webhooks.",
@@ -102,8 +104,9 @@ func verifyNext() map[string]string {
 func verifyExit() map[string]string {
 	exits := map[string]string{"accepted": "0", "static-pass": "0", "exempted": "0", "content-absent": "1 or 2", "policy-not-met": "1 or 2"}
 	for _, open := range []string{
-		"revocations-stale", "revocations-untrusted", "revocations-old", "revocations-malformed", "no-trusted-root", "reference-missing", "policy-program", "digest-only", "authority-unsupported", "policy-unsupported", "object-unknown", "unreachable", "access-denied", "deadline",
-		"counter-limit", "overloaded", "internal-error",
+		"revocations-stale", "revocations-untrusted", "revocations-old", "revocations-malformed",
+		"no-trusted-root", "reference-missing", "policy-program", "digest-only", "authority-unsupported", "policy-unsupported", "object-unknown", "unreachable", "access-denied", "deadline",
+		"counter-limit", "network-limit", "overloaded", "internal-error",
 	} {
 		exits[open] = "2"
 	}
@@ -119,9 +122,6 @@ func signNext() map[string]string {
 		"token-expired":              "Fetch a new token; check the clock of this machine.",
 		"token-audience":             "Ask for a token for the audience `sigstore`.",
 		"token-identity":             "Use an account whose address is verified.",
-		"login-denied":               "Log in again, with an account that may.",
-		"login-expired":              "Run the command again, and log in in the time that it says.",
-		"login-invalid":              "Run the command again; if it stays, something stands between browser, issuer and hallmark.",
 		"configuration-unusable":     "Correct the signing configuration or the trusted root, or fetch both (`hallmark trust init`).",
 		"service-unreachable":        "Try again when the service answers.",
 		"service-denied":             "Check that the issuer of the token is known to the service, and what the service says.",
@@ -135,6 +135,9 @@ func signNext() map[string]string {
 		"timestamp-invalid":          service,
 		"signature-unverifiable":     service,
 		"payload-too-large":          "Sign a smaller document, or use a log of version 2.",
+		"login-denied":               "Log in as somebody who may sign, or allow it at the issuer.",
+		"login-expired":              "Log in again, in time.",
+		"login-invalid":              "Log in again, in one window; if it stays, ask who runs the issuer.",
 	}
 }
 

@@ -51,6 +51,9 @@ func (p *policyFiles) load(ctx context.Context) (*policy.Set, error) {
 	}
 	o := policy.Options{Now: now, Partial: p.partial, Root: p.trustedRoot, Fetched: p.app.fetched}
 	o.ReadService = func(name string) (*key.Public, error) { return p.serviceKey(ctx, name) }
+	if p.app.Evaluator != nil {
+		o.Evaluator = p.app.Evaluator(now)
+	}
 	if p.target != nil {
 		o.Elsewhere = func(image attach.Subject, repo string) (attach.Reader, error) {
 			return p.target.elsewhere(image.Repo, repo)

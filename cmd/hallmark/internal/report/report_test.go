@@ -110,7 +110,7 @@ func documents() map[string]Document {
 		"orphans":       orphans(false),
 		"orphans-swept": orphans(true),
 		"failure":       Failure{Error: "no key to sign with", Hint: "see 'hallmark sign --help'", ExitCode: 64},
-		"version":       Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26"},
+		"version":       Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26", PolicyProgram: strings.Repeat("ab", 32)},
 		"revocations": NewRevocations("list.json", revocation.List{
 			Name: "release", Sequence: 7, Issued: time.Unix(1700000000, 0), Expires: time.Unix(1702592000, 0),
 			Keys:         []revocation.Key{{Fingerprint: key.Fingerprint{1, 2}, Why: revocation.Why{Reason: "key-compromise", Date: time.Unix(1600000000, 0), Note: "laptop lost"}}},
