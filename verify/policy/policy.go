@@ -21,6 +21,7 @@
 //	      cel: predicate.runDetails.builder.id == "https://builder.example"   # see package condition
 //	    checked: [{advisories: osv, maxAge: 24h, failOn: high}]   # a vulnerability report, see package scanned
 //	    countersigned: {keys: [{file: auditor.pub}]}   # each entry that counts, by any of these
+//	    checkReference: true                           # signed for this repository, not for a mirror's
 //	  - name: base images
 //	    images: ["registry.k8s.io/pause"]
 //	    static: pass
