@@ -8,7 +8,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/network"
@@ -204,5 +206,37 @@ func TestSearchIsLast(t *testing.T) {
 		if got := p.judge(); len(s.asked) > 0 {
 			t.Errorf("%s: asked %q: %s", name, s.asked, got.Reason)
 		}
+	}
+}
+
+// TestSearchLimit: so many signatures that came without an entry are looked for, and what
+// the others are stays open. One that brings its own counts all the same.
+func TestSearchLimit(t *testing.T) {
+	log, k, s := newSearchable(t), newKeyPlot(t), newShelf()
+	sub := s.image(t, "app")
+	for i := range 70 {
+		s.put(t, signature(t, k.k, sub.Desc.Digest.String(), map[string]string{"n": fmt.Sprint(i)}))
+	}
+	root := k.trusted()
+	at(root, "tlogs", 0).(object)["baseUrl"] = log.URL
+	trusted, err := keyless.ParseRoot(text(t, root))
+	must(t, err)
+	hosts, err := network.New([]string{strings.TrimPrefix(log.URL, "http://")}, nil)
+	must(t, err)
+	rule := signatureRule(1)
+	rule.KeyQuorum.Logs = 1
+	v, err := verify.New(verify.Trust{Keys: []*key.Public{k.k.PublicKey()}, Root: trusted, Hosts: hosts, Now: func() time.Time { return k.forge.now }},
+		verify.Policy{Rules: []verify.Rule{rule}})
+	must(t, err)
+	verdict, err := v.Verify(t.Context(), s, sub)
+	must(t, err)
+	if c := verdict.Checks[1]; c.Outcome != verify.Undetermined || c.Reason != verify.NetworkLimit || len(log.asked) != 64 {
+		t.Errorf("%s %s: %s; asked %d times", c.Outcome, c.Reason, c.Detail, len(log.asked))
+	}
+	k.puts()["cosign signature"].put(t, s, sub)
+	verdict, err = v.Verify(t.Context(), s, sub)
+	must(t, err)
+	if c := verdict.Checks[1]; c.Outcome != verify.Accept {
+		t.Errorf("with one that is logged: %s %s: %s", c.Outcome, c.Reason, c.Detail)
 	}
 }
