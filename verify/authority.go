@@ -128,7 +128,7 @@ func (j *judge) identified(ctx context.Context, e Evidence, m keyless.Material, 
 	e.Identity = &signer
 	j.until = earliest(j.until, signer.Until)
 	if j.revoked.signer(signer) {
-		return revoke(e, fmt.Sprintf("signed by %s, whose certificate or key is revoked", signer.Subject)), false
+		return revoke(e, fmt.Sprintf("signed by %s, who is revoked, or whose certificate or key is", signer.Subject)), false
 	}
 	return e, true
 }
@@ -177,10 +177,12 @@ func refused(e Evidence, err error) Evidence {
 	return unreadable(e, err)
 }
 
-// signer reports whether the key of the certificate is revoked, or the certificate
-// itself by its digest.
+// signer reports whether the key of the certificate is revoked, whom it names, or
+// the certificate itself.
 func (r Revocations) signer(s keyless.Signer) bool {
-	return r.keys[s.Key.Fingerprint()] || r.digests[v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%x", s.Certificate)}]
+	return r.keys[s.Key.Fingerprint()] || r.identities[s.ID()] || r.certificates[s.Certificate] ||
+		r.serials[Serial{Issuer: s.Authority, Number: s.Serial}] ||
+		r.digests[v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%x", s.Certificate)}]
 }
 
 // annotated reads what cosign keeps beside a signature in annotations.

@@ -71,7 +71,7 @@ func VerifyBlob(ctx context.Context, trust Trust, wanted Statements, blob Blob, 
 	if err := ctx.Err(); err != nil {
 		return blobCheck(who, unreadable(e, err)), nil
 	}
-	return blobCheck(who, j.judge(ctx, e, parsed)), nil
+	return blobCheck(who, j.standing(j.judge(ctx, e, parsed))), nil
 }
 
 // blobCheck is the check that has the one piece of evidence.

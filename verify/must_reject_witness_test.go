@@ -134,3 +134,32 @@ func TestWitnessKeys(t *testing.T) {
 		}
 	}
 }
+
+// FuzzWitness: no text under a checkpoint makes a witness of one who did not sign it,
+// and no text that is read as a key is two keys.
+func FuzzWitness(f *testing.F) {
+	p := newPlot(f, false, 2)
+	w := newWatcher(f, "w.test")
+	other := newWatcher(f, "w.test")
+	watched(1, []watcher{w}, nil)(p)
+	bundle, root := p.make()
+	trusted := text(f, root)
+	checkpoint := proofOf(bundle)["checkpoint"].(object)
+	signed := checkpoint["envelope"].(string)
+	head, _, _ := strings.Cut(signed, "\n\n")
+	good := w.line(f, head+"\n")
+	f.Add(good, w.public)
+	f.Add(other.line(f, head+"\n"), other.public)
+	f.Add(w.line(f, logName+"\n1\n"+b64(make([]byte, 32))+"\n"), w.private)
+	f.Add("\n", "w.test+00000000+BA==")
+	f.Fuzz(func(t *testing.T, line, key string) {
+		p.t = t
+		checkpoint["envelope"] = signed + line
+		if c := p.judgeRaw(text(t, bundle), trusted); c.Outcome == verify.Accept && !strings.Contains(line, strings.TrimSpace(good)) {
+			t.Errorf("a witness by %q", line)
+		}
+		if _, err := keyless.ParseWitness(key); err == nil && (strings.Count(key, "+") < 2 || strings.ContainsAny(key, " \n")) {
+			t.Errorf("read as a key: %q", key)
+		}
+	})
+}

@@ -123,6 +123,15 @@ const (
 	Internal      Reason = "internal-error" // the verifier itself failed
 )
 
+// The reasons why a list of revocations cannot be used, see verify/revocation: what it
+// would revoke cannot be told.
+const (
+	RevocationsStale     Reason = "revocations-stale"     // the list is older than it may be, or is from the future
+	RevocationsUntrusted Reason = "revocations-untrusted" // no accepted key signed the list
+	RevocationsOld       Reason = "revocations-old"       // the list has a lower number than is asked for
+	RevocationsMalformed Reason = "revocations-malformed" // the list is no such document, or another list
+)
+
 // unobtainable returns the reason for an error that left a question open.
 func unobtainable(err error) Reason {
 	switch {

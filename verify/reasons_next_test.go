@@ -14,8 +14,13 @@ func verifyNext() map[string]string {
 		registry  = "Push the image again from where it was built; report it if a registry or a mirror changed it."
 		retry     = "Try again when the registry answers."
 	)
+	const list = "Get the present list from who keeps it (`hallmark revoke show`), signed by the key that is named."
 	return map[string]string{
 		"accepted":              "Nothing.",
+		"revocations-stale":     list,
+		"revocations-untrusted": list,
+		"revocations-old":       list,
+		"revocations-malformed": list,
 		"no-signature":          "Sign the image (`hallmark sign`), or check the tag: it may have moved to one that nobody signed.",
 		"no-attestation":        "Make the statement that is asked for (`hallmark attest`, `hallmark seal`).",
 		"no-attachment":         "Attach it, or name an image that has it (`hallmark list`).",
@@ -47,6 +52,15 @@ func verifyNext() map[string]string {
 		"revoked":               "Replace the image, or have it signed with a key that is not revoked.",
 		"removed":               "Find out who removed the entry; `hallmark sign --again` makes a new one.",
 		"no-countersignature":   "Have the second party counter-sign (`hallmark sign --countersign`).",
+		"condition-not-met":     "Look at the condition: it names what the predicate must say.",
+		"condition-failed":      "Correct the condition, or ask it of a type that says what it reads.",
+		"sbom-format":           "Attest an SBOM in the format and version that are asked for.",
+		"sbom-quality":          "Take the SBOM with a tool that tells more of the components; the detail says what is missing.",
+		"sbom-unreadable":       "Attest an SBOM in SPDX 2.3 or CycloneDX.",
+		"other-advisories":      "Scan again with the advisories that are asked for.",
+		"scan-unreadable":       "Attest a vulnerability report that keeps to its format.",
+		"scan-findings":         "Update what is affected and scan again, or write an exception into the policy.",
+		"exempted":              "Mend it before the exception ends.",
 		"untrusted-identity":    whoSigned,
 		"certificate-unfit":     "Sign with a certificate by Fulcio, or by an authority that issues the same kind.",
 		"certificate-untrusted": instance,
@@ -88,8 +102,9 @@ func verifyNext() map[string]string {
 }
 
 func verifyExit() map[string]string {
-	exits := map[string]string{"accepted": "0", "static-pass": "0", "content-absent": "1 or 2", "policy-not-met": "1 or 2"}
+	exits := map[string]string{"accepted": "0", "static-pass": "0", "exempted": "0", "content-absent": "1 or 2", "policy-not-met": "1 or 2"}
 	for _, open := range []string{
+		"revocations-stale", "revocations-untrusted", "revocations-old", "revocations-malformed",
 		"no-trusted-root", "reference-missing", "policy-program", "digest-only", "authority-unsupported", "policy-unsupported", "object-unknown", "unreachable", "access-denied", "deadline",
 		"counter-limit", "network-limit", "overloaded", "internal-error",
 	} {
@@ -120,6 +135,9 @@ func signNext() map[string]string {
 		"timestamp-invalid":          service,
 		"signature-unverifiable":     service,
 		"payload-too-large":          "Sign a smaller document, or use a log of version 2.",
+		"login-denied":               "Log in as somebody who may sign, or allow it at the issuer.",
+		"login-expired":              "Log in again, in time.",
+		"login-invalid":              "Log in again, in one window; if it stays, ask who runs the issuer.",
 	}
 }
 

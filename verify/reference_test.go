@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -67,4 +68,33 @@ func TestCheckReference(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzReference: of all texts that a signer may have named only those count that begin
+// with the repository and go on with a tag or a digest.
+func FuzzReference(f *testing.F) {
+	for _, text := range []string{"registry.example/app", "registry.example/app:1.0", "registry.example/app@sha256:" + hexOf(sumOf(nil)), "registry.example/app/x", "app", "", "//", "registry.example/app:1@"} {
+		f.Add(text)
+	}
+	k, err := key.Generate(key.ECDSAP256)
+	must(f, err)
+	rule := signatureRule(1)
+	rule.CheckReference = true
+	v, err := verify.New(verify.Trust{Keys: []*key.Public{k.PublicKey()}}, verify.Policy{Rules: []verify.Rule{rule}})
+	must(f, err)
+	f.Fuzz(func(t *testing.T, named string) {
+		s := newShelf()
+		sub := s.image(t, "app")
+		raw, err := payload.NewSimpleSigning(named, sub.Desc.Digest.String(), nil)
+		if err != nil {
+			return // not in UTF-8
+		}
+		s.put(t, cosign.NewSignature(raw, signBytes(t, k, raw)))
+		verdict, err := v.Verify(t.Context(), s, sub)
+		must(t, err)
+		rest, ours := strings.CutPrefix(named, sub.Repo)
+		if verdict.Outcome == verify.Accept && (!ours || rest != "" && rest[0] != ':' && rest[0] != '@') {
+			t.Errorf("%q counts in %s", named, sub.Repo)
+		}
+	})
 }

@@ -322,7 +322,7 @@ func (v *Verifier) Verify(ctx context.Context, r attach.Reader, s attach.Subject
 	subject, manifest := v.checkSubject(ctx, r, s)
 	verdict.Checks = append(verdict.Checks, subject)
 	if subject.Outcome == Accept {
-		if len(v.revoked.digests) > 0 {
+		if v.revoked.asks() {
 			verdict.Checks = append(verdict.Checks, v.revoked.subject(s, manifest.Raw))
 		}
 		for i, rule := range v.policy.Rules {

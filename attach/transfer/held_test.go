@@ -71,6 +71,7 @@ func TestTooMuchHangs(t *testing.T) {
 		}
 	}
 }
+
 // TestNotes: annotations come back as they were, and none are told from an empty map.
 func TestNotes(t *testing.T) {
 	for _, want := range []map[string]string{

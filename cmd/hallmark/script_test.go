@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", parallelTests); err != nil {
 		log.Fatal(err)
 	}
-	testscript.Main(m, map[string]func(){"hallmark": measured, "sigstore-kms-hashivault": vaultPlugin})
+	testscript.Main(m, map[string]func(){"hallmark": measured, "sigstore-kms-hashivault": vaultPlugin, "sigstore-kms-awskms": awsPlugin})
 }
 
 // scriptPassword is what private keys of the scripts are encrypted with. No
@@ -83,12 +83,14 @@ func scriptParams(files []string) testscript.Params {
 			env.Setenv("NL", "\n")
 			env.Setenv(peakFile, filepath.Join(env.WorkDir, ".peak"))
 			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("GORACE", "log_path="+filepath.Join(env.WorkDir, raceFile))
+			env.Setenv("GORACE", "atexit_sleep_ms=0 log_path="+filepath.Join(env.WorkDir, raceFile))
 			env.Defer(func() { raced(env) })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"asked":     asked,
+			"beside":    new(evaluator).beside,
+			"aws":       aws,
 			"bomb":      pushBomb,
 			"buildx":    pushBuildx,
 			"chart":     pushChart,
@@ -108,6 +110,7 @@ func scriptParams(files []string) testscript.Params {
 			"plant":     plant,
 			"quick":     quick,
 			"vault":     vault,
+			"vouch":     vouchFor,
 			"tarball":   makeTarball,
 		},
 	}

@@ -32,7 +32,8 @@ type Options struct {
 	// Secrets are the names of other variables that are no business of a plug-in, such
 	// as those that hold a key themselves.
 	Secrets []string
-	// PSS makes an RSA key sign with PSS although it is not marked for it.
+	// PSS makes an RSA key sign with PSS although it is not marked for it, and marks its
+	// public key.
 	PSS bool
 }
 

@@ -38,6 +38,13 @@ func newPublic(pub crypto.PublicKey, pss bool) (*Public, error) {
 	return &Public{key: pub, pss: pss, spki: der}, nil
 }
 
+// ForPSS returns the key as one that is marked for PSS where it is an RSA key, and any
+// other key as it is.
+func (p *Public) ForPSS() *Public {
+	_, ok := p.key.(*rsa.PublicKey)
+	return &Public{key: p.key, pss: ok, spki: p.spki}
+}
+
 // LoadPublic reads the public key of the given name: a file, env://NAME, or the
 // name of a key in a key service. A private key or a certificate in a file is
 // refused with [ErrKind].

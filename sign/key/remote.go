@@ -16,17 +16,33 @@ import (
 // AnyPlugin in Options.Plugins stands for all plug-ins.
 const AnyPlugin = "*"
 
+// pkcs11Scheme is that of keys on PKCS #11 tokens, whose URIs have no slashes (RFC 7512).
+const pkcs11Scheme = "pkcs11"
+
 // IsRemote reports whether the name is that of a key in a key service, which a
-// plug-in uses: it has a scheme, other than env.
+// plug-in uses: it has a scheme, other than env, or is a URI pkcs11:....
 func IsRemote(name string) bool {
-	scheme, _, ok := strings.Cut(name, "://")
+	scheme, _, ok := cutScheme(name)
 	return ok && scheme != "env"
 }
+
+// cutScheme divides the name of a key in its scheme and the rest.
+func cutScheme(name string) (scheme, rest string, ok bool) {
+	if rest, ok := strings.CutPrefix(name, pkcs11Scheme+":"); ok {
+		return pkcs11Scheme, strings.TrimPrefix(rest, "//"), true
+	}
+	return strings.Cut(name, "://")
+}
+
+// errPIN says that a PIN stands where all can read it. It does not repeat the name.
+var errPIN = errors.New("the PIN stands in the name of the key (pin-value), where everyone on this machine can read it: " +
+	"set HALLMARK_PKCS11_PIN, or name a file with pin-source")
 
 // A remote is a key in a key service.
 type remote struct {
 	program *plugin.Program
 	name    string
+	pss     bool        // an RSA key signs with PSS although the service does not say so
 	own     atomic.Bool // the service takes the hash of the curve only
 }
 
@@ -36,7 +52,10 @@ func openRemote(ctx context.Context, name string, opts Options) (*remote, error)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	scheme, resource, _ := strings.Cut(name, "://")
+	scheme, resource, _ := cutScheme(name)
+	if scheme == pkcs11Scheme && strings.Contains(strings.ToLower(resource), "pin-value") {
+		return nil, fmt.Errorf("key %s:...: %w: %w", scheme, ErrFormat, errPIN)
+	}
 	if err := plugin.CheckScheme(scheme); err != nil {
 		return nil, fmt.Errorf("key %s: %w %q: %w", name, ErrScheme, scheme, err)
 	}
@@ -47,11 +66,11 @@ func openRemote(ctx context.Context, name string, opts Options) (*remote, error)
 	case resource == "":
 		return nil, fmt.Errorf("key %s: no key is named behind the scheme: %w", name, ErrFormat)
 	}
-	p, err := plugin.Find(scheme, resource, withoutSecrets(opts.Environ, opts.Secrets))
+	p, err := plugin.Find(scheme, resource, withoutSecrets(scheme, opts.Environ, opts.Secrets))
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w %q: %w; give the path of a file or env://NAME, or put the plug-in there", name, ErrScheme, scheme, err)
 	}
-	return &remote{program: p, name: name}, nil
+	return &remote{program: p, name: name, pss: opts.PSS}, nil
 }
 
 func orNone(names []string) string {
@@ -63,11 +82,15 @@ func orNone(names []string) string {
 
 // withoutSecrets returns the environment without what is no business of a plug-in:
 // the passwords of key files, the identity tokens that hallmark signs with and what
-// gets them, and the variables that the caller names.
-func withoutSecrets(env, more []string) []string {
+// gets them, the PIN of a token where it is for another service, and the variables that
+// the caller names.
+func withoutSecrets(scheme string, env, more []string) []string {
 	names := append([]string{
 		"HALLMARK_PASSWORD", "COSIGN_PASSWORD", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL",
 	}, more...)
+	if scheme != pkcs11Scheme {
+		names = append(names, "HALLMARK_PKCS11_PIN", "COSIGN_PKCS11_PIN")
+	}
 	return slices.DeleteFunc(slices.Clone(env), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) // Windows knows no case
@@ -80,7 +103,11 @@ func (r *remote) public(ctx context.Context) (*Public, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ParsePublic(text)
+	pub, err := ParsePublic(text)
+	if err == nil && r.pss {
+		pub = pub.ForPSS()
+	}
+	return pub, err
 }
 
 // load opens the key for signing, for which its public key is needed.

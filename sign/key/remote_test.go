@@ -1,6 +1,7 @@
 package key_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,5 +50,49 @@ func TestPluginEnvironment(t *testing.T) {
 		if !slices.Contains(names, name) {
 			t.Errorf("it was not told %s: %s", name, raw)
 		}
+	}
+}
+
+// TestTokenName: a URI of RFC 7512 names a key on a token with and without slashes; its
+// plug-in is told the PIN, and no other plug-in is. A PIN in the name is refused, and
+// the error does not repeat it.
+func TestTokenName(t *testing.T) {
+	dir := t.TempDir()
+	seen := filepath.Join(dir, "seen")
+	for _, scheme := range []string{"tell", "pkcs11"} {
+		script := "#!/bin/sh\n(env; echo \"$2\") > " + seen + "-" + scheme + "\n"
+		if err := os.WriteFile(filepath.Join(dir, "sigstore-kms-"+scheme), []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opts := key.Options{Plugins: []string{key.AnyPlugin}, Environ: []string{
+		"PATH=" + dir + string(filepath.ListSeparator) + os.Getenv("PATH"), "HALLMARK_PKCS11_PIN=86421357", "COSIGN_PKCS11_PIN=86421357",
+	}}
+	for name, told := range map[string]bool{"pkcs11:token=t;object=o": true, "pkcs11://token=t;object=o": true, "tell://token=t;object=o": false} {
+		if !key.IsRemote(name) {
+			t.Errorf("%s is a file", name)
+		}
+		if _, err := key.Load(t.Context(), name, opts); err == nil {
+			t.Errorf("%s: a plug-in that says nothing has a key", name)
+		}
+		scheme, _, _ := strings.Cut(name, ":")
+		raw, err := os.ReadFile(seen + "-" + scheme)
+		if err != nil || strings.Contains(string(raw), "86421357") != told || !strings.Contains(string(raw), `"keyResourceID":"token=t;object=o"`) {
+			t.Errorf("%s: %v: %s", name, err, raw)
+		}
+	}
+	for _, name := range []string{"pkcs11:token=t;object=o?pin-value=86421357", "pkcs11://object=o?PIN-VALUE=86421357"} {
+		for what, try := range map[string]func() error{
+			"load":   func() error { _, err := key.Load(t.Context(), name, opts); return err },
+			"public": func() error { _, err := key.LoadPublic(t.Context(), name, opts); return err },
+			"make":   func() error { _, err := key.GenerateRemote(t.Context(), name, "", opts); return err },
+		} {
+			if err := try(); err == nil || strings.Contains(err.Error(), "8642") || !strings.Contains(err.Error(), "HALLMARK_PKCS11_PIN") {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	}
+	if _, err := key.LoadPublic(t.Context(), "pkcs11:token=t;object=o", key.Options{Environ: opts.Environ}); !errors.Is(err, key.ErrScheme) {
+		t.Errorf("no plug-in is allowed: %v", err)
 	}
 }

@@ -42,11 +42,11 @@ func Schemes(algorithm Algorithm) []Scheme {
 	case Ed25519:
 		return []Scheme{Ed25519Plain, Ed25519Prehashed}
 	case RSA2048:
-		return []Scheme{RSA2048PKCS1}
+		return []Scheme{RSA2048PKCS1, RSA2048PSS}
 	case RSA3072:
-		return []Scheme{RSA3072PKCS1}
+		return []Scheme{RSA3072PKCS1, RSA3072PSS}
 	case RSA4096:
-		return []Scheme{RSA4096PKCS1}
+		return []Scheme{RSA4096PKCS1, RSA4096PSS}
 	case RSAPSS2048:
 		return []Scheme{RSA2048PSS}
 	case RSAPSS3072:
@@ -71,7 +71,8 @@ func (s Scheme) hash() crypto.Hash {
 	return crypto.SHA256
 }
 
-// With returns the key as one that signs with the scheme. The error wraps
+// With returns the key as one that signs with the scheme; an RSA key that is to sign
+// with PSS is then marked for it, as its public key must be to verify. The error wraps
 // [ErrFormat] where it cannot: each kind of key has its own schemes, see [Schemes],
 // and a key service signs no prehashed Ed25519.
 func (p *Private) With(s Scheme) (*Private, error) {
@@ -87,6 +88,9 @@ func (p *Private) With(s Scheme) (*Private, error) {
 		}
 		with := *p
 		with.scheme = s
+		if s == RSA2048PSS || s == RSA3072PSS || s == RSA4096PSS {
+			with.public = p.public.ForPSS()
+		}
 		return &with, nil
 	}
 	return nil, fmt.Errorf("scheme %q is none that key %s (%s) signs with: %s: %w", s, p.ID(), p.public.Algorithm(), strings.Join(names, ", "), ErrFormat)

@@ -40,7 +40,11 @@ var subject = attach.Subject{Repo: "registry.example/app", Desc: ggcr.Descriptor
 
 // attempt signs an image in the world and returns what was stored.
 func attempt(w *world, version uint32, in attach.Storage) ([]attach.Parcel, error) {
-	s, err := keyless.New(context.Background(), w.options(version))
+	return attemptWith(w.options(version), in)
+}
+
+func attemptWith(o keyless.Options, in attach.Storage) ([]attach.Parcel, error) {
+	s, err := keyless.New(context.Background(), o)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func readLeaf(der []byte) (*x509.Certificate, Signer, error) {
 	if err != nil {
 		return nil, Signer{}, err
 	}
-	signer := Signer{Certificate: sha256.Sum256(leaf.Raw)}
+	signer := Signer{Certificate: sha256.Sum256(leaf.Raw), Authority: leaf.Issuer.String(), Serial: leaf.SerialNumber.Text(16)}
 	if signer.Subject, err = subject(leaf); err != nil {
 		return nil, signer, refuse(Unfit, "%v", err)
 	}

@@ -77,6 +77,9 @@ type Signer struct {
 	Key *key.Public
 	// Certificate is the SHA-256 of the certificate.
 	Certificate [32]byte
+	// Authority is the distinguished name of who issued the certificate (RFC 2253),
+	// Serial the number that it has there, in hexadecimal.
+	Authority, Serial string
 	// Dating tells when the signature was made.
 	Dating
 	// Workflow is what the certificate says of a run of GitHub Actions; empty for others.

@@ -92,6 +92,18 @@ func (o *object) fill(v doc.Value, read func(string, doc.Value) (string, error))
 	})
 }
 
+// listOrNone is list for what Kubernetes takes without elements too.
+func listOrNone[T any](read func(doc.Value) (T, error)) func(doc.Value) ([]T, error) {
+	return func(v doc.Value) ([]T, error) {
+		if raw, err := v.Any(); err == nil {
+			if l, ok := raw.([]any); ok && len(l) == 0 {
+				return nil, nil
+			}
+		}
+		return list(read)(v)
+	}
+}
+
 // encoded reads base64, as JSON carries bytes.
 func encoded(v doc.Value) ([]byte, error) {
 	s, err := v.String()

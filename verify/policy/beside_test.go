@@ -38,6 +38,7 @@ func TestBeside(t *testing.T) {
 		cluster(bySecret) + secret(`stringData: {cosign.pub: "`+pem+`"}`),
 		secret("data: {cosign.pub: "+b64(plain)+"}") + "---\n" + cluster(bySecret), // whatever the order
 		cluster(bySecret), // stays open
+		cluster("match: []\n  authorities: [{key: {DATA}, source: [], attestations: []}]"),
 		cluster(byIdentity) + root("remote: {root: "+b64("{}")+", mirror: 'https://tuf.example', targets: targets}"),
 		cluster(byIdentity),
 	} {
@@ -59,7 +60,7 @@ func TestBeside(t *testing.T) {
 		cluster("authorities: [{key: {DATA}, attestations: [{name: n, predicateType: custom, policy: {type: cue, data: '" + strings.Repeat("x", policy.MaxPart+1) + "'}}]}]"):                                                         "at most",
 		cluster("authorities: [{key: {kms: awskms}}]"):                                            "SCHEME://KEY",
 		cluster("authorities: [{key: {DATA}, source: [{oci: 'http://x y'}]}]"):                    "source[0].oci",
-		cluster("authorities: [{key: {DATA}, source: [{oci: r.example/a}, {oci: r.example/b}]}]"): "2 elements",
+		cluster("authorities: [{key: {DATA}, source: [{oci: r.example/a}, {oci: r.example/b}]}]"): "2 elements, at most one",
 		root("sigstoreKeys: {}"):                     "are wanted",
 		root("sigstoreKeys: {tLogs: [" + log + "]}"): "are wanted",
 		root("sigstoreKeys: {certificateAuthorities: [{uri: u, certChain: " + b64("x") + "}]}"):                                             "the certificates",

@@ -44,7 +44,7 @@ func (p *parser) clusterSpec(v doc.Value, e *entry) error {
 	err := v.Fields(fields{
 		"mode":        doc.Into(&m, mode),
 		"images":      doc.Into(&e.images, list(e.image)),
-		"match":       doc.Into(&e.match, list(readResource)),
+		"match":       doc.Into(&e.match, listOrNone(readResource)),
 		"authorities": func(v doc.Value) error { return p.authorities(v, e) },
 		"policy": func(v doc.Value) error {
 			part, lack, err := p.part(v, "policy", &e.show)

@@ -15,6 +15,7 @@ import (
 	"github.com/hallmark-oci/hallmark/verify/policy/condition"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 	"github.com/hallmark-oci/hallmark/verify/policy/quality"
+	"github.com/hallmark-oci/hallmark/verify/policy/scanned"
 )
 
 // A demand is what a scope asks of one kind of evidence.
@@ -65,6 +66,37 @@ func (p *parser) attestation(v doc.Value) (demand, error) {
 		"identities": doc.Into(&d.identities, list(certified)),
 		"threshold":  doc.Into(&d.threshold, threshold),
 	}, "type")
+	return d, err
+}
+
+// checked reads with which advisories the image must have been checked. The name of the
+// set is the type of the demand.
+func (p *parser) checked(v doc.Value) (demand, error) {
+	var d demand
+	var s scanned.Demand
+	err := v.Fields(fields{
+		"advisories": doc.Into(&s.Advisories, text),
+		"maxAge":     doc.Into(&d.maxAge, duration),
+		"minVersion": func(v doc.Value) error {
+			t, err := v.Date()
+			if err == nil {
+				s.MinVersion = t.Format(time.RFC3339)
+				return nil
+			}
+			if s.MinVersion, err = text(v); err != nil {
+				return err
+			}
+			if err = scanned.CheckVersion(s.MinVersion); err != nil {
+				err = v.Errorf("%w", err)
+			}
+			return err
+		},
+		"failOn":     doc.Into(&s.FailOn, func(v doc.Value) (string, error) { return v.OneOf("any", "low", "medium", "high", "critical") }),
+		"keys":       doc.Into(&d.keys, p.timedKeys(&d.validity)),
+		"identities": doc.Into(&d.identities, list(certified)),
+		"threshold":  doc.Into(&d.threshold, threshold),
+	}, "advisories", "maxAge")
+	d.typ, d.demands = s.Advisories, []verify.Demand{s}
 	return d, err
 }
 

@@ -48,9 +48,7 @@ type hearing struct {
 	*question
 	shown bool // what was found is wanted
 	match match
-	said  map[attach.ID]verify.Check // what a part says of a statement, for one rule
-	runs  int
-	until time.Time
+	runs  int // of parts
 }
 
 // verify applies the rules, then the parts.

@@ -102,7 +102,7 @@ func (p *parser) path(v doc.Value, reads bool, what string) (string, error) {
 		return "", err
 	case !reads:
 		return "", v.Errorf("%s files are not read here, give the %s as data", what, what)
-	case strings.Contains(path, "://"):
+	case strings.Contains(path, "://") || key.IsRemote(path):
 		return "", v.Errorf("%q is no file; only %s files are read", path, what)
 	}
 	if !filepath.IsAbs(path) {

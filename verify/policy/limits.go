@@ -24,6 +24,8 @@ const (
 	maxConfig      = 1 << 20
 	maxConfigs     = 100
 	maxConfigDepth = 4
+	// maxLists bounds the signed lists that one document names.
+	maxLists = 16
 	// maxThreshold bounds how many keys a rule can ask for.
 	maxThreshold = 100
 	// maxQuorum bounds how many logs, or clocks, can be asked to vouch.

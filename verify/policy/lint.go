@@ -72,7 +72,7 @@ func (s *Set) lintAuthority(a *authority) []string {
 		var lost []string
 		left := make(map[key.Fingerprint]bool)
 		for _, k := range keys {
-			if slices.Contains(s.revokedKeys, k.Fingerprint()) {
+			if slices.Contains(s.void.keys, k.Fingerprint()) {
 				lost = append(lost, k.Fingerprint().String())
 			} else {
 				left[k.Fingerprint()] = true

@@ -10,8 +10,10 @@ import (
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/network"
+	"github.com/hallmark-oci/hallmark/verify/revocation"
 	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
@@ -24,6 +26,8 @@ type Options struct {
 	ReadKey func(path string) (*key.Public, error)
 	// ReadRoot returns the trusted root in a file that a policy names, as ReadKey does.
 	ReadRoot func(path string) (*keyless.Root, error)
+	// ReadRevocations returns what the signed list in a file revokes, as ReadKey does.
+	ReadRevocations func(path string, d revocation.Demand) (verify.Revocations, error)
 	// Root returns the trusted root for identities of ClusterImagePolicies that name
 	// none; asked for at most once, where it is needed. Without one they stay open.
 	Root func() (*keyless.Root, error)
@@ -65,6 +69,9 @@ func Load(ctx context.Context, o Options, paths ...string) (*Set, error) {
 	}
 	if o.ReadRoot == nil {
 		o.ReadRoot = readRoot
+	}
+	if o.ReadRevocations == nil {
+		o.ReadRevocations = readRevocations(ctx)
 	}
 	return Parse(o, files...)
 }

@@ -14,7 +14,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/policy"
+	"github.com/hallmark-oci/hallmark/verify/revocation"
 )
 
 // pem is a public key for files that are only parsed: the P-256 generator
@@ -92,6 +94,7 @@ func TestAccepted(t *testing.T) {
 		scope(`KEYS, "signature": {"annotations": {"env": "prod"}}`),
 		scope(`KEYS, "signature": {"required": false}, "sbom": {}`),
 		scope(`KEYS, "sbom": {"required": true, "maxAge": "30d"}`),
+		scope(`KEYS, "checked": [{"advisories": "osv", "maxAge": "24h", "minVersion": "2026-01-31", "failOn": "high", "threshold": 1, KEYS}, {"advisories": "trivy", "maxAge": "1d", "minVersion": "2.1"}]`),
 		scope(`KEYS, "sbom": {"required": false}`),
 		scope(`KEYS, "sbom": {"formats": [{"name": "spdx", "minVersion": "2.3"}, {"name": "cyclonedx"}], "quality": {"versions": "95%", "purls": "100%", "licenses": "1%", "suppliers": "50%", "packages": 3, "relations": true, "author": true, "created": true, "complete": true}}`),
 		scope(`KEYS, "attestations": [{"type": "slsaprovenance1", "maxAge": "12h", "threshold": 1, KEYS}, {"type": "https://example.com/t/v1"}]`),
@@ -159,6 +162,11 @@ func TestRefused(t *testing.T) {
 		scope(`KEYS, "sbom": {"quality": {"relations": false}}`):                                                 "leave it away",
 		scope(`KEYS, "sbom": {"quality": {"colour": true}}`):                                                     "unknown field",
 		scope(`KEYS, "sbom": {"required": false, "quality": {"created": true}}`):                                 "what is not required has no quality",
+		scope(`KEYS, "checked": [{"advisories": "osv"}]`):                                                        "field maxAge is missing",
+		scope(`KEYS, "checked": [{"maxAge": "1d"}]`):                                                             "field advisories is missing",
+		scope(`KEYS, "checked": [{"advisories": "osv", "maxAge": "1d", "failOn": "severe"}]`):                    "none of any, low",
+		scope(`KEYS, "checked": [{"advisories": "osv", "maxAge": "1d", "minVersion": "new"}]`):                   "is no version of advisories",
+		scope(`"static": "pass", "checked": [{"advisories": "osv", "maxAge": "1d"}]`):                            "either static or checked",
 		scope(`KEYS, "sbom": {"maxAge": "0d"}`):                                                                  "is no age",
 		scope(`KEYS, "sbom": {"required": false, "maxAge": "1d"}`):                                               "what is not required has no maxAge",
 		scope(`KEYS, "signature": {"maxAge": "1d"}`):                                                             "signature.maxAge: unknown field",
@@ -197,7 +205,8 @@ func TestRefused(t *testing.T) {
 		excepting(`"static": "pass"`, `{"rule": "sbom", "images": ["**"], "digests": ["sha256:`+strings.Repeat("a", 64)+`"], "until": "2026-02-01", "reason": "r"}`): "exactly one of images, digests",
 		excepting(`"static": "pass"`, `{"rule": "sbom", "images": ["**"], "until": "soon", "reason": "r"}`):                                                          "is no date",
 		hallmark(``):                        "the list is empty",
-		revoking(``):                        "keys or digests are wanted",
+		revoking(``):                        "keys, digests or lists are wanted",
+		revoking(`"lists": []`):             "the list is empty",
 		revoking(`"digest": ["DIGEST"]`):    "revoked.digest: unknown field",
 		revoking(`"digests": []`):           "the list is empty",
 		revoking(`"digests": ["sha256:A"]`): "is no SHA-256 digest",
@@ -342,10 +351,20 @@ func TestPackageExample(t *testing.T) {
 		}
 	}
 	text := strings.ReplaceAll(example.String(), "{file: release.pub}", fmt.Sprintf(`{data: "%s"}`, pem))
-	text = strings.NewReplacer("{file: auditor.pub}", fmt.Sprintf(`{data: "%s"}`, generated(t)), "{file: lost.pub}", fmt.Sprintf(`{fingerprint: "sha256:%064d"}`, 1), "<hex>", strings.Repeat("a", 64)).Replace(text)
-	set, err := parse(text)
+	text = strings.NewReplacer("{file: auditor.pub}", fmt.Sprintf(`{data: "%s"}`, generated(t)), "{file: security.pub}", fmt.Sprintf(`{data: "%s"}`, pem), "{file: lost.pub}", fmt.Sprintf(`{fingerprint: "sha256:%064d"}`, 1), "<hex>", strings.Repeat("a", 64)).Replace(text)
+	asked := ""
+	set, err := policy.Parse(policy.Options{
+		Now: func() time.Time { return time.Unix(0, 0) },
+		ReadRevocations: func(path string, d revocation.Demand) (verify.Revocations, error) {
+			asked = fmt.Sprint(path, " ", d.Name, " ", d.Least, " ", d.MaxAge, " ", len(d.Keys))
+			return verify.Revocations{}, nil
+		},
+	}, policy.File{Name: "p.yaml", Text: []byte(text)})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
+	}
+	if asked != "revocations.json release 7 168h0m0s 1" {
+		t.Errorf("list %s", asked)
 	}
 	if set.Len() != 2 {
 		t.Errorf("%d scopes", set.Len())

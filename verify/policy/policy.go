@@ -25,6 +25,8 @@
 //	  revoked:                                 # counts nowhere, in no policy of the set
 //	    keys: [{file: lost.pub}]               # or data, or {fingerprint: "sha256:<hex>"}
 //	    digests: ["sha256:<hex>"]              # of images, and of attested documents
+//	    lists: # signed and bound in time, see package revocation
+//	    - {file: revocations.json, keys: [{file: security.pub}], name: release, minSequence: 7, maxAge: 7d}
 //
 // and the ClusterImagePolicy of the Sigstore policy-controller
 // (policy.sigstore.dev v1alpha1 and v1beta1), read unchanged. The file
@@ -36,6 +38,33 @@
 // image that none matches is rejected: no-policy. Of the authorities of one
 // ClusterImagePolicy any one is enough; of the rules of a scope all must hold.
 //
+// # ClusterImagePolicies
+//
+// What a ClusterImagePolicy refers to stands in documents beside it, in any of the
+// files: TrustRoots, and Secrets and ConfigMaps of v1. Nothing is fetched for a policy:
+// a TrustRoot that is a remote repository is what was fetched from that mirror before.
+// A keyless authority without trustRootRef is judged by the root of [Options].
+//
+// Who counts is as the policy-controller has it: issuerRegExp and subjectRegExp need
+// only be found in the name, unlike the patterns of scopes, which are for the whole of
+// it; [Set.Warnings] tells of those without ^ and $. A key alone asks for no log;
+// identities ask for one log, one clock, and one certificate log unless
+// insecureIgnoreSCT; a timestamp authority that is named takes the place of the log.
+// Attestations are asked for in place of a signature, and one statement that its part
+// takes is enough. Different here, and told in warnings:
+//
+//   - signatures are looked for in cosign's form and as bundles, whatever
+//     signatureFormat says, by keys too;
+//   - logs are not asked: an entry must come with the signature;
+//   - a certificate must have exactly one name;
+//   - with trustRootRef and neither ctlog nor rfc3161timestamp the logs of that root are
+//     asked for, where the policy-controller takes a signature without bundle only as
+//     long as its certificate is valid;
+//   - ctlog without url and trustRootRef asks the logs of the common root, there none;
+//   - ca-cert is believed, where there no signature is accepted under it;
+//   - a part of the whole policy is shown spec and metadata of the object as they were
+//     sent, and where an authority could not tell, its yes is none.
+//
 // # Revocation
 //
 // What one document revokes is revoked for all policies that are loaded with it.
@@ -45,6 +74,11 @@
 // named by tag alone is not looked at. A revoked document, its digest being that
 // of the predicate as `hallmark check` shows it, counts as if it were not there.
 // A document may hold revocations alone.
+//
+// A signed list is refused, and with it the set, where no key that the policy names
+// for it made it, or where its number is below minSequence. From the day on that it
+// expires, or that it is older than maxAge, every verdict that would accept is
+// undetermined: who hands out the list could be keeping the present one back.
 //
 // # Identities
 //
@@ -68,11 +102,20 @@
 //
 // # What cannot be verified here
 //
-// A ClusterImagePolicy may ask for identities and certificates, KMS keys,
-// secrets, transparency logs, timestamps, or have a part in CUE or Rego. Such a
-// part is read, checked for form, and leaves the question open under its name:
-// authority-unsupported or policy-unsupported. It is never passed over. A field
-// that is not known at all is an error.
+// A ClusterImagePolicy may ask for what is not to be had: a trusted root, a key in a
+// secret or a service, an object that asks for the image. Such a part is read, checked
+// for form, and leaves the question open under its name. It is never passed over. A
+// field that is not known at all is an error.
+//
+// # CUE and Rego
+//
+// A ClusterImagePolicy may have parts in CUE or Rego. An [Evaluator] runs them; package
+// program has one. A part says yes or no to one document, with the meaning that the
+// policy-controller gives it: in CUE, that no value contradicts another, so that a field
+// which the document lacks contradicts nothing; in Rego, what isCompliant of package
+// sigstore is. A yes with a warning is a no. What a part did not finish, or wants from
+// outside, is undetermined: policy-program, policy-unsupported. One that cannot be
+// compiled refuses every image: policy-broken.
 //
 // # Warnings
 //
@@ -87,10 +130,7 @@ import (
 	"strings"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/condition"
@@ -114,9 +154,7 @@ type Set struct {
 	// pins says that some glob can match a reference only by its digest.
 	pins    bool
 	revoked verify.Revocations
-	// revokedKeys and revokedDigests are what revoked holds.
-	revokedKeys    []key.Fingerprint
-	revokedDigests []v1.Hash
+	void    voided // what revoked holds
 
 	now       func() time.Time
 	evaluator Evaluator
@@ -159,7 +197,7 @@ func Parse(o Options, files ...File) (*Set, error) {
 		}
 		all = append(all, documents...)
 	}
-	p.set.revoked = verify.Revoke(p.set.revokedKeys, p.set.revokedDigests)
+	p.set.revoked = p.set.void.revocations()
 	for _, d := range all {
 		if d.aside {
 			continue
@@ -179,7 +217,7 @@ func Parse(o Options, files ...File) (*Set, error) {
 func (s *Set) Len() int { return len(s.entries) }
 
 // Revoked returns how many keys and digests the set revokes.
-func (s *Set) Revoked() (keys, digests int) { return len(s.revokedKeys), len(s.revokedDigests) }
+func (s *Set) Revoked() (keys, digests int) { return len(s.void.keys), len(s.void.digests) }
 
 // parser collects the policies of several files.
 type parser struct {

@@ -1,14 +1,30 @@
 package policy
 
 import (
+	"context"
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
+	"github.com/hallmark-oci/hallmark/verify/revocation"
 )
+
+// voided is what all documents of a set revoke.
+type voided struct {
+	keys    []key.Fingerprint
+	digests []v1.Hash
+	listed  verify.Revocations // by signed lists
+}
+
+func (v voided) revocations() verify.Revocations {
+	return verify.Revoke(v.keys, v.digests).And(v.listed)
+}
 
 // revocations adds what a Policy document revokes. They hold for the whole set,
 // whichever document they stand in, so that they are read before any rule is made.
@@ -32,15 +48,75 @@ func (p *parser) revocations(d doc.Value) error {
 				"digests": doc.Into(&digests, func(v doc.Value) ([]v1.Hash, error) {
 					return elements(v, maxRevoked, digest)
 				}),
+				"lists": p.lists,
 			})
-			if err == nil && len(keys)+len(digests) == 0 {
-				err = v.Errorf("keys or digests are wanted")
+			if err == nil && len(keys)+len(digests) == 0 && !v.Has("lists") {
+				err = v.Errorf("keys, digests or lists are wanted")
 			}
-			p.set.revokedKeys = append(p.set.revokedKeys, keys...)
-			p.set.revokedDigests = append(p.set.revokedDigests, digests...)
+			p.set.void.keys = append(p.set.void.keys, keys...)
+			p.set.void.digests = append(p.set.void.digests, digests...)
 			return err
 		})
 	})
+}
+
+// lists reads signed lists, each by the file that it lies in and whose word it is.
+func (p *parser) lists(v doc.Value) error {
+	all, err := elements(v, maxLists, p.signedList)
+	if err == nil && len(all) == 0 {
+		err = v.Errorf("no list is named")
+	}
+	for _, r := range all {
+		p.set.void.listed = p.set.void.listed.And(r)
+	}
+	return err
+}
+
+func (p *parser) signedList(v doc.Value) (verify.Revocations, error) {
+	if p.ReadRevocations == nil {
+		return verify.Revocations{}, v.Errorf("lists lie in files, which are not read here")
+	}
+	var path string
+	d := revocation.Demand{Now: p.Now}
+	err := v.Fields(fields{
+		"file": doc.Into(&path, func(v doc.Value) (string, error) { return p.path(v, true, "list") }),
+		"keys": doc.Into(&d.Keys, list(p.key)),
+		"name": doc.Into(&d.Name, text),
+		"minSequence": func(v doc.Value) error {
+			n, err := v.Int(1, math.MaxInt32)
+			d.Least = int64(n)
+			return err
+		},
+		"maxAge": doc.Into(&d.MaxAge, duration),
+	}, "file", "keys")
+	switch {
+	case err != nil:
+		return verify.Revocations{}, err
+	case len(d.Keys) == 0:
+		return verify.Revocations{}, v.Errorf("no key may sign the list")
+	}
+	r, err := p.ReadRevocations(path, d)
+	var refusal *revocation.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		// The policy is right: what is revoked cannot be told.
+		return r, fmt.Errorf("%s, line %d, %s: %w", path, v.Line(), v.Path(), err)
+	case err != nil:
+		return r, v.Errorf("%w", err)
+	}
+	return r, nil
+}
+
+// readRevocations returns what opens a signed list in a file.
+func readRevocations(ctx context.Context) func(string, revocation.Demand) (verify.Revocations, error) {
+	return func(path string, d revocation.Demand) (verify.Revocations, error) {
+		signed, err := upTo(path, revocation.MaxFile)
+		if err != nil {
+			return verify.Revocations{}, fmt.Errorf("read revocation list: %w", err)
+		}
+		_, r, err := revocation.Open(ctx, signed, d)
+		return r, err
+	}
 }
 
 // revokedKey reads one of {data: PEM}, {file: path} and {fingerprint: hex}.

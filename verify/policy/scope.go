@@ -100,7 +100,7 @@ type scope struct {
 	demand                      demand
 	signature                   *demand
 	sbom                        *demand
-	attestations                []demand
+	attestations, checked       []demand
 	counter                     *verify.Counter
 	evidence                    evidence
 	counted                     counted
@@ -123,6 +123,7 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 		"sbom":         doc.Into(&s.sbom, p.sbom),
 		"attestations": doc.Into(&s.attestations, list(p.attestation)),
 
+		"checked":       doc.Into(&s.checked, list(p.checked)),
 		"countersigned": doc.Into(&s.counter, p.countersigned),
 	}), "name", "images")
 	if err != nil {
@@ -130,7 +131,7 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 	}
 	e := &entry{name: policy + "/" + s.name, where: v.Where(), images: s.images, repos: true, warn: s.mode == "warn"}
 	if s.static != "" {
-		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "countersigned", "evidence", "keyEvidence"} {
+		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "checked", "countersigned", "evidence", "keyEvidence"} {
 			if v.Has(f) {
 				return nil, v.Errorf("a scope has either static or %s", f)
 			}
@@ -165,6 +166,11 @@ func (s *scope) authority(p *parser) (authority, error) {
 	}
 	for _, d := range s.attestations {
 		policy.Rules = append(policy.Rules, s.rule("attestation "+payload.NameOf(d.typ), attach.Attestation, d, d.typ))
+	}
+	for _, d := range s.checked {
+		rule := s.rule("advisories "+d.typ, attach.Attestation, d, payload.Vuln)
+		rule.Deny = true
+		policy.Rules = append(policy.Rules, rule)
 	}
 	trust := s.trusting(p)
 	v, err := verify.New(trust, policy)

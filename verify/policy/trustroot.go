@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 	"github.com/hallmark-oci/hallmark/verify/tuf"
@@ -66,10 +65,10 @@ func (p *parser) trustRoot(d doc.Value) (ours bool, err error) {
 func sigstoreKeys(v doc.Value) (*keyless.Root, error) {
 	var a keyless.Authorities
 	err := v.Fields(fields{
-		"certificateAuthorities": doc.Into(&a.Certificates, list(chain)),
-		"timestampAuthorities":   doc.Into(&a.Timestamps, list(chain)),
-		"tLogs":                  doc.Into(&a.Logs, list(logOf)),
-		"ctLogs":                 doc.Into(&a.CertificateLogs, list(logOf)),
+		"certificateAuthorities": doc.Into(&a.Certificates, listOrNone(chain)),
+		"timestampAuthorities":   doc.Into(&a.Timestamps, listOrNone(chain)),
+		"tLogs":                  doc.Into(&a.Logs, listOrNone(logOf)),
+		"ctLogs":                 doc.Into(&a.CertificateLogs, listOrNone(logOf)),
 	})
 	if err == nil && len(a.Certificates)+len(a.Timestamps) == 0 {
 		err = v.Errorf("certificateAuthorities or timestampAuthorities are wanted")
@@ -210,6 +209,3 @@ func message(err error) string {
 	}
 	return err.Error()
 }
-
-// untrusted returns the check of an authority whose root is not at hand.
-func untrusted(lack string) verify.Check { return open("authority", verify.NoTrustedRoot, lack) }

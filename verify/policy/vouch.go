@@ -52,7 +52,7 @@ func (p *parser) clusterAuthority(v doc.Value, i int, e *entry) (authority, erro
 		// Signatures are looked for in both, whatever is said here.
 		"signatureFormat": func(v doc.Value) error { _, err := v.OneOf("legacy", "bundle"); return err },
 		"attestations": func(v doc.Value) (err error) {
-			d.attested, err = list(func(v doc.Value) (attested, error) { return p.attested(v, d) })(v)
+			d.attested, err = listOrNone(func(v doc.Value) (attested, error) { return p.attested(v, d) })(v)
 			return err
 		},
 	})
@@ -184,7 +184,10 @@ func (d *demands) static(v doc.Value) error {
 
 // source reads where the evidence is kept, if not beside the image.
 func (d *demands) source(v doc.Value) error {
-	elements, err := v.List(1)
+	elements, err := listOrNone(func(v doc.Value) (doc.Value, error) { return v, nil })(v)
+	if err == nil && len(elements) > 1 {
+		err = v.Errorf("%d elements, at most one is read", len(elements))
+	}
 	if err != nil {
 		return err
 	}
@@ -198,7 +201,7 @@ func (d *demands) source(v doc.Value) error {
 			},
 			// Credentials are those of whoever asks the registry.
 			"signaturePullSecrets": func(v doc.Value) error {
-				_, err := list(func(v doc.Value) (string, error) {
+				_, err := listOrNone(func(v doc.Value) (string, error) {
 					var s string
 					return s, v.Fields(fields{"name": doc.Into(&s, text)}, "name")
 				})(v)

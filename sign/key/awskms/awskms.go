@@ -27,6 +27,7 @@ import (
 	_ "crypto/sha256" // for plugin.Message
 	_ "crypto/sha512"
 
+	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/key/plugin"
 )
 
@@ -171,7 +172,15 @@ func (s *Service) PublicKey(ctx context.Context) ([]byte, error) {
 	if len(d.Public) == 0 {
 		return nil, fmt.Errorf("the answer about key %s has no public key", s.key)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: d.Public}), nil
+	text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: d.Public})
+	if !slices.Contains(d.Algorithms, "RSASSA_PSS_SHA_256") || slices.Contains(d.Algorithms, "RSASSA_PKCS1_V1_5_SHA_256") {
+		return text, nil
+	}
+	p, err := key.ParsePublic(text)
+	if err != nil {
+		return nil, fmt.Errorf("the public key of %s: %w", s.key, err)
+	}
+	return p.ForPSS().PEM(), nil // it signs with PSS alone, see choose
 }
 
 // Sign implements plugin.Service.

@@ -37,7 +37,7 @@ func start(t *testing.T, more ...string) (*kmstest.AWS, string, key.Options) {
 	dir := kmstest.Install(t, "awskms")
 	ca := filepath.Join(dir, "ca.pem")
 	kmstest.Write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate().Raw})))
-	env := append([]string{"PATH=" + dir, "HOME=" + dir, "AWS_CA_BUNDLE=" + ca, "AWS_REGION=us-east-1",
+	env := append([]string{kmstest.Quick, "PATH=" + dir, "HOME=" + dir, "AWS_CA_BUNDLE=" + ca, "AWS_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=" + kmstest.AWSKeyID, "AWS_SECRET_ACCESS_KEY=" + kmstest.AWSSecret}, more...)
 	return a, strings.TrimPrefix(a.URL, "https://"), key.Options{Plugins: []string{"awskms"}, Environ: env}
 }

@@ -49,6 +49,7 @@ Exit code 0 means yes, 1 a definite no, and 2 that it could not be told.`,
 	job.trust.identity.bind(cmd, app)
 	job.trust.identity.told = true
 	job.network.bind(cmd, app)
+	job.trust.revoked.bind(cmd, app)
 	job.bindBundle(cmd, "file with the Sigstore bundle")
 	cmd.Flags().StringArrayVar(&job.types, "type", nil, "ask for a statement of this type about the file, a name or a URI, in place of a signature; repeat to take several")
 	job.out.bind(cmd, app, "text", "json")

@@ -35,7 +35,7 @@ at the same time does not bring back what was removed; attaching the same
 again takes the mark away.
 
 Removed is not revoked: whoever has a copy can attach it again. A key that must
-not count any more is to be taken out of trust and policy.
+not count any more is revoked: see 'hallmark revoke'.
 
 With --orphans clean deletes what 'hallmark list --orphans' lists: what hangs
 from images that the repository no longer has. Do not use that while images are

@@ -13,6 +13,7 @@ import (
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/keyless"
+	"github.com/hallmark-oci/hallmark/verify/revocation"
 	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
@@ -64,7 +65,7 @@ func (app *App) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 		f = report.Failure{Error: "interrupted", Hint: "run the same command again to complete what was begun", ExitCode: exitInterrupted}
 	case errors.Is(err, errUsage), tuf.ReasonOf(err) == tuf.Misused:
 		f.ExitCode = exitUsage
-	case errors.Is(err, transfer.ErrExists):
+	case errors.Is(err, transfer.ErrExists), errors.Is(err, errDeclined):
 		f.ExitCode = exitNo
 	}
 	return app.fail(cmd, f, answered)
@@ -75,6 +76,10 @@ func reasonOf(err error) string {
 	var r *keyless.Refusal
 	if errors.As(err, &r) {
 		return string(r.Reason)
+	}
+	var list *revocation.Refusal
+	if errors.As(err, &list) {
+		return string(list.Reason)
 	}
 	return string(tuf.ReasonOf(err))
 }
@@ -102,12 +107,18 @@ func wantsJSON(cmd *cobra.Command) bool {
 // errInterrupted is the cause of a context that a signal ended.
 var errInterrupted = errors.New("interrupted")
 
+// errDeclined says that a person was asked and said no.
+var errDeclined = errors.New("you said no: nothing was signed")
+
 // Interrupted is the cause that main gives a context when a signal ends it.
 func Interrupted() error { return errInterrupted }
 
 // hintFor says what to do next.
 func hintFor(cmd *cobra.Command, err error) string {
+	var list *revocation.Refusal
 	switch {
+	case errors.As(err, &list):
+		return "get the present list from who keeps it; what is revoked cannot be told without it"
 	case errors.Is(err, errUsage):
 		if cmd != nil {
 			return fmt.Sprintf("see '%s --help'", cmd.CommandPath())

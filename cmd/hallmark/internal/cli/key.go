@@ -35,9 +35,17 @@ service, and so do the credentials: the plug-in finds them in the environment.
 It is not told the passwords of key files, identity tokens, or a variable that
 the command line names with env://.
 
+A key on a PKCS #11 token (an HSM, a smart card) is named by its URI (RFC 7512),
+pkcs11:token=release;object=signing. The plug-in for it needs a C compiler to
+build and so is not among the static programs: see 'make pkcs11'. It takes the
+token's library from module-path in the URI or HALLMARK_PKCS11_MODULE, and the
+PIN from HALLMARK_PKCS11_PIN or the file that pin-source names. A PIN in the
+name itself is refused.
+
 HALLMARK_KMS_PLUGINS says which plug-ins may be started: their schemes, with
 commas between them. Where it is empty none is; where it is not set, whichever
-one the command line names. No policy file has one started.`
+one the command line names. A policy file has only those started that
+--policy-kms names beside it.`
 	return cmd
 }
 
@@ -149,7 +157,8 @@ that the plug-in knows, and without it the plug-in's own choice.`,
 		Example: `  hallmark key generate
   hallmark key generate --algorithm ed25519 -o release.key
   hallmark key generate --key-format pkcs8 -o ci.key
-  hallmark key generate --kms hashivault://release -o release.key`,
+  hallmark key generate --kms hashivault://release -o release.key
+  hallmark key generate --kms 'pkcs11:token=release;object=signing' -o hsm.key`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if kms != "" {
@@ -214,7 +223,7 @@ a terminal each is asked for.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if key.IsRemote(args[0]) {
-				return usagef("%s stays in its key service: there is no private key to import; use it by that name", args[0])
+				return usagef("the key stays in its key service: there is no private key to import; use it by its name")
 			}
 			opts := app.keyOptions()
 			opts.PSS = pss
@@ -226,12 +235,13 @@ a terminal each is asked for.`,
 		},
 	}
 	out.bind(cmd, app)
-	cmd.Flags().BoolVar(&pss, "pss", false, "let an RSA key sign with PSS")
+	bindPSS(cmd, &pss)
 	return cmd
 }
 
 func newKeyPublicCmd(app *App) *cobra.Command {
 	var out render
+	var pss bool
 	cmd := &cobra.Command{
 		Use:   "public [flags] KEY",
 		Short: "Print the public key of a private key",
@@ -240,7 +250,9 @@ func newKeyPublicCmd(app *App) *cobra.Command {
   hallmark key public hashivault://release -o release.pub`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := key.Load(cmd.Context(), args[0], app.keyOptions())
+			opts := app.keyOptions()
+			opts.PSS = pss
+			p, err := key.Load(cmd.Context(), args[0], opts)
 			if err != nil {
 				return err
 			}
@@ -251,7 +263,13 @@ func newKeyPublicCmd(app *App) *cobra.Command {
 		},
 	}
 	out.bindOutput(cmd, app)
+	bindPSS(cmd, &pss)
 	return cmd
+}
+
+// bindPSS declares --pss.
+func bindPSS(cmd *cobra.Command, pss *bool) {
+	cmd.Flags().BoolVar(pss, "pss", false, "mark an RSA key for PSS: then it signs, and verifies, with PSS alone")
 }
 
 func newKeyInspectCmd(app *App) *cobra.Command {

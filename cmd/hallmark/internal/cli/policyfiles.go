@@ -64,6 +64,9 @@ func (p *policyFiles) load(ctx context.Context) (*policy.Set, error) {
 		return p.remotePart(ctx, hosts, address, sum)
 	}
 	o.ReadService = func(name string) (*key.Public, error) { return p.serviceKey(ctx, name) }
+	if p.app.Evaluator != nil {
+		o.Evaluator = p.app.Evaluator(now)
+	}
 	if p.target != nil {
 		o.Elsewhere = func(image attach.Subject, repo string) (attach.Reader, error) {
 			return p.target.elsewhere(image.Repo, repo)

@@ -29,7 +29,7 @@ name, and the others are signed. What the old key signed and the file does not
 name is left as it is, for if the old key was lost that may be anybody's work.
 
 The old signatures stay, so that who has the old public key can verify still:
-'hallmark clean --key' removes them, and a policy revokes a lost key.
+'hallmark clean --key' removes them, and 'hallmark revoke' revokes a lost key.
 Annotations are those of -a; none is taken over from an old signature.
 Statements and SBOMs are not signed again: attest or seal those images anew.`,
 		Example: `  hallmark key rotate registry.example/app --digests approved.txt --old old.pub --new new.key

@@ -24,6 +24,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/revocation"
 	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
 
@@ -109,7 +110,15 @@ func documents() map[string]Document {
 		"orphans":       orphans(false),
 		"orphans-swept": orphans(true),
 		"failure":       Failure{Error: "no key to sign with", Hint: "see 'hallmark sign --help'", ExitCode: 64},
-		"version":       Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26"},
+		"version":       Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26", PolicyProgram: strings.Repeat("ab", 32)},
+		"revocations": NewRevocations("list.json", revocation.List{
+			Name: "release", Sequence: 7, Issued: time.Unix(1700000000, 0), Expires: time.Unix(1702592000, 0),
+			Keys:         []revocation.Key{{Fingerprint: key.Fingerprint{1, 2}, Why: revocation.Why{Reason: "key-compromise", Date: time.Unix(1600000000, 0), Note: "laptop lost"}}},
+			Certificates: []revocation.Certificate{{Serial: verify.Serial{Issuer: "CN=ca,O=example", Number: "1f3"}, Why: revocation.Why{Reason: "superseded", Date: time.Unix(1600000000, 0)}}},
+			Identities:   []revocation.Identity{{Name: verify.Name{Subject: "dev@example.test", Issuer: "https://issuer.test"}, Why: revocation.Why{Reason: "affiliation-changed", Date: time.Unix(1600000000, 0)}}},
+			Digests:      []revocation.Digest{{Digest: digest("image"), Why: revocation.Why{Reason: "malicious", Date: time.Unix(1600000000, 0)}}},
+		}, key.Fingerprint{3, 4}, true),
+		"revocations-expired": NewRevocations("list.json", revocation.List{Name: "release", Sequence: 1, Issued: time.Unix(1700000000, 0), Expires: time.Unix(1702592000, 0)}, key.Fingerprint{3, 4}, false),
 		"trust": NewTrust(&tuf.Material{
 			Mirror: "https://tuf.example.com", Fetched: time.Unix(1700000000, 0), TrustedRoot: []byte("{}"),
 			Roles: []tuf.Role{{Name: "root", Version: 15, Expires: time.Unix(1800000000, 0)}, {Name: "timestamp", Version: 762, Expires: time.Unix(1700600000, 0)}},
@@ -225,7 +234,7 @@ func TestKinds(t *testing.T) {
 		}
 		types[doc.kind()] = reflect.TypeOf(doc)
 	}
-	want := []string{"blob-signed", "blob-verdict", "checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "policies", "policy-explanation", "policy-tests", "receipts", "repairs", "sealed", "trust", "validation", "verdicts", "version"}
+	want := []string{"blob-signed", "blob-verdict", "checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "policies", "policy-explanation", "policy-tests", "receipts", "repairs", "revocations", "sealed", "trust", "validation", "verdicts", "version"}
 	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}
