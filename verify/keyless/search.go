@@ -3,7 +3,6 @@ package keyless
 import (
 	"context"
 	"crypto"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
@@ -192,8 +191,8 @@ func unhex(texts []string) ([][]byte, error) {
 	out := make([][]byte, len(texts))
 	for i, t := range texts {
 		b, err := hex.DecodeString(t)
-		if err != nil || len(b) != sha256.Size {
-			return nil, fmt.Errorf("%.100q is no SHA-256", t)
+		if err != nil {
+			return nil, fmt.Errorf("%.100q is no hash: %w", t, err)
 		}
 		out[i] = b
 	}
