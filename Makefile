@@ -3,7 +3,6 @@ GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 20s
 CACHE       ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hallmark
-BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test check race fuzz bench cover lint fmt golden interop sandbox keyless pkcs11 rootfs kube size clean
@@ -11,36 +10,50 @@ BUILD       := CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w'
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/hallmark and its plug-ins for key services, static and stripped
+# hallmark starts no other hallmark-policy than the one that was built with it.
+build: bin/hallmark-policy ## build bin/hallmark, hallmark-policy and the plug-ins for key services, static and stripped
+	@sum=$$( (sha256sum bin/hallmark-policy 2>/dev/null || shasum -a 256 bin/hallmark-policy) | cut -c1-64) && [ $${#sum} -eq 64 ] && set -x && \
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w -X main.policySum=$$sum" -o bin/ ./cmd/...
+
+bin/hallmark-policy: FORCE
 	@mkdir -p bin
-	$(BUILD) -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -C cmd/hallmark-policy -trimpath -ldflags='-s -w' -o $(CURDIR)/bin/ .
 
 demo: build ## seal, list and verify a real image, then show three refusals (no network)
 	$(GO) run ./testdata/demo -hallmark bin/hallmark
 
 test: ## all tests
 	$(GO) test ./...
+	$(GO) test -C cmd/hallmark-policy .
 
 # The scripts that run under the race detector: those in which much happens at once or
 # the registry misbehaves. The program that they start is this test, built with it.
 RACES := TestScript/^(hostile|faulty|forged|bombs|batch|repair|copy|sign-verify)
 
+# A program that was built with the race detector sleeps for a second before it ends,
+# unless told not to: tests start hundreds.
+GORACE ?= atexit_sleep_ms=0
+
 race: ## the tests in which things happen at once, and hostile ones, under the race detector (needs a C compiler)
 	@cc=$$($(GO) env CC); command -v $${cc%% *} >/dev/null || { echo "make race: the race detector needs a C compiler and '$$cc' is not there: install one (apt-get install gcc), or name it in CC" >&2; exit 1; }
-	CGO_ENABLED=1 $(GO) test -race -short ./attach/... ./verify/... ./sign/... ./cmd/hallmark/internal/...
-	CGO_ENABLED=1 $(GO) test -race -short -run '$(RACES)' ./cmd/hallmark
+	GORACE='$(GORACE)' CGO_ENABLED=1 $(GO) test -race -short ./attach/... ./verify/... ./sign/... ./cmd/hallmark/internal/...
+	GORACE='$(GORACE)' CGO_ENABLED=1 $(GO) test -race -short -run '$(RACES)' ./cmd/hallmark
 
-check: ## format, tidy, layers, house rules, vet, staticcheck; quickest first
+check: ## format, tidy, layers, house rules, the page of reasons, vet, staticcheck; quickest first
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not formatted:"; echo "$$out"; exit 1; }
 	$(GO) mod tidy -diff
+	cd cmd/hallmark-policy && $(GO) mod tidy -diff
 	cd testdata/peers && $(GO) mod tidy -diff
 	cd testdata/peers/sandbox && $(GO) mod tidy -diff
-	$(GO) test -run 'TestLayers|TestTopLevel|TestHouse' ./cmd/hallmark
+	$(GO) test -run 'TestLayers|TestTopLevel|TestHouse|TestNoServers' ./cmd/hallmark
+	$(GO) test -run 'TestReasons|TestHundred|TestAdvisories' ./verify
 	$(MAKE) --no-print-directory lint
 
 lint: ## vet and staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) vet -C cmd/hallmark-policy .
+	cd cmd/hallmark-policy && $(GO) run $(STATICCHECK) .
 	$(GO) vet -C testdata/peers .
 	$(GO) vet -C testdata/peers/sandbox ./...
 
@@ -51,7 +64,7 @@ fuzz: ## run every fuzz target for FUZZTIME
 	@set -e; for f in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
 	  for n in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$f); do \
 	    echo "$$f $$n"; \
-	    run="$(GO) test -run ^$$ -fuzz ^$$n$$ -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./$$(dirname $$f)"; \
+	    run="$(GO) test -C $$(dirname $$f) -run ^$$ -fuzz ^$$n$$ -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ."; \
 	    $$run || { echo "again: the go tool can fail by its own deadline; a finding fails twice"; $$run; }; done; done
 
 cover: ## test coverage, end-to-end scripts included
@@ -61,6 +74,7 @@ cover: ## test coverage, end-to-end scripts included
 golden: ## renew the golden files: printed documents, help, end-to-end scripts
 	$(GO) test ./cmd/hallmark/internal/report ./cmd/hallmark/internal/cli -update
 	$(GO) test ./cmd/hallmark -run TestMatrix -update
+	$(GO) test ./verify -run TestReasonsPage -update
 	UPDATE_SCRIPTS=1 $(GO) test ./cmd/hallmark -run TestScript
 
 interop: build ## exchange everything with the real cosign 2 and 3 and oras, on three registries
@@ -103,8 +117,8 @@ rootfs: build ## seal a real Debian root file system and compare with dpkg, go a
 kube: build ## put the webhook before a real Kubernetes API server (builds that once, half an hour); RECORD=DIR keeps its reviews
 	$(GO) run ./testdata/kube -hallmark bin/hallmark -cache $(CACHE) -record "$(RECORD)"
 
-size: build ## the size of the binary
-	@stat -c '%s bytes' bin/hallmark 2>/dev/null || wc -c < bin/hallmark
+size: build ## what the binary weighs, and what it costs to start it; fails above the budgets
+	$(GO) run ./testdata/weigh -hallmark bin/hallmark
 
 clean: ## remove what was built
 	rm -rf bin cover.out

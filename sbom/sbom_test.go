@@ -97,7 +97,7 @@ func TestSortMerges(t *testing.T) {
 		t.Error(d)
 	}
 	s := sorted.Stats()
-	if s.Components != 4 || s.Identified != 2 || s.Licensed != 1 ||
+	if s.Components != 4 || s.Packages != 2 || s.Versioned != 2 || s.Identified != 2 || s.Licensed != 1 || s.Supplied != 1 || s.Share(s.Licensed) != 50 ||
 		!cmp.Equal(s.Ecosystems, []sbom.Count{{Ecosystem: "dpkg", N: 2}, {Ecosystem: "file", N: 2}}) {
 		t.Errorf("got %+v", s)
 	}

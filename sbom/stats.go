@@ -10,8 +10,12 @@ type Stats struct {
 	Components int // without the operating system
 	Relations  int
 	Unknowns   int
-	Licensed   int // components that declare a license
-	Identified int // components with a package URL
+	// Packages are the components that are no files; those that follow are of these.
+	Packages   int
+	Versioned  int // with a version
+	Identified int // with a package URL
+	Licensed   int // that declare a license
+	Supplied   int // that name who supplies them
 	Ecosystems []Count
 }
 
@@ -33,11 +37,12 @@ func (v Inventory) Stats() Stats {
 			continue
 		}
 		s.Components++
-		if len(c.Licenses) > 0 {
-			s.Licensed++
-		}
-		if !c.PURL.IsZero() {
-			s.Identified++
+		if c.Type != File {
+			s.Packages++
+			s.Versioned += one(c.Version != "")
+			s.Identified += one(!c.PURL.IsZero())
+			s.Licensed += one(len(c.Licenses) > 0)
+			s.Supplied += one(c.Supplier != "")
 		}
 		counts[cmp.Or(c.Ecosystem, EcosystemOf(c.PURL), string(c.Type))]++
 	}
@@ -48,4 +53,20 @@ func (v Inventory) Stats() Stats {
 		return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Ecosystem, b.Ecosystem))
 	})
 	return s
+}
+
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// Share returns how many percent of the packages n are, rounded down: 100 is all of
+// them. It is 0 where there are none.
+func (s Stats) Share(n int) int {
+	if s.Packages == 0 {
+		return 0
+	}
+	return int(int64(n) * 100 / int64(s.Packages))
 }

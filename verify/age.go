@@ -43,6 +43,15 @@ func aged(e Evidence) bool {
 	return e.Reason == TooOld || e.Reason == NoTime || e.Reason == FromFuture
 }
 
+// demanded reports whether the evidence was rejected for what its statement says.
+func demanded(e Evidence) bool {
+	switch e.Reason {
+	case ConditionNotMet, ConditionFailed, SBOMFormat, SBOMQuality, SBOMUnreadable, OtherAdvisories, ScanUnreadable, ScanFindings:
+		return true
+	}
+	return false
+}
+
 // timePlaces returns where a predicate tells when it was made, best first. The
 // path of a member is a list of names.
 func timePlaces(predicateType string) [][]string {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -13,24 +14,87 @@ import (
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
-// authorities are those whose signatures count for a rule.
+// authorities are those whose signatures count for a rule, and what must vouch for
+// them.
 type authorities struct {
 	keys       []*key.Public
 	identities []keyless.Identity
-	root       *keyless.Root // set where there are identities
+	root       *keyless.Root // set where there are identities, or where keys are asked for more
+	quorum     keyless.Quorum
+	keyQuorum  keyless.Quorum
+	validity   map[key.Fingerprint]keyless.Validity
+	now        func() time.Time
 }
 
 // authorities returns who counts for the rule: those that it names itself, or those
 // of the trust. Identities without a root to judge their certificates by are refused.
 func (t Trust) authorities(r Rule) (authorities, error) {
-	a := authorities{keys: distinct(r.Keys), identities: r.Identities, root: t.Root}
+	a := authorities{
+		keys: distinct(r.Keys), identities: r.Identities, root: r.Root, now: t.Now, validity: r.Validity,
+		quorum: r.Quorum.Or(t.Quorum), keyQuorum: r.KeyQuorum.Or(t.KeyQuorum),
+	}
 	if len(r.Keys) == 0 && len(r.Identities) == 0 {
-		a.keys, a.identities = distinct(t.Keys), t.Identities
+		a.keys, a.identities, a.validity = distinct(t.Keys), t.Identities, t.Validity
 	}
-	if len(a.identities) > 0 && a.root == nil {
-		return a, fmt.Errorf("an identity is accepted, and no trusted root says who may vouch for it: %w", ErrConfig)
+	if a.root == nil {
+		a.root = t.Root
 	}
-	return a, nil
+	return a, a.check()
+}
+
+// check refuses what nobody could judge.
+func (a *authorities) check() error {
+	asked := a.keyQuorum.AsksOfKeys()
+	for _, err := range []error{a.quorum.Check(), a.keyQuorum.Check()} {
+		if err != nil {
+			return fmt.Errorf("%w: %w", err, ErrConfig)
+		}
+	}
+	for _, v := range a.validity {
+		if err := v.Check(); err != nil {
+			return fmt.Errorf("%w: %w", err, ErrConfig)
+		}
+	}
+	switch {
+	case len(a.identities) > 0 && a.root == nil:
+		return fmt.Errorf("an identity is accepted, and no trusted root says who may vouch for it: %w", ErrConfig)
+	case len(a.keys) > 0 && asked && a.root == nil:
+		return fmt.Errorf("logs or clocks must vouch for signatures by keys, and no trusted root says which: %w", ErrConfig)
+	case a.keyQuorum.CertificateLogs > 0:
+		return fmt.Errorf("certificate logs are asked for a key, which has no certificate: %w", ErrConfig)
+	case a.now == nil && (len(a.identities) > 0 && a.quorum.Clocks == keyless.None || len(a.validity) > 0 || asked):
+		return fmt.Errorf("a signature may have to be judged at the present time, and no clock is given: %w", ErrConfig)
+	}
+	if a.root == nil {
+		a.root = keyless.Compose(nil, nil, nil) // believes nobody
+	}
+	return nil
+}
+
+// terms are those for signatures with a certificate.
+func (a authorities) terms() keyless.Terms { return keyless.Terms{Quorum: a.quorum, Now: a.now} }
+
+// asks reports whether more than the signature itself is asked of the key.
+func (a authorities) asks(k *key.Public) bool {
+	_, limited := a.validity[k.Fingerprint()]
+	return limited || a.keyQuorum.AsksOfKeys()
+}
+
+// asksAny reports whether it is of some key.
+func (a authorities) asksAny() bool { return slices.ContainsFunc(a.keys, a.asks) }
+
+// dated judges what came with a signature by the key, where more than the signature is
+// asked of it, and tells when it was made.
+func (a authorities) dated(k *key.Public, m keyless.Material, s keyless.Signed) (keyless.Dating, error) {
+	return a.root.VerifyKey(m, s, k, keyless.Terms{Quorum: a.keyQuorum, Validity: a.validity[k.Fingerprint()], Now: a.now})
+}
+
+// waived names what the default asks of identities and this rule does not.
+func (a authorities) waived() []string {
+	if len(a.identities) == 0 {
+		return nil
+	}
+	return a.quorum.Waived()
 }
 
 // number returns how many distinct authorities there are, as a [Tally] counts them.
@@ -50,14 +114,43 @@ func (a authorities) certified(at attach.Attachment) bool {
 // identified judges a signature by the certificate, log entries and timestamps that
 // came with it, and tells whether it is by an identity that counts.
 func (j *judge) identified(e Evidence, m keyless.Material, s keyless.Signed) (Evidence, bool) {
-	signer, err := j.who.root.Verify(m, s, j.who.identities, keyless.DefaultPolicy())
+	signer, err := j.who.root.Verify(m, s, j.who.identities, j.who.terms())
 	if err != nil {
 		return refused(e, err), false
 	}
 	e.Identity = &signer
+	j.until = earliest(j.until, signer.Until)
 	if j.revoked.signer(signer) {
 		return revoke(e, fmt.Sprintf("signed by %s, who is revoked, or whose certificate or key is", signer.Subject)), false
 	}
+	return e, true
+}
+
+// dated judges what came with a signature by accepted keys, those that it is said to be
+// by, and leaves those for which it vouches.
+func (j *judge) dated(e Evidence, m keyless.Material, s keyless.Signed) (Evidence, bool) {
+	var standing []key.Fingerprint
+	var why error
+	for _, k := range j.who.keys {
+		if !slices.Contains(e.Signers, k.Fingerprint()) {
+			continue
+		}
+		if !j.who.asks(k) {
+			standing = append(standing, k.Fingerprint())
+			continue
+		}
+		d, err := j.who.dated(k, m, s)
+		j.until = earliest(j.until, d.Until)
+		if err != nil {
+			why = err
+			continue
+		}
+		standing = append(standing, k.Fingerprint())
+	}
+	if len(standing) == 0 {
+		return refused(e, why), false
+	}
+	e.Signers = standing
 	return e, true
 }
 

@@ -56,33 +56,32 @@ func VerifyBlob(ctx context.Context, trust Trust, wanted Statements, blob Blob, 
 	e := Evidence{Outcome: Reject}
 	if size > MaxBundle {
 		e.Reason, e.Detail = EntryLimit, fmt.Sprintf("a bundle of %d bytes, at most %d are read", size, MaxBundle)
-		return blobCheck(e), nil
+		return blobCheck(who, e), nil
 	}
 	parsed, err := bundle.Open(b, size)
 	if errors.Is(err, bundle.ErrMalformed) {
 		e.Reason, e.Detail = BundleMalformed, err.Error()
-		return blobCheck(e), nil
+		return blobCheck(who, e), nil
 	}
 	if err != nil {
-		return blobCheck(unreadable(e, err)), nil
+		return blobCheck(who, unreadable(e, err)), nil
 	}
 	defer parsed.Close()
-	j := &blobJudge{who: who, root: trust.Root, revoked: trust.Revoked, wanted: wanted, blob: blob, sums: make(map[crypto.Hash][]byte)}
+	j := &blobJudge{who: who, revoked: trust.Revoked, wanted: wanted, blob: blob, sums: make(map[crypto.Hash][]byte)}
 	if err := ctx.Err(); err != nil {
-		return blobCheck(unreadable(e, err)), nil
+		return blobCheck(who, unreadable(e, err)), nil
 	}
-	return blobCheck(j.standing(j.judge(e, parsed))), nil
+	return blobCheck(who, j.standing(j.judge(e, parsed))), nil
 }
 
 // blobCheck is the check that has the one piece of evidence.
-func blobCheck(e Evidence) Check {
-	return Check{Rule: BlobRule, Outcome: e.Outcome, Reason: e.Reason, Detail: e.Detail, Evidence: []Evidence{e}}
+func blobCheck(who authorities, e Evidence) Check {
+	return Check{Rule: BlobRule, Outcome: e.Outcome, Reason: e.Reason, Detail: e.Detail, Evidence: []Evidence{e}, Waived: who.waived()}
 }
 
 // A blobJudge judges one file.
 type blobJudge struct {
 	who     authorities
-	root    *keyless.Root
 	revoked Revocations
 	wanted  Statements
 	blob    Blob
@@ -194,7 +193,7 @@ func (j *blobJudge) madeBy(k *key.Public, msg keyless.Message) error {
 // signed judges who made the signature and tells whether that one counts.
 func (j *blobJudge) signed(e Evidence, b *bundle.Bundle, m keyless.Material, s keyless.Signed) (Evidence, bool) {
 	if b.HasCertificate && len(j.who.identities) > 0 {
-		signer, err := j.who.root.Verify(m, s, j.who.identities, keyless.DefaultPolicy())
+		signer, err := j.who.root.Verify(m, s, j.who.identities, j.who.terms())
 		if err != nil {
 			return undecided(e, err), false
 		}
@@ -217,8 +216,8 @@ func (j *blobJudge) signed(e Evidence, b *bundle.Bundle, m keyless.Material, s k
 			break
 		}
 		err := s.MadeBy(k)
-		if err == nil && j.root != nil {
-			_, err = j.root.VerifyKey(m, s, k, keyless.DefaultPolicy())
+		if err == nil && j.who.asks(k) {
+			_, err = j.who.dated(k, m, s)
 		}
 		switch {
 		case errors.Is(err, key.ErrSignature):

@@ -43,7 +43,7 @@ func (j *judge) artifact(ctx context.Context, a attach.Attachment, early *fetche
 		e.Reason, e.Detail = UnsupportedFormat, "the bundle holds no DSSE envelope"
 		return e, true, nil
 	}
-	e, err = j.envelope(e, env, env.Size(), j.cameWith(b))
+	e, err = j.envelope(ctx, e, env, env.Size(), j.cameWith(b))
 	if e.Reason == PredicateType || (e.Reason == PayloadType && j.rule.Kind == attach.Signature) {
 		// A good statement about something else is no failed signature.
 		return e, j.rule.Exhaustive, err

@@ -18,34 +18,60 @@ type evidenceOf struct {
 	stamped func() (io.Reader, error)
 }
 
-// cameWith returns how to read what a bundle holds beside its envelope; nil where it
-// names no certificate, or no identity counts.
-func (j *judge) cameWith(b *bundle.Bundle) func() (evidenceOf, error) {
-	if !b.HasCertificate || len(j.who.identities) == 0 {
-		return nil
-	}
-	return func() (evidenceOf, error) {
+// A reading reads what came with an envelope, when that is wanted.
+type reading struct {
+	certified bool // a certificate came, and identities count
+	read      func() (evidenceOf, error)
+}
+
+// cameWith returns how to read what a bundle holds beside its envelope.
+func (j *judge) cameWith(b *bundle.Bundle) reading {
+	return reading{b.HasCertificate && len(j.who.identities) > 0, func() (evidenceOf, error) {
 		m, err := keyless.FromBundle(b.MediaType, b.Material())
 		return evidenceOf{Material: m}, err
-	}
+	}}
 }
 
 // certifiedEnvelope judges an envelope by what came with it.
-func (j *judge) certifiedEnvelope(e Evidence, env *dsse.Envelope, came func() (evidenceOf, error)) (Evidence, bool) {
-	with, err := came()
+func (j *judge) certifiedEnvelope(e Evidence, env *dsse.Envelope, came reading) (Evidence, bool) {
+	with, err := came.read()
 	if err == nil {
 		err = keyless.Wanted(with.Material, j.who.identities)
 	}
 	if err != nil {
 		return refused(e, err), false
 	}
-	signed, err := signedEnvelope(env)
+	signed, err := with.signed(env)
 	if err != nil {
 		e.Outcome, e.Reason, e.Detail = Reject, SignatureMalformed, err.Error()
 		return e, false
 	}
-	signed.Stamped = with.stamped
 	return j.identified(e, with.Material, signed)
+}
+
+// datedEnvelope judges what came with an envelope that accepted keys signed, where one
+// of them is asked for more than that.
+func (j *judge) datedEnvelope(e Evidence, env *dsse.Envelope, came reading) (Evidence, bool) {
+	if !j.who.asksAny() {
+		return e, true
+	}
+	with, err := came.read()
+	if err != nil {
+		return refused(e, err), false
+	}
+	signed, err := with.signed(env)
+	if err != nil {
+		e.Outcome, e.Reason, e.Detail = Reject, SignatureMalformed, err.Error()
+		return e, false
+	}
+	return j.dated(e, with.Material, signed)
+}
+
+// signed is the one signature of the envelope, as what came with it speaks of it.
+func (w evidenceOf) signed(env *dsse.Envelope) (keyless.Signed, error) {
+	s, err := signedEnvelope(env)
+	s.Stamped = w.stamped
+	return s, err
 }
 
 // signedEnvelope is the one signature of an envelope. A log holds one, so that nobody

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
@@ -82,7 +83,7 @@ func judgeCase(t *testing.T, at string, public []byte, blob verify.Blob) verify.
 	if err != nil {
 		return verify.Check{Outcome: verify.Reject, Reason: "trusted-root", Detail: err.Error()}
 	}
-	trust := verify.Trust{Root: root}
+	trust := verify.Trust{Root: root, KeyQuorum: keyless.Quorum{Logs: 1, Clocks: 1}, Now: time.Now}
 	if raw, err := os.ReadFile(filepath.Join(at, "key.pub")); err == nil {
 		k, err := key.ParsePublic(raw)
 		if err != nil { // a case where the key is none

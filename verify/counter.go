@@ -10,6 +10,7 @@ import (
 
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // A Counter asks for counter-signatures: signatures over the stored entry itself.
@@ -28,6 +29,8 @@ import (
 type Counter struct {
 	// Keys are those that may counter-sign.
 	Keys []*key.Public
+	// Validity is when they count, see [Trust].
+	Validity map[key.Fingerprint]keyless.Validity
 	// Threshold is how many of them must have, at least 1.
 	Threshold int
 }
@@ -58,7 +61,8 @@ func (c *Counter) check(who authorities, r Rule) (*Counter, error) {
 	case r.Take != nil:
 		return nil, fmt.Errorf("what is taken before all is read cannot be counter-signed: %w", ErrConfig)
 	}
-	return &Counter{Keys: by, Threshold: c.Threshold}, nil
+	inner := authorities{keys: by, validity: c.Validity, now: who.now}
+	return &Counter{Keys: by, Validity: c.Validity, Threshold: c.Threshold}, inner.check()
 }
 
 // counter looks for the counter-signatures of each accepted entry, once all the
@@ -149,11 +153,12 @@ func (j *judge) signaturesOf(ctx context.Context, manifest v1.Descriptor) (Check
 	inner := &judge{
 		Reader:  j.Reader,
 		subject: attach.Subject{Repo: j.subject.Repo, Desc: manifest},
-		who:     authorities{keys: j.rule.Counter.Keys},
+		who:     authorities{keys: j.rule.Counter.Keys, validity: j.rule.Counter.Validity, root: j.who.root, now: j.who.now},
 		revoked: j.revoked,
 		rule:    Rule{Name: "counter-signature", Kind: attach.Signature, Threshold: 1, Exhaustive: true},
 	}
 	check, err := inner.check(ctx)
+	j.until = earliest(j.until, check.Until)
 	if err != nil || check.Outcome != Accept || inner.signers[""].Count() >= j.rule.Counter.Threshold {
 		return check, err
 	}

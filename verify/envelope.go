@@ -27,17 +27,17 @@ func VerifyDocument(ctx context.Context, trust Trust, typ string, text []byte, l
 	}
 	e := Evidence{Outcome: Reject}
 	if err := ctx.Err(); err != nil {
-		return nil, blobCheck(unreadable(e, err)), nil
+		return nil, blobCheck(who, unreadable(e, err)), nil
 	}
 	b, err := bundle.Open(bytes.NewReader(text), int64(len(text)))
 	if err != nil {
 		e.Reason, e.Detail = BundleMalformed, err.Error()
-		return nil, blobCheck(e), nil
+		return nil, blobCheck(who, e), nil
 	}
 	defer b.Close()
-	j := &blobJudge{who: who, root: trust.Root, revoked: trust.Revoked, sums: make(map[crypto.Hash][]byte)}
+	j := &blobJudge{who: who, revoked: trust.Revoked, sums: make(map[crypto.Hash][]byte)}
 	payload, e := j.document(e, b, typ, limit)
-	return payload, blobCheck(e), nil
+	return payload, blobCheck(who, e), nil
 }
 
 // document judges the envelope in the bundle and returns its payload.

@@ -47,7 +47,7 @@ func (j *judge) check(ctx context.Context) (Check, error) {
 				return Check{}, err
 			}
 		}
-		if j.signers.most() >= j.rule.Threshold && !j.rule.Exhaustive && j.rule.Counter == nil {
+		if j.signers.most() >= j.rule.Threshold && !j.rule.Exhaustive && !j.rule.Deny && j.rule.Counter == nil {
 			break
 		}
 	}
@@ -183,8 +183,12 @@ func (j *judge) entry(ctx context.Context, a attach.Attachment, early *fetched) 
 
 // sum turns the evidence into the outcome of the rule.
 func (j *judge) sum(ctx context.Context) Check {
-	c := Check{Rule: j.rule.Name, Evidence: j.evidence, Until: j.until}
+	c := Check{Rule: j.rule.Name, Evidence: j.evidence, Until: j.until, Waived: j.who.waived()}
 	need, have := j.rule.Threshold, j.signers.most()
+	if outcome, reason, detail := j.denied(ctx); outcome != Accept && (outcome == Reject || have >= need) {
+		c.Outcome, c.Reason, c.Detail = outcome, reason, detail
+		return c
+	}
 	if have >= need {
 		c.Outcome, c.Reason = Accept, Accepted
 		c.Detail = fmt.Sprintf("signed by %s", j.who.signedBy(have))
@@ -218,7 +222,7 @@ func (j *judge) sum(ctx context.Context) Check {
 // telling reports whether the evidence was rejected for a reason that says more
 // than that nothing counts: but for it the entry would have been accepted.
 func telling(e Evidence) bool {
-	return e.Reason == Revoked || e.Reason == Removed || e.Reason == NoCountersignature || aged(e)
+	return e.Reason == Revoked || e.Reason == Removed || e.Reason == NoCountersignature || e.Reason == KeyExpired || aged(e) || demanded(e)
 }
 
 // unfinished tells what kept the judge from an answer, "" when nothing did.

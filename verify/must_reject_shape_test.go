@@ -3,6 +3,7 @@ package verify_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
@@ -97,6 +98,11 @@ func shapeRows() []row {
 		{n: 10, name: "too many timestamps", reason: verify.BundleMalformed, spoil: inBundle(func(b object) {
 			stamps := materialOf(b)["timestampVerificationData"].(object)
 			stamps["rfc3161Timestamps"] = many(at(stamps, "rfc3161Timestamps", 0), 33)
+		})},
+		{n: 10, name: "material of five megabytes", reason: verify.BundleMalformed, spoil: inBundle(func(b object) {
+			big := maps.Clone(entryOf(b))
+			big["canonicalizedBody"] = strings.Repeat("A", 1<<20)
+			materialOf(b)["tlogEntries"] = many(big, 5)
 		})},
 		{n: 11, name: "version 0.1 without promise", reason: verify.BundleMalformed,
 			twin: inBundle(func(b object) { b["mediaType"] = "application/vnd.dev.sigstore.bundle+json;version=0.1" }),

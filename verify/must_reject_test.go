@@ -31,8 +31,9 @@ func (r row) plot(t *testing.T) *plot {
 }
 
 // mustReject returns all rows.
-func mustReject() []row {
-	return slices.Concat(shapeRows(), identityRows(), chainRows(), sctRows(), timeRows(), logRows(), payloadRows(), rootRows())
+func mustReject(t testing.TB) []row {
+	t.Helper()
+	return slices.Concat(shapeRows(), identityRows(), chainRows(), sctRows(), timeRows(), keyTimeRows(), logRows(), payloadRows(), rootRows(), witnessRows(t), formRows(t))
 }
 
 // elsewhere names the items that other tests of this module hold: a file, and what
@@ -42,6 +43,7 @@ func elsewhere() map[int][2]string {
 		16:  {"testdata/script/blob.txtar", "--certificate-oidc-issuer https://issuer.test"},
 		30:  {"testdata/script/blob.txtar", "both a key and an identity"},
 		35:  {"verify/threshold_keyless_test.go", "35 certificate logs"},
+		47:  {"testdata/script/private.txtar", "A timestamp over a SHA-1"},
 		48:  {"verify/threshold_keyless_test.go", "48 clocks"},
 		65:  {"verify/certified_test.go", "func TestOffline"},
 		79:  {"verify/certified_test.go", "on another image"},
@@ -66,7 +68,7 @@ func elsewhere() map[int][2]string {
 // for its own reason, and its twin be accepted.
 func TestMustReject(t *testing.T) {
 	held := make(map[int]bool)
-	for _, r := range mustReject() {
+	for _, r := range mustReject(t) {
 		held[r.n] = true
 		t.Run(fmt.Sprintf("%02d %s", r.n, r.name), func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // sctRows are about what certificate logs say: items 31 to 36.
@@ -98,6 +99,9 @@ func timeRows() []row {
 	}
 }
 
+// noClocks has the root trust no timestamp authority.
+func noClocks(root object) { delete(root, "timestampAuthorities") }
+
 // clockFrom has the clock's certificate be valid from then on.
 func (p *plot) clockFrom(t time.Time) {
 	p.clock(func(c *x509.Certificate) { c.NotBefore = t })
@@ -119,5 +123,61 @@ func (p *plot) strange(embed bool, name *x509.Certificate) func([]byte) [][]byte
 	}
 	return func(over []byte) [][]byte {
 		return [][]byte{p.stampBy(p.t, name, k, over, p.now, crypto.SHA256, embed)}
+	}
+}
+
+// keyTimeRows are about keys that count for a time: item 49. Each end is included.
+// GHSA-wqqc-jjcq-vfxm was a verifier that never looked at these times.
+func keyTimeRows() []row {
+	const second = time.Second
+	// between has the key count from and until so long after the plot's time, and be
+	// judged so long after it; none has its times told by nobody.
+	between := func(from, until, now time.Duration, more ...func(*plot)) func(*plot) {
+		return func(p *plot) {
+			p.key = &keyTrust{
+				valid:  keyless.Validity{NotBefore: p.now.Add(from), NotAfter: p.now.Add(until)},
+				quorum: keyless.Quorum{Logs: 1, Clocks: 1}, now: p.now.Add(now),
+			}
+			for _, fn := range more {
+				fn(p)
+			}
+		}
+	}
+	stamps := func(times ...time.Duration) func(*plot) {
+		return func(p *plot) {
+			p.stampAt = nil
+			for _, t := range times {
+				p.stampAt = append(p.stampAt, p.now.Add(t))
+			}
+		}
+	}
+	undated := func(p *plot) { p.stampAt, p.key.quorum = nil, keyless.Quorum{Logs: 1} }
+	bare := func(p *plot) { p.logs, p.stampAt, p.key.quorum = nil, nil, keyless.Quorum{} }
+	const day = 24 * time.Hour
+	return []row{
+		{n: 49, name: "stamped when the key was over", reason: verify.KeyExpired, version: 2,
+			spoil: between(-day, -second, 0), twin: between(-day, 0, day)},
+		{n: 49, name: "stamped before the key began", reason: verify.KeyExpired, version: 2,
+			spoil: between(second, day, 2*second), twin: between(0, day, -day)},
+		{n: 49, name: "stamped once in time and once too late", reason: verify.KeyExpired, version: 2,
+			spoil: between(-day, 0, 0, stamps(0, second)), twin: between(-day, second, day, stamps(0, second))},
+		{n: 49, name: "stamped in an envelope when the key was over", reason: verify.KeyExpired, version: 2, envelope: true,
+			spoil: between(-day, -second, 0), twin: between(-day, 0, day)},
+		{n: 49, name: "promised when the key was over", reason: verify.KeyExpired,
+			spoil: between(-day, -second, -2*second, stamps()), twin: between(-day, 0, day, stamps())},
+		{n: 49, name: "dated by nobody, and the key is over", reason: verify.KeyExpired, version: 2,
+			spoil: between(-day, day, day+second, undated), twin: between(-day, day, day, undated)},
+		{n: 49, name: "dated by nobody, and the key is yet to come", reason: verify.KeyExpired, version: 2,
+			spoil: between(0, day, -second, undated), twin: between(0, day, 0, undated)},
+		{n: 49, name: "neither logged nor dated, and the key is over", reason: verify.KeyExpired,
+			spoil: between(-day, day, day+second, bare), twin: between(-day, day, day, bare)},
+		{n: 49, name: "dated by a clock that nobody trusts", reason: verify.KeyExpired, version: 2,
+			spoil: between(-day, second, day, undated, stamps(0), func(p *plot) { p.trust = noClocks }),
+			twin:  between(-day, second, second, undated, stamps(0), func(p *plot) { p.trust = noClocks })},
+		{n: 49, name: "dated by an entry of Rekor 2, which nobody promised", reason: verify.KeyExpired, version: 2,
+			spoil: between(-day, second, day, undated, func(p *plot) {
+				p.bundle = func(b object) { entryOf(b)["integratedTime"] = "1767323045" }
+			}),
+			twin: between(-day, second, second, undated)},
 	}
 }

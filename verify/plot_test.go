@@ -46,9 +46,21 @@ type plot struct {
 	bundle   func(object) // changes the bundle
 	raw      func([]byte) []byte
 	trust    func(object) // changes the root
+	wanted   []keyless.Witness
+	witness  int // how many of them are asked for
+	quorum   keyless.Quorum
 	names    keyless.Names
 	revoked  verify.Revocations
 	made     func(*x509.Certificate) // is told of the certificate
+	key      *keyTrust               // by which it is judged; by the identity where it is nil
+	public   any                     // the key that signs, once it was made
+}
+
+// keyTrust is how a key is trusted by itself.
+type keyTrust struct {
+	valid  keyless.Validity
+	quorum keyless.Quorum
+	now    time.Time // the present
 }
 
 func newPlot(t testing.TB, envelope bool, version int) *plot {
@@ -95,6 +107,7 @@ func signRaw(t testing.TB, k crypto.Signer, msg []byte) []byte {
 func (p *plot) make() (bundle, root object) {
 	p.t.Helper()
 	cert, k := p.certificate(p.t, p.order)
+	p.public = cert.PublicKey
 	if p.made != nil {
 		p.made(cert)
 	}
@@ -131,6 +144,11 @@ func (p *plot) make() (bundle, root object) {
 func (p *plot) material(cert *x509.Certificate, sig, msg []byte) object {
 	sum := sha256.Sum256(msg)
 	l := logging{sig: sig, cert: cert, sum: sum[:]}
+	by, said := "certificate", object{"rawBytes": b64(cert.Raw)}
+	if p.key != nil {
+		l.cert, l.public = nil, cert.RawSubjectPublicKeyInfo
+		by, said = "publicKey", object{"hint": "x"}
+	}
 	if p.envelope {
 		l.payload = p.payload
 	}
@@ -160,7 +178,7 @@ func (p *plot) material(cert *x509.Certificate, sig, msg []byte) object {
 		stamps = append(stamps, object{"signedTimestamp": b64(token)})
 	}
 	return object{
-		"certificate": object{"rawBytes": b64(cert.Raw)}, "tlogEntries": entries,
+		by: said, "tlogEntries": entries,
 		"timestampVerificationData": object{"rfc3161Timestamps": stamps},
 	}
 }
@@ -183,11 +201,23 @@ func (p *plot) judgeRaw(bundle, root []byte) verify.Check {
 	if err != nil {
 		return verify.Check{Outcome: verify.Reject, Reason: badRoot, Detail: err.Error()}
 	}
+	if p.witness != 0 || len(p.wanted) > 0 {
+		if trusted, err = trusted.Witnessed(p.witness, p.wanted); err != nil {
+			return verify.Check{Outcome: verify.Reject, Reason: badRoot, Detail: err.Error()}
+		}
+	}
 	id, err := keyless.NewIdentity(p.names)
 	if err != nil {
 		return verify.Check{Outcome: verify.Reject, Reason: badIdentity, Detail: err.Error()}
 	}
-	trust := verify.Trust{Root: trusted, Identities: []keyless.Identity{id}, Revoked: p.revoked}
+	trust := verify.Trust{Root: trusted, Identities: []keyless.Identity{id}, Revoked: p.revoked, Quorum: p.quorum}
+	if p.key != nil {
+		k, err := key.NewPublic(p.public)
+		must(p.t, err)
+		trust.Identities, trust.Keys, trust.KeyQuorum = nil, []*key.Public{k}, p.key.quorum
+		trust.Validity = map[key.Fingerprint]keyless.Validity{k.Fingerprint(): p.key.valid}
+		trust.Now = func() time.Time { return p.key.now }
+	}
 	blob := verify.Blob{Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(p.judged)), nil }}
 	check, err := verify.VerifyBlob(p.t.Context(), trust, verify.Statements{Any: true}, blob, bytes.NewReader(bundle), int64(len(bundle)))
 	must(p.t, err)

@@ -14,7 +14,7 @@ type Reason string
 
 // The reasons for acceptance and for a rule's outcome.
 const (
-	Accepted        Reason = "accepted"
+	Accepted        Reason = "accepted"          // what was asked for holds
 	NoSignature     Reason = "no-signature"      // nothing of the kind is attached
 	NoAttestation   Reason = "no-attestation"    // nothing of the wanted type is attached
 	NoAttachment    Reason = "no-attachment"     // the attached object that was asked about is not there
@@ -24,11 +24,11 @@ const (
 
 // The reasons about the subject and its content.
 const (
-	SubjectMissing Reason = "subject-missing"
-	SubjectDigest  Reason = "subject-digest"
-	BlobMissing    Reason = "blob-missing"
-	BlobDigest     Reason = "blob-digest"
-	ContentLimit   Reason = "content-limit"
+	SubjectMissing Reason = "subject-missing" // the store says that it has no such image
+	SubjectDigest  Reason = "subject-digest"  // the manifest that came has another digest than was asked for, or cannot be read
+	BlobMissing    Reason = "blob-missing"    // the image names a blob that the store does not have
+	BlobDigest     Reason = "blob-digest"     // a blob, or a manifest below an index, is not what its digest says
+	ContentLimit   Reason = "content-limit"   // the image has more blobs, or deeper indexes, than are read
 )
 
 // The reasons why one entry does not count.
@@ -45,6 +45,7 @@ const (
 	PayloadType          Reason = "payload-type"          // signed, but as something else than this rule asks for
 	PredicateType        Reason = "predicate-type"        // a statement of another type
 	WrongSubject         Reason = "wrong-subject"         // signed for another image
+	WrongReference       Reason = "wrong-reference"       // the signer named another repository, or none, and the rule asks for this one
 	AnnotationMismatch   Reason = "annotation-mismatch"   // the payload lacks a wanted annotation
 	UnsupportedFormat    Reason = "unsupported-format"    // a format that hallmark does not judge
 	TooOld               Reason = "too-old"               // what the statement says was made too long ago
@@ -53,6 +54,19 @@ const (
 	Revoked              Reason = "revoked"               // a key, an image or a document that counts nowhere any more
 	Removed              Reason = "removed"               // it would count, but a tombstone hides it
 	NoCountersignature   Reason = "no-countersignature"   // it would count, but the keys that are to counter-sign it did not
+)
+
+// The reasons why what a statement says is not what a rule asks for.
+const (
+	ConditionNotMet Reason = "condition-not-met" // a condition over the predicate does not hold
+	ConditionFailed Reason = "condition-failed"  // a condition cannot be answered for this predicate
+	SBOMFormat      Reason = "sbom-format"       // an SBOM in another format or version than is asked for
+	SBOMQuality     Reason = "sbom-quality"      // an SBOM that says too little of its components
+	SBOMUnreadable  Reason = "sbom-unreadable"   // an SBOM that breaks its format or is beyond the limits
+	OtherAdvisories Reason = "other-advisories"  // a scan with other advisories, or older ones, than are asked for
+	ScanUnreadable  Reason = "scan-unreadable"   // a vulnerability report that cannot be read
+	ScanFindings    Reason = "scan-findings"     // a vulnerability report tells of something as grave as denies the image
+	Exempted        Reason = "exempted"          // a rule that does not hold, and an exception that says it need not
 )
 
 // The reasons why a certificate, and what logs and clocks say of it, do not vouch for
@@ -69,6 +83,8 @@ const (
 	LogEntryMissing      = Reason(keyless.NoLogEntry)    // too few trusted logs hold the signature
 	LogEntryInvalid      = Reason(keyless.BadLogEntry)   // promise, inclusion proof or checkpoint do not hold
 	LogEntryMismatch     = Reason(keyless.OtherLogEntry) // the entry is of another signature, key or digest
+	KeyExpired           = Reason(keyless.KeyExpired)    // the key did not count when the signature was made, or does not now
+	LogUnwitnessed       = Reason(keyless.Unwitnessed)   // too few of the wanted witnesses co-signed the log's checkpoint
 	LogExpired           = Reason(keyless.LogExpired)    // the log was not in use when the signature was made
 )
 
@@ -86,7 +102,12 @@ const (
 	StaticPass           Reason = "static-pass"           // a policy exempts the image
 	StaticFail           Reason = "static-fail"           // a policy forbids the image
 	AuthorityUnsupported Reason = "authority-unsupported" // a policy asks for what is not verified here
+	NoTrustedRoot        Reason = "no-trusted-root"       // who may vouch for identities stands in a trusted root that is not at hand
+	ReferenceMissing     Reason = "reference-missing"     // a policy refers to a key or a text that is not at hand
 	PolicyUnsupported    Reason = "policy-unsupported"    // a policy has a part in a language that is not run here
+	PolicyNotMet         Reason = "policy-not-met"        // a part in CUE or Rego says no
+	PolicyBroken         Reason = "policy-broken"         // a part in CUE or Rego cannot be compiled
+	PolicyProgram        Reason = "policy-program"        // the program that runs CUE and Rego is missing, failed or did not finish
 	ObjectUnknown        Reason = "object-unknown"        // a policy is for some kinds of object, and there is none
 )
 

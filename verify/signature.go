@@ -83,6 +83,15 @@ func (j *judge) simpleSigning(ctx context.Context, a attach.Attachment) Evidence
 	if err := certificateIsOf(a, signer); err != nil {
 		return reject(CertificateMismatch, "%v", err)
 	}
+	if j.who.asks(signer) {
+		if material, err = annotated(a); err != nil {
+			return refused(e, err)
+		}
+		var ok bool
+		if e, ok = j.dated(e, material, signedMessage(sig, raw)); !ok {
+			return e
+		}
+	}
 	return j.claims(e, raw)
 }
 
@@ -132,6 +141,9 @@ func (j *judge) claims(e Evidence, raw []byte) Evidence {
 	if p.Digest != j.subject.Desc.Digest.String() {
 		e.Outcome, e.Reason = Reject, WrongSubject
 		e.Detail = fmt.Sprintf("signed for %s", p.Digest)
+		return e
+	}
+	if e, ok := j.reference(e, p.Reference); !ok {
 		return e
 	}
 	return j.annotations(e)

@@ -50,19 +50,16 @@ func (j *judge) attestation(ctx context.Context, a attach.Attachment) (Evidence,
 		return failed(a, fmt.Errorf("attestation %s: %w", a.Desc.Digest, err)), nil
 	}
 	defer rc.Close()
-	if !j.who.certified(a) {
-		return j.envelope(e, rc, a.Desc.Size, nil)
-	}
-	return j.envelope(e, rc, a.Desc.Size, func() (evidenceOf, error) {
+	return j.envelope(ctx, e, rc, a.Desc.Size, reading{j.who.certified(a), func() (evidenceOf, error) {
 		m, err := annotated(a)
 		return evidenceOf{m, func() (io.Reader, error) { return j.Open(ctx, j.subject, a) }}, err
-	})
+	}})
 }
 
 // envelope judges the envelope that r yields: the signatures first, over the
 // bytes as they are, and only then what they say. Where no key that counts made one,
-// what came with the envelope may tell of an identity that does; nil where nothing came.
-func (j *judge) envelope(e Evidence, r io.Reader, size int64, came func() (evidenceOf, error)) (Evidence, error) {
+// what came with the envelope may tell of an identity that does.
+func (j *judge) envelope(ctx context.Context, e Evidence, r io.Reader, size int64, came reading) (Evidence, error) {
 	env, err := dsse.Open(r, size, dsse.Options{MaxSize: MaxEnvelope})
 	if err != nil {
 		return unreadable(e, err), nil
@@ -75,12 +72,12 @@ func (j *judge) envelope(e Evidence, r io.Reader, size int64, came func() (evide
 	var revoked []key.Fingerprint
 	e.Signers, revoked = j.revoked.standing(signers)
 	switch {
-	case len(signers) == 0 && came != nil:
+	case len(signers) == 0 && came.certified:
 		var ok bool
 		if e, ok = j.certifiedEnvelope(e, env, came); !ok {
 			return e, nil
 		}
-		return j.stated(e, env)
+		return j.stated(ctx, e, env)
 	case len(signers) == 0:
 		e.Reason, e.Detail = UntrustedKey, "no accepted key signed this statement"
 		return e, nil
@@ -91,11 +88,15 @@ func (j *judge) envelope(e Evidence, r io.Reader, size int64, came func() (evide
 		e.Reason, e.Detail = CertificateMismatch, err.Error()
 		return e, nil
 	}
-	return j.stated(e, env)
+	e, ok := j.datedEnvelope(e, env, came)
+	if !ok {
+		return e, nil
+	}
+	return j.stated(ctx, e, env)
 }
 
 // stated judges what an envelope with a good signature says.
-func (j *judge) stated(e Evidence, env *dsse.Envelope) (Evidence, error) {
+func (j *judge) stated(ctx context.Context, e Evidence, env *dsse.Envelope) (Evidence, error) {
 	if env.Type() != payload.MediaType {
 		e.Reason, e.Detail = PayloadType, fmt.Sprintf("signed as %q, not as an in-toto statement", env.Type())
 		return e, nil
@@ -116,6 +117,11 @@ func (j *judge) stated(e Evidence, env *dsse.Envelope) (Evidence, error) {
 	}
 	if e.Outcome == Accept && j.rule.MaxAge > 0 {
 		e = j.age(e, header, env)
+	}
+	if e.Outcome == Accept && len(j.rule.Demands) > 0 {
+		if e, err = j.demands(ctx, e, header, env); err != nil {
+			return unreadable(e, err), nil
+		}
 	}
 	if e.Outcome == Accept && j.rule.OneDocument {
 		if e.Document, err = document(header, env); err != nil {
@@ -171,6 +177,9 @@ func (j *judge) statement(e Evidence, h payload.Header) Evidence {
 		return e
 	}
 	e.Annotations = texts(h.Subjects[i].Annotations)
+	if e, ok := j.reference(e, h.Subjects[i].Name); !ok {
+		return e
+	}
 	return j.annotations(e)
 }
 

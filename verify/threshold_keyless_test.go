@@ -26,8 +26,8 @@ func (p *plot) signed(sig []byte) keyless.Signed {
 	}
 }
 
-// under judges the plot's message under another policy.
-func (p *plot) under(policy keyless.Policy) error {
+// under judges the plot's message under another quorum.
+func (p *plot) under(quorum keyless.Quorum) error {
 	p.t.Helper()
 	bundle, root := p.make()
 	trusted, err := keyless.ParseRoot(text(p.t, root))
@@ -37,7 +37,7 @@ func (p *plot) under(policy keyless.Policy) error {
 	id, err := keyless.NewIdentity(p.names)
 	must(p.t, err)
 	sig := unb64(p.t, at(bundle, "messageSignature", "signature").(string))
-	_, err = trusted.Verify(m, p.signed(sig), []keyless.Identity{id}, policy)
+	_, err = trusted.Verify(m, p.signed(sig), []keyless.Identity{id}, keyless.Terms{Quorum: quorum})
 	return err
 }
 
@@ -59,22 +59,22 @@ func (p *plot) trustAlso(kind string, n *notary) {
 // one; two are two (items 35, 48 and 62; CVE-2026-49834).
 func TestThresholdsCountAuthorities(t *testing.T) {
 	for name, c := range map[string]struct {
-		policy keyless.Policy
+		quorum keyless.Quorum
 		code   keyless.Code
 		once   func(p *plot) // one authority twice
 		two    func(p *plot)
 	}{
-		"35 certificate logs": {keyless.Policy{CertificateLogs: 2, Logs: 1, Clocks: 1}, keyless.NoSCT,
+		"35 certificate logs": {keyless.Quorum{CertificateLogs: 2, Logs: 1, Clocks: 1}, keyless.NoSCT,
 			func(p *plot) { p.order.logs = []*notary{p.ctlog, p.ctlog} },
 			func(p *plot) {
 				other := newNotary(p.t)
 				p.order.logs = []*notary{p.ctlog, other}
 				p.trustAlso("ctlogs", other)
 			}},
-		"48 clocks": {keyless.Policy{CertificateLogs: 1, Logs: 1, Clocks: 2}, keyless.NoTime,
+		"48 clocks": {keyless.Quorum{CertificateLogs: 1, Logs: 1, Clocks: 2}, keyless.NoTime,
 			func(p *plot) { p.version, p.stampAt = 2, []time.Time{p.now, p.now.Add(time.Second)} },
 			func(p *plot) { p.version, p.stampAt = 1, []time.Time{p.now} }},
-		"62 logs": {keyless.Policy{CertificateLogs: 1, Logs: 2, Clocks: 1}, keyless.NoLogEntry,
+		"62 logs": {keyless.Quorum{CertificateLogs: 1, Logs: 2, Clocks: 1}, keyless.NoLogEntry,
 			func(p *plot) {
 				p.bundle = func(b object) { // the same entry in another place, under a promise of its own
 					again := entryOf(p.remade(b))
@@ -90,12 +90,12 @@ func TestThresholdsCountAuthorities(t *testing.T) {
 		p := newPlot(t, false, 1)
 		c.once(p)
 		var refusal *keyless.Refusal
-		if err := p.under(c.policy); !errors.As(err, &refusal) || refusal.Code != c.code {
+		if err := p.under(c.quorum); !errors.As(err, &refusal) || refusal.Code != c.code {
 			t.Errorf("%s: one twice: %v, want %s", name, err, c.code)
 		}
 		p = newPlot(t, false, 1)
 		c.two(p)
-		if err := p.under(c.policy); err != nil {
+		if err := p.under(c.quorum); err != nil {
 			t.Errorf("%s: two: %v", name, err)
 		}
 	}
@@ -112,15 +112,6 @@ func (p *plot) remade(b object) object {
 	again["logIndex"] = "2002"
 	again["inclusionPromise"] = object{"signedEntryTimestamp": b64(p.promise(p.t, p.rekor, body, p.loggedAt, 2002))}
 	return object{"verificationMaterial": object{"tlogEntries": []any{again}}}
-}
-
-// TestPolicyAsksForSomething: a policy that asks for nobody is refused.
-func TestPolicyAsksForSomething(t *testing.T) {
-	for _, policy := range []keyless.Policy{{}, {CertificateLogs: 1, Logs: 1}, {Logs: 1, Clocks: 1}, {CertificateLogs: 1, Clocks: 1}} {
-		if newPlot(t, false, 1).under(policy) == nil {
-			t.Errorf("%+v was taken", policy)
-		}
-	}
 }
 
 // TestThresholdCountsIdentities: a pattern is one authority, however many certificates

@@ -38,29 +38,6 @@ import (
 	"github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
-// Outcome is the answer of a check or a verdict. The zero value passes no gate.
-type Outcome int
-
-// The outcomes.
-const (
-	Undetermined Outcome = iota
-	Reject
-	Accept
-)
-
-// String returns the word that reports use.
-func (o Outcome) String() string {
-	switch o {
-	case Accept:
-		return "accept"
-	case Reject:
-		return "reject"
-	case Undetermined:
-		return "undetermined"
-	}
-	return fmt.Sprintf("outcome %d", int(o))
-}
-
 // Trust says whose signatures count.
 type Trust struct {
 	// Keys are the accepted public keys. Any of them may sign; how many
@@ -72,6 +49,17 @@ type Trust struct {
 	// here or in a rule.
 	Identities []keyless.Identity
 	Root       *keyless.Root
+	// Quorum is how many logs and clocks must vouch for a signature by an identity, by
+	// default one of each sort. KeyQuorum is that for keys, by default none: a key is
+	// believed by itself, whatever comes with its signature. A rule may say otherwise,
+	// number by number.
+	Quorum, KeyQuorum keyless.Quorum
+	// Validity is when keys count, by the time that a trusted clock tells of the
+	// signature, or else by the present one. A key that is not named counts always.
+	Validity map[key.Fingerprint]keyless.Validity
+	// Now tells the present time, for signatures that no clock dates; for a [Verifier]
+	// that of its [Policy] will do.
+	Now func() time.Time
 	// Revoked is what counts nowhere, whatever else is said here and in rules.
 	Revoked Revocations
 }
@@ -81,7 +69,8 @@ type Policy struct {
 	Rules []Rule
 	// Deep also reads every blob of the image and recomputes its digest.
 	Deep bool
-	// Now tells the time. A rule with a MaxAge needs it.
+	// Now tells the time. A rule with a MaxAge needs it, and one with a Validity or
+	// without clocks does where the Trust has none.
 	Now func() time.Time
 }
 
@@ -105,6 +94,12 @@ type Rule struct {
 	// when both are empty.
 	Keys       []*key.Public
 	Identities []keyless.Identity
+	// Validity is when the Keys of this rule count, see [Trust].
+	Validity map[key.Fingerprint]keyless.Validity
+	// Root, Quorum and KeyQuorum say what must vouch for signatures under this rule;
+	// what is not said here the Trust says.
+	Root              *keyless.Root
+	Quorum, KeyQuorum keyless.Quorum
 	// Threshold is how many distinct keys and identities must have signed, at least 1.
 	// See [Tally]; it cannot be above the number of those that count.
 	Threshold int
@@ -118,8 +113,19 @@ type Rule struct {
 	MaxAge time.Duration
 	// Annotations must all stand in the signed payload with these values.
 	Annotations map[string]string
+	// CheckReference asks that the signer named the repository in which the subject
+	// is: the docker-reference of a simple-signing payload, or the name of the subject
+	// in a statement. Without it a signature counts in every repository that holds the
+	// same image, which is what mirrors need.
+	CheckReference bool
 	// Counter, when set, asks that every entry that counts is counter-signed.
 	Counter *Counter
+	// Demands are asked of what each statement says that would count. A signature
+	// says nothing beyond its annotations, and has none.
+	Demands []Demand
+	// Deny lets a Demand reject the subject whatever other statements say. Every entry
+	// is read before such a rule accepts.
+	Deny bool
 	// Exhaustive reads every entry even when the threshold is met early, so that
 	// the verdict lists them all.
 	Exhaustive bool
@@ -164,9 +170,29 @@ type Check struct {
 	// Until is the earliest moment at which time alone may change the outcome;
 	// zero when it never does.
 	Until time.Time
+	// Waived names, in words for people, what is asked of signatures by identities
+	// where nobody says otherwise and this rule does not ask for, see [keyless.Quorum].
+	Waived []string
+	// Exception is what a policy says of the rule for this image: that it need not hold
+	// until a time. It may have ended, or not be needed.
+	Exception *Exception
 	// Warn says that the rule comes from a policy that only warns. The outcome is
 	// what it is all the same; a gate may let pass in spite of it.
 	Warn bool
+}
+
+// An Exception says that a rule need not hold for a subject, for a time.
+type Exception struct {
+	// Where it stands: "policy.yaml:30".
+	Where string
+	// Reason is why, in the words of who made it.
+	Reason string
+	// Until is when it ends.
+	Until time.Time
+	// Applied says that the check accepts for the exception alone, and Instead what its
+	// reason would be without it. Expired says that it has ended and counts for nothing.
+	Applied, Expired bool
+	Instead          Reason
 }
 
 // Evidence is what was found on one attachment.
@@ -191,6 +217,9 @@ type Evidence struct {
 	// Counter tells of the counter-signatures of the entry, for rules that ask
 	// for some: one for each manifest that was looked at.
 	Counter []Countersigned
+	// Denies says that the subject is rejected for what this statement says, see
+	// [Ruling].
+	Denies bool
 	// Time is when what the statement says was made, as the signer wrote into it.
 	// It is read only for rules with a MaxAge.
 	Time time.Time
@@ -213,6 +242,9 @@ type Verifier struct {
 func New(trust Trust, policy Policy) (*Verifier, error) {
 	if len(policy.Rules) == 0 {
 		return nil, fmt.Errorf("no rule: %w", ErrConfig)
+	}
+	if trust.Now == nil {
+		trust.Now = policy.Now
 	}
 	policy.Rules = slices.Clone(policy.Rules)
 	v := &Verifier{policy: policy, revoked: trust.Revoked}
@@ -250,6 +282,8 @@ func (r Rule) check(keys int) error {
 		return fmt.Errorf("a signature tells no time, an age cannot be asked for: %w", ErrConfig)
 	case r.Kind == attach.Signature && r.OneDocument:
 		return fmt.Errorf("a signature holds no document: %w", ErrConfig)
+	case r.Kind == attach.Signature && (len(r.Demands) > 0 || r.Deny):
+		return fmt.Errorf("a signature makes no statement that something could be demanded of: %w", ErrConfig)
 	case r.MaxAge < 0:
 		return fmt.Errorf("maximum age %v is negative: %w", r.MaxAge, ErrConfig)
 	case r.Kind == attach.Attestation && len(r.PredicateTypes) == 0:
@@ -340,23 +374,4 @@ func Unresolved(err error) Check {
 		check.Outcome, check.Reason = Undetermined, unobtainable(err)
 	}
 	return check
-}
-
-// All is the conjunction of outcomes: one rejection rejects, else one open
-// question leaves it open. No outcome at all is no acceptance.
-func All(outcomes []Outcome) Outcome {
-	if len(outcomes) == 0 {
-		return Undetermined
-	}
-	all := Accept
-	for _, o := range outcomes {
-		switch o {
-		case Reject:
-			return Reject
-		case Accept:
-		default:
-			all = Undetermined
-		}
-	}
-	return all
 }

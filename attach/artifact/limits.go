@@ -12,4 +12,7 @@ const (
 	maxName   = 1024     // bytes of the name of a file
 	maxDepth  = 64       // directories that one file is nested in
 	maxConfig = 64 << 10 // bytes of a config that is read for the name of a file
+	// maxWindow is how many bytes of window a zstd frame may ask for: as many as every
+	// decoder should have (RFC 8878, section 3.1.1.1.2).
+	maxWindow = 8 << 20
 )

@@ -82,20 +82,20 @@ func newPart(raw json.RawMessage, image bool) (part, error) {
 	}
 	l := part{desc: d, name: d.Annotations[TitleAnnotation]}
 	l.unpack = image && isArchive(d.MediaType) || d.Annotations[UnpackAnnotation] == "true"
-	if image && strings.HasSuffix(string(d.MediaType), "zstd") {
-		return part{}, fmt.Errorf("layer %s is compressed with zstd, which is not unpacked: %w", d.Digest, attach.ErrMalformed)
-	}
 	if l.name != "" && !l.unpack {
 		err = CheckName(l.name)
 	}
 	return l, err
 }
 
-// isArchive reports whether layers of the type are tar archives, compressed with
-// gzip or not at all.
+// dockerZstd is what BuildKit calls layers that are compressed with zstd where it is to
+// write the types of Docker.
+const dockerZstd = "application/vnd.docker.image.rootfs.diff.tar.zstd"
+
+// isArchive reports whether layers of the type are tar archives, compressed or not.
 func isArchive(t types.MediaType) bool {
 	switch t {
-	case types.OCILayer, types.OCIUncompressedLayer, types.DockerLayer, types.DockerUncompressedLayer:
+	case types.OCILayer, types.OCIUncompressedLayer, types.OCILayerZStd, types.DockerLayer, types.DockerUncompressedLayer, dockerZstd:
 		return true
 	}
 	return false

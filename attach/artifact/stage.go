@@ -2,10 +2,6 @@ package artifact
 
 import (
 	"archive/tar"
-	"bufio"
-	"bytes"
-	"compress/flate"
-	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -19,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/inflate"
 )
 
 // A stage is the directory that files are unpacked into before all of them are
@@ -150,15 +147,11 @@ func (s *source) Read(p []byte) (int, error) {
 }
 
 func (st *stage) unpack(blob io.Reader) error {
-	br := bufio.NewReaderSize(blob, 64<<10)
-	content := io.Reader(br)
-	if head, _ := br.Peek(2); bytes.Equal(head, []byte{0x1f, 0x8b}) {
-		zr, err := gzip.NewReader(br)
-		if err != nil {
-			return broken(err)
-		}
-		content = zr
+	content, err := inflate.Reader(blob, maxWindow)
+	if err != nil {
+		return err
 	}
+	defer content.Close()
 	// Headers and padding count too: an archive of nothing else ends here.
 	metered := &io.LimitedReader{R: &stoppable{st.ctx, content}, N: st.left + st.left/8 + 64<<20}
 	tr := tar.NewReader(metered)
@@ -183,16 +176,14 @@ func (st *stage) unpack(blob io.Reader) error {
 	if metered.N <= 0 {
 		return fmt.Errorf("the archive goes on behind its end: %w", attach.ErrLimit)
 	}
-	_, err := io.Copy(io.Discard, br) // up to the digest
+	_, err = io.Copy(io.Discard, blob) // up to the digest
 	return err
 }
 
 // broken says of an error of the format that it is one. Those that say what they
 // are, of the connection, the disk or a limit, stay what they are.
 func broken(err error) error {
-	var corrupt flate.CorruptInputError
-	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, tar.ErrHeader) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.As(err, &corrupt) {
+	if errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return fmt.Errorf("the archive is broken: %w: %w", err, attach.ErrMalformed)
 	}
 	return err

@@ -147,7 +147,7 @@ func (l *lister) referrers() bool {
 	l.tombstones(list)
 	early := func(d v1.Descriptor) func(context.Context) *opening {
 		if name := d.Annotations[nameAnnotation]; d.ArtifactType == EntryType && l.wants(name) || Vague(d.ArtifactType) {
-			return l.early(d.Digest.String())
+			return l.readEarly(d.Digest.String())
 		}
 		return nil
 	}
@@ -196,23 +196,23 @@ type opening struct {
 // bytes. A larger one is read again then.
 const maxEarly = 256 << 10
 
-// early returns the task to read a manifest before its turn.
-func (l *lister) early(ref string) func(context.Context) *opening {
+// readEarly returns the task to read a manifest before its turn, of several at once.
+func (s *Store) readEarly(ref string) func(context.Context) *opening {
 	return func(ctx context.Context) *opening {
-		m, err := l.medium.Manifest(ctx, ref)
-		if len(m.Raw) > maxEarly && l.ahead > 1 {
+		m, err := s.medium.Manifest(ctx, ref)
+		if len(m.Raw) > maxEarly && s.ahead > 1 {
 			return nil
 		}
 		return &opening{m, err}
 	}
 }
 
-// manifest returns what was opened early, or opens it now.
-func (l *lister) manifest(ref string, o *opening) (attach.Manifest, error) {
+// opened returns what was read early, or reads it now.
+func (s *Store) opened(ctx context.Context, ref string, o *opening) (attach.Manifest, error) {
 	if o != nil {
 		return o.m, o.err
 	}
-	return l.medium.Manifest(l.ctx, ref)
+	return s.medium.Manifest(ctx, ref)
 }
 
 // wants reports whether a journal entry of that name may hold what is asked for:
@@ -257,7 +257,7 @@ func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme, o *opening) boo
 		Places:      []attach.Place{{Scheme: scheme, Manifest: plain(d)}},
 	}
 	if Vague(a.Type) {
-		m, err := l.manifest(d.Digest.String(), o)
+		m, err := l.opened(l.ctx, d.Digest.String(), o)
 		if err == nil && m.Desc.Digest != d.Digest {
 			err = fmt.Errorf("it has digest %s: %w", m.Desc.Digest, attach.ErrDigest)
 		}
@@ -269,7 +269,7 @@ func (l *lister) referrer(d v1.Descriptor, scheme attach.Scheme, o *opening) boo
 			return l.fail(fmt.Errorf("read the referrer %s of %s: %w", d.Digest, l.subject, err))
 		}
 		if t == EntryType {
-			return l.opened(m, d.Digest.String(), "", "")
+			return l.unfold(m, d.Digest.String(), "", "")
 		}
 		a.Type = t
 	}
@@ -287,18 +287,18 @@ func plain(d v1.Descriptor) v1.Descriptor {
 
 // record reads a journal entry and yields what it holds.
 func (l *lister) record(ref, tag, name string, o *opening) bool {
-	m, err := l.manifest(ref, o)
+	m, err := l.opened(l.ctx, ref, o)
 	if errors.Is(err, attach.ErrNotFound) && l.gone[name] != nil {
 		return true // it was deleted, as its tombstone says, and a list of yesterday names it
 	}
 	if err != nil {
 		return l.fail(fmt.Errorf("read the journal entry %s of %s: %w", ref, l.subject, err))
 	}
-	return l.opened(m, ref, tag, name)
+	return l.unfold(m, ref, tag, name)
 }
 
-// opened yields the entries of a journal entry that was read.
-func (l *lister) opened(m attach.Manifest, ref, tag, name string) bool {
+// unfold yields the entries of a journal entry that was read.
+func (l *lister) unfold(m attach.Manifest, ref, tag, name string) bool {
 	r, err := readEntry(m, tag, name, l.subject.Desc.Digest)
 	if err != nil {
 		return l.fail(fmt.Errorf("read the journal entry %s of %s: %w", ref, l.subject, err))
@@ -334,7 +334,7 @@ func (l *lister) tags() bool {
 	// What was removed comes last: it takes no place of what stands.
 	slices.SortStableFunc(tags, func(a, b string) int { return cmp.Compare(l.removed(a), l.removed(b)) })
 	read := 0
-	for tag, o := range attach.Ahead(l.ctx, l.ahead, slices.Values(tags[:min(len(tags), attach.MaxReferrers)]), l.early) {
+	for tag, o := range attach.Ahead(l.ctx, l.ahead, slices.Values(tags[:min(len(tags), attach.MaxReferrers)]), l.readEarly) {
 		read++
 		name, _ := nameInTag(digest, tag, tagSuffix)
 		if !l.record(tag, tag, name, o) {

@@ -111,7 +111,8 @@ type Medium interface {
 	// Tags returns all tags that begin with prefix. It is complete, or an error.
 	// A repository that does not exist has no tags.
 	Tags(ctx context.Context, prefix string) ([]string, error)
-	// Referrers lists the manifests whose subject is the digest. A medium that
+	// Referrers lists the manifests whose subject is the digest, in a list that the
+	// caller may use up. A medium that
 	// has no referrers API answers native == false and no error, or, where it
 	// answers in a way that no registry without that API should, an error that
 	// wraps [ErrOddReferrers]. Malformed entries of the list come as an error of

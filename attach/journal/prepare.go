@@ -347,7 +347,7 @@ func (w *writer) standing(ctx context.Context, u *unit, tag, name string, entrie
 
 // learn remembers the entries of a journal entry for the view.
 func (u *unit) learn(name string, entries []cosign.Entry) {
-	u.fetched[name] = true
+	u.fetched[name] = len(entries)
 	ids := make([]attach.ID, len(entries))
 	for i, e := range entries {
 		ids[i] = e.ID()

@@ -37,7 +37,7 @@ type unit struct {
 	looks   int                        // how often it was waited for
 	seen    map[attach.ID]cosign.Entry // all that the view should show: ours and what was ever seen
 	groups  map[string][]attach.ID     // by name, entries that share a journal entry
-	fetched map[string]bool            // names of journal entries that were looked at
+	fetched map[string]int             // names of journal entries that were looked at, and how much is in them for the view
 	left    int                        // entries that the view has no room for
 	unknown int                        // journal entries that were not opened since the view is full
 	gone    graveyard                  // what was removed
@@ -229,7 +229,7 @@ func (w *writer) addUnit(subject attach.Subject, k attach.Kind) *unit {
 		raws:    make(map[attach.ID][]byte),
 		seen:    make(map[attach.ID]cosign.Entry),
 		groups:  make(map[string][]attach.ID),
-		fetched: make(map[string]bool),
+		fetched: make(map[string]int),
 		wrotes:  make(map[v1.Hash]bool),
 	}
 	w.units = append(w.units, u)

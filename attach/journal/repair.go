@@ -83,23 +83,9 @@ func (r *mender) mend(ctx context.Context) error {
 // examine finds out what is wrong with the journal and the view of a kind.
 func (r *mender) examine(ctx context.Context, u *unit) error {
 	held := make(map[attach.ID]bool)
-	covered := u.view.names
 	for _, names := range []map[string]string{r.names[r.subject.Desc.Digest], r.beside.names} {
-		for _, name := range slices.Sorted(maps.Keys(names)) {
-			if kindOf(name) != u.kind || u.gone[name] != nil || r.beside.gone[name] != nil {
-				continue
-			}
-			if covered[name] {
-				for id := range u.view.ids {
-					if single(u.kind, id) == name || slices.Contains(u.groups[name], id) {
-						held[id] = true
-					}
-				}
-				continue
-			}
-			if err := r.open(ctx, u, name, names[name], held); err != nil {
-				return err
-			}
+		if err := r.openAbsent(ctx, u, names, held); err != nil {
+			return err
 		}
 	}
 	if u.tag == "" { // the medium keeps the list, or there is no view
@@ -148,9 +134,36 @@ func (r *mender) alone(ctx context.Context, u *unit, e cosign.Entry) error {
 	return nil
 }
 
-// open reads a journal entry that the view does not show whole.
-func (r *mender) open(ctx context.Context, u *unit, name, ref string, held map[attach.ID]bool) error {
-	m, err := r.medium.Manifest(ctx, ref)
+// openAbsent reads the journal entries that the view does not show whole, several at a
+// time, and notes what the others hold.
+func (r *mender) openAbsent(ctx context.Context, u *unit, names map[string]string, held map[attach.ID]bool) error {
+	var absent []string
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		switch {
+		case kindOf(name) != u.kind || u.gone[name] != nil || r.beside.gone[name] != nil:
+		case !u.view.names[name]:
+			absent = append(absent, name)
+		default:
+			for id := range u.view.ids {
+				if single(u.kind, id) == name || slices.Contains(u.groups[name], id) {
+					held[id] = true
+				}
+			}
+		}
+	}
+	read := func(name string) func(context.Context) *opening { return r.readEarly(names[name]) }
+	for name, o := range attach.Ahead(ctx, r.ahead, slices.Values(absent), read) {
+		if err := r.take(ctx, u, name, names[name], o, held); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take takes over a journal entry that was read. One that is none is not looked at
+// again when the view is completed.
+func (r *mender) take(ctx context.Context, u *unit, name, ref string, o *opening, held map[attach.ID]bool) error {
+	m, err := r.opened(ctx, ref, o)
 	var rec record
 	if err == nil {
 		rec, err = readEntry(m, tagIn(ref), name, u.subject.Desc.Digest)
@@ -160,6 +173,7 @@ func (r *mender) open(ctx context.Context, u *unit, name, ref string, held map[a
 		r.out.Lost = append(r.out.Lost, fmt.Sprintf("the journal entry %s is listed and gone", ref))
 		return nil
 	case attach.Judged(err):
+		u.fetched[name] = 0
 		r.out.Notes = append(r.out.Notes, fmt.Sprintf("%s is no journal entry: %v", ref, err))
 		return nil
 	case err != nil:

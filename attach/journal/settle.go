@@ -90,6 +90,9 @@ func (w *writer) schedule(u *unit, step time.Duration) time.Duration {
 	}
 	missing, before := w.behind(u)
 	crowd := missing / w.limit
+	if missing > attach.MaxView { // no crowd writes more than it shows
+		crowd = 0
+	}
 	random := func(d time.Duration) time.Duration { return time.Duration(w.random() * float64(d)) }
 	patience := time.Duration((1+min(before, longestQueue))*(patientFor+2*crowd)) * step
 	if u.turn = w.answers(u) || u.quiet >= min(patience, longPatience); u.turn {
@@ -106,8 +109,9 @@ func (w *writer) answers(u *unit) bool {
 	return len(u.wrotes) == 0 || u.wrotes[u.view.desc.Digest]
 }
 
-// behind returns how many journal entries the view does not cover, and how many
-// of them have names smaller than those of this writer.
+// behind returns how many journal entries the view does not cover, save those that
+// were looked at in vain, and how many of them have names smaller than those of this
+// writer.
 func (w *writer) behind(u *unit) (missing, before int) {
 	mine := ""
 	for _, r := range u.records {
@@ -117,6 +121,9 @@ func (w *writer) behind(u *unit) (missing, before int) {
 	}
 	covered := u.view.names
 	for name := range w.names[u.subject.Desc.Digest] {
+		if n, looked := u.fetched[name]; looked && n == 0 {
+			continue
+		}
 		if kindOf(name) == u.kind && !covered[name] && u.gone[name] == nil {
 			missing++
 			if name < mine {
@@ -191,7 +198,7 @@ func (w *writer) uncovered(u *unit) []string {
 	covered := u.view.names
 	var names []string
 	for name := range w.names[u.subject.Desc.Digest] {
-		if kindOf(name) == u.kind && !covered[name] && u.gone[name] == nil && !u.fetched[name] {
+		if _, looked := u.fetched[name]; !looked && kindOf(name) == u.kind && !covered[name] && u.gone[name] == nil {
 			names = append(names, name)
 		}
 	}
@@ -199,11 +206,24 @@ func (w *writer) uncovered(u *unit) []string {
 	return names[:min(len(names), attach.MaxReferrers)]
 }
 
-// fetch opens the journal entries that the view does not show, and returns how
-// many those were.
+// fetch opens the journal entries that the view does not show, until there are more
+// than it has room for, and returns how many those were.
 func (w *writer) fetch(ctx context.Context, u *unit) (int, error) {
-	names := w.uncovered(u)
-	names = names[:min(len(names), attach.MaxView)]
+	opened := 0
+	for names := range slices.Chunk(w.uncovered(u), attach.MaxView) {
+		if err := w.openAll(ctx, u, names); err != nil {
+			return opened, err
+		}
+		opened += len(names)
+		if img, _ := u.merge(); u.left > 0 || len(img.Entries) >= attach.MaxView {
+			break
+		}
+	}
+	return opened, nil
+}
+
+// openAll opens the journal entries of those names.
+func (w *writer) openAll(ctx context.Context, u *unit, names []string) error {
 	good := make([][]cosign.Entry, len(names))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(w.limit)
@@ -219,12 +239,12 @@ func (w *writer) fetch(ctx context.Context, u *unit) (int, error) {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return 0, err
+		return err
 	}
 	for i, name := range names {
 		u.learn(name, good[i])
 	}
-	return len(names), nil
+	return nil
 }
 
 // openRecord reads a journal entry. One that is malformed, or gone, is returned

@@ -36,6 +36,10 @@ func (m *medium) Same(other journal.Medium) bool {
 	return err == nil && os.SameFile(mine, theirs)
 }
 
+// Beside reports whether the other medium is the same directory: two have nothing to
+// do with each other.
+func (m *medium) Beside(other journal.Medium) bool { return m.Same(other) }
+
 // CopyBlob stores a blob that the other medium holds.
 func (m *medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Medium) (mounted bool, err error) {
 	if m.Same(from) {

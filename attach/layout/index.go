@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/hallmark-oci/hallmark/attach"
 )
@@ -85,7 +86,19 @@ func (x *index) desc(e entry) (v1.Descriptor, error) {
 	if err := json.Unmarshal(e.raw, &d); err != nil {
 		return v1.Descriptor{}, fmt.Errorf("index.json is another than when it was read first: %w", err)
 	}
+	d.MediaType = common(d.MediaType)
 	return d, nil
+}
+
+// common returns the media type as a constant where it is that of a manifest, so that
+// the many that have one do not hold as many texts.
+func common(mt types.MediaType) types.MediaType {
+	for _, c := range []types.MediaType{types.OCIManifestSchema1, types.OCIImageIndex, types.DockerManifestSchema2, types.DockerManifestList} {
+		if mt == c {
+			return c
+		}
+	}
+	return mt
 }
 
 // forget lets go of the text that the index was parsed from, which stands in a file

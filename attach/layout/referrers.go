@@ -20,7 +20,8 @@ func (m *medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor
 	if err != nil {
 		return nil, true, err
 	}
-	var list []v1.Descriptor
+	places := snap.subjects.candidates(len(snap.index.entries), digest)
+	list := make([]v1.Descriptor, 0, min(len(places), attach.MaxReferrers))
 	seen := map[v1.Hash]bool{digest: true}
 	add := func(d v1.Descriptor) (told bool, subject v1.Hash, err error) {
 		if err := ctx.Err(); err != nil {
@@ -40,7 +41,7 @@ func (m *medium) Referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor
 		list = append(list, r)
 		return told, subject, nil
 	}
-	for _, i := range snap.subjects.candidates(len(snap.index.entries), digest) {
+	for _, i := range places {
 		d, err := snap.index.desc(snap.index.entries[i])
 		if err != nil {
 			return list, true, err

@@ -50,6 +50,12 @@ func (m medium) Same(other journal.Medium) bool {
 	return ok && o.repo.Name() == m.repo.Name()
 }
 
+// Beside reports whether the other medium is a repository of the same registry.
+func (m medium) Beside(other journal.Medium) bool {
+	o, ok := other.(medium)
+	return ok && o.home(m.url("", nil))
+}
+
 // CopyBlob stores a blob that the other medium holds. From a repository of the
 // same registry it is mounted (distribution specification 1.1, "Mounting a blob
 // from another repository"), which moves no content. A registry that does not
@@ -61,7 +67,7 @@ func (m medium) CopyBlob(ctx context.Context, b attach.Body, from journal.Medium
 	if ok && m.Same(o) {
 		return true, nil
 	}
-	if !ok || !o.home(m.url("", nil)) || !m.state.mountsFrom(o.repo, m.options.Now()) {
+	if !ok || !m.Beside(o) || !m.state.mountsFrom(o.repo, m.options.Now()) {
 		return m.store(ctx, b)
 	}
 	location, mounted, err := m.tryMount(ctx, b, o.repo)

@@ -84,44 +84,53 @@ func (w *walker) referring(ctx context.Context, o *object) []v1.Descriptor {
 	}
 	if !native && (err == nil || errors.Is(err, journal.ErrOddReferrers)) {
 		w.mu.Lock()
-		w.noAPI = true
+		w.noAPI, w.tree.noAPI = true, err == nil
 		w.mu.Unlock()
 	}
 	return list
 }
 
 // listed reads the manifests of a list of referrers. A journal entry whose digest is
-// that of what a view shows, written as a journal entry, need not be read.
+// that of what a view shows, written as a journal entry, need not be read. The list is
+// used up: there may be many, and a descriptor takes much more than what it says.
 func (w *walker) listed(ctx context.Context, on v1.Descriptor, list []v1.Descriptor, gone *journal.Graves, shown journal.Shown) []*found {
-	subject := on.Digest
-	all, _ := each(list, func(d v1.Descriptor) ([]*found, error) {
-		kind, isRecord := journal.RecordKind(d)
-		if !isRecord {
-			kind = attach.Artifact
-		}
-		vague := kind == "" || !isRecord && journal.Vague(d.ArtifactType)
-		tombstone, _ := new(journal.Graves).DigListed(d)
-		if ctx.Err() != nil || tombstone || !vague && !w.chosen(kind) || !w.wanted(subject, "", d.Digest) {
-			return nil, nil
-		}
-		m, known := shown.Record(d, on)
-		var err error
-		if !known {
-			m, err = w.named(ctx, "", d.Digest)
-		}
-		if err != nil {
-			w.problem(fmt.Sprintf("the referrer %s of %s", d.Digest, subject), err)
-			return nil, nil
-		}
-		if h := w.referrer(subject, d, m, gone); h != nil && w.chosen(h.kind) {
-			w.mu.Lock()
-			w.tree.native = w.tree.native || h.role == journal.Entry
-			w.mu.Unlock()
-			return []*found{w.found(m, w.attachments, false, h)}, nil
-		}
-		return nil, nil
-	})
+	short := make([]listing, len(list))
+	for i, d := range list {
+		short[i] = listing{plain(d), w.wordOf(d.ArtifactType), newNotes(d.Annotations)}
+		list[i] = v1.Descriptor{}
+	}
+	all, _ := each(short, func(l listing) ([]*found, error) { return w.listedOne(ctx, on, l.desc(), gone, shown), nil })
 	return all // nothing but the end of the context stops it, and expand tells that
+}
+
+// listedOne reads one of them, unless nobody wants it.
+func (w *walker) listedOne(ctx context.Context, on, d v1.Descriptor, gone *journal.Graves, shown journal.Shown) []*found {
+	subject := on.Digest
+	kind, isRecord := journal.RecordKind(d)
+	if !isRecord {
+		kind = attach.Artifact
+	}
+	vague := kind == "" || !isRecord && journal.Vague(d.ArtifactType)
+	tombstone, _ := new(journal.Graves).DigListed(d)
+	if ctx.Err() != nil || tombstone || !vague && !w.chosen(kind) || !w.wanted(subject, "", d.Digest) {
+		return nil
+	}
+	m, known := shown.Record(d, on)
+	var err error
+	if !known {
+		m, err = w.named(ctx, "", d.Digest)
+	}
+	if err != nil {
+		w.problem(fmt.Sprintf("the referrer %s of %s", d.Digest, subject), err)
+		return nil
+	}
+	if h := w.referrer(subject, d, m, gone); h != nil && w.chosen(h.kind) {
+		w.mu.Lock()
+		w.tree.native = w.tree.native || h.role == journal.Entry
+		w.mu.Unlock()
+		return []*found{w.found(m, w.attachments, false, h)}
+	}
+	return nil
 }
 
 // referrer returns how a manifest of a list of referrers hangs from the subject,
@@ -130,7 +139,7 @@ func (w *walker) referrer(subject v1.Hash, d v1.Descriptor, m attach.Manifest, g
 	if new(journal.Graves).DigRead(m, subject) {
 		return nil
 	}
-	h := &hang{subject: subject, kind: attach.Artifact, role: journal.List, artifactType: d.ArtifactType, annotations: d.Annotations}
+	h := &hang{subject: subject, kind: attach.Artifact, role: journal.List, artifactType: d.ArtifactType, annotations: newNotes(d.Annotations)}
 	if r, err := journal.ReadRecord(m, "", subject); err == nil {
 		h.kind, h.role = r.Kind, journal.Entry
 		if gone.Hold(r) {

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -45,9 +46,7 @@ func (w *walker) found(m attach.Manifest, from journal.Medium, image bool, h *ha
 		for _, e := range f.entries {
 			weight += weightOf + e.Size()
 		}
-		for k, v := range h.annotations {
-			weight += len(k) + len(v)
-		}
+		weight += len(h.annotations)
 	}
 	w.mu.Lock()
 	if w.kept += len(m.Raw); w.kept <= maxKept {
@@ -60,6 +59,54 @@ func (w *walker) found(m attach.Manifest, from journal.Medium, image bool, h *ha
 	w.mu.Unlock()
 	w.hold(weight)
 	return f
+}
+
+// Notes are annotations as they are held: a map of one takes as much as one of eight.
+type notes string
+
+// newNotes returns the annotations to be held, "" for none at all.
+func newNotes(all map[string]string) notes {
+	if all == nil {
+		return ""
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		panic(err) // strings have a form
+	}
+	return notes(text)
+}
+
+// all returns the annotations.
+func (n notes) all() map[string]string {
+	if n == "" {
+		return nil
+	}
+	var all map[string]string
+	if err := json.Unmarshal([]byte(n), &all); err != nil {
+		panic(err) // newNotes wrote it
+	}
+	return all
+}
+
+// A listing is a descriptor of a list of referrers as it is held.
+type listing struct {
+	part
+	artifactType string
+	annotations  notes
+}
+
+// desc returns the descriptor.
+func (l listing) desc() v1.Descriptor {
+	d := l.part.desc()
+	d.ArtifactType, d.Annotations = l.artifactType, l.annotations.all()
+	return d
+}
+
+// wordOf is word for who does not hold the lock.
+func (w *walker) wordOf(s string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.word(s)
 }
 
 // word returns the text as it was first seen: most manifests have the types of others.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -67,6 +68,17 @@ func TestTooMuchHangs(t *testing.T) {
 		tree, err := newWalker("wide", m, m, attach.Kinds()).walk(t.Context(), root)
 		if errors.Is(err, attach.ErrLimit) != limit || !limit && len(tree.objects) != number+1 {
 			t.Errorf("%d manifests: %v", number, err)
+		}
+	}
+}
+
+// TestNotes: annotations come back as they were, and none are told from an empty map.
+func TestNotes(t *testing.T) {
+	for _, want := range []map[string]string{
+		nil, {}, {"": ""}, {"a": "<&>\u2028\"\\\x00é"}, {"org.opencontainers.image.title": "x", "b": "y"},
+	} {
+		if got := newNotes(want).all(); !maps.Equal(got, want) || (got == nil) != (want == nil) {
+			t.Errorf("%q came back as %q", want, got)
 		}
 	}
 }

@@ -9,7 +9,7 @@ const (
 	maxLevels = 32
 	// maxKept is how many bytes of manifests are kept between reading and
 	// writing them. The others are read twice.
-	maxKept = 2 << 20
+	maxKept = 1 << 20
 	// maxHeld is how many bytes, about, are held of what manifests say, beside
 	// those that are kept: descriptors, entries, lists of referrers. An image with
 	// more is refused with [attach.ErrLimit].

@@ -57,7 +57,7 @@ func (c *copier) sendLists(ctx context.Context) error {
 func (c *copier) describe(ctx context.Context, o *object, h hang) (v1.Descriptor, error) {
 	d := v1.Descriptor{
 		MediaType: o.desc.MediaType, Size: o.desc.Size, Digest: o.desc.Digest,
-		ArtifactType: h.artifactType, Annotations: h.annotations,
+		ArtifactType: h.artifactType, Annotations: h.annotations.all(),
 	}
 	if !journal.Vague(d.ArtifactType) {
 		return d, nil

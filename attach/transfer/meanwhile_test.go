@@ -1,6 +1,9 @@
 package transfer
 
 import (
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -38,6 +41,38 @@ func TestMeanwhile(t *testing.T) {
 	}
 	if len(errs) > 0 || !ids[content.ID()] || !ids[storetest.NewSignature(st.root, "one").ID()] {
 		t.Errorf("%d signatures, %v", len(all), errs)
+	}
+}
+
+// TestNativeBeside: one registry lists the referrers of one repository and says plainly
+// of the other that it lists none. Whoever copies from that one into the empty other
+// keeps the journal under tags, and another process, which signs there meanwhile, among
+// referrers. Both signatures are there in the end.
+func TestNativeBeside(t *testing.T) {
+	s := newServer(t, storetest.NativeReferrers(), storetest.Only("/v2/from/referrers/", storetest.Status(404, "NOT_FOUND")))
+	src, dst := onRegistry(t, s, "from"), onRegistry(t, s, "to")
+	st := small(t, src)
+	other := storetest.NewSignature(st.root, "another's")
+	var once sync.Once
+	sign := func() { put(t, dst.open(t), attach.Subject{Repo: dst.repo, Desc: st.root.Desc}, other) }
+	clean(t, transfer(t, src, dst, st, "v1", Options{Step: func() { once.Do(sign) }})) // the image is there by then
+	store := dst.open(t)
+	subject, err := store.Resolve(t.Context(), "v1")
+	must(t, err)
+	all, errs := attach.Collect(t.Context(), store, subject, attach.Signature)
+	ids := make(map[attach.ID]bool)
+	for _, a := range all {
+		ids[a.ID()] = true
+	}
+	if len(errs) > 0 || !ids[other.ID()] || !ids[storetest.NewSignature(st.root, "one").ID()] {
+		t.Errorf("%d signatures, %v", len(all), errs)
+	}
+	_, m := store.Media()
+	if list, native, err := m.Referrers(t.Context(), st.root.Desc.Digest); err != nil || !native || len(list) == 0 {
+		t.Errorf("the other did not write a referrer: %v, %v, %v", list, native, err)
+	}
+	if tags, err := m.Tags(t.Context(), "sha256-"); err != nil || !slices.ContainsFunc(tags, func(s string) bool { return strings.HasSuffix(s, ".hm") }) {
+		t.Errorf("the copy wrote no journal under tags: %v, %v", tags, err)
 	}
 }
 

@@ -3,12 +3,13 @@ package transfer
 import (
 	"archive/tar"
 	"bytes"
-	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,10 +26,16 @@ var ErrTagTaken = errors.New("two images would have one tag")
 // an OCI layout in a tar file. It is made by NewPacker.
 type Packer struct {
 	options Options
-	entries map[string]v1.Descriptor // of index.json, by tag, or by digest where there is none
+	entries map[string]entry // of index.json, by tag, or by the bytes of the digest where there is none
 	blobs   map[[32]byte]packed
 	results []Result
 	buffer  []byte // for what goes into the archive
+}
+
+// An entry is a descriptor of index.json.
+type entry struct {
+	listing
+	tagged bool
 }
 
 // A packed is one blob of an archive: a part of the object, or its manifest where at
@@ -48,7 +55,7 @@ func (b packed) desc() v1.Descriptor {
 
 // NewPacker returns a packer of nothing.
 func NewPacker(o Options) *Packer {
-	return &Packer{options: o, entries: make(map[string]v1.Descriptor), blobs: make(map[[32]byte]packed), buffer: make([]byte, 64<<10)}
+	return &Packer{options: o, entries: make(map[string]entry), blobs: make(map[[32]byte]packed), buffer: make([]byte, 64<<10)}
 }
 
 // Add reads all manifests of the subject and of what hangs from it, and gives the
@@ -70,11 +77,11 @@ func (p *Packer) Add(ctx context.Context, src Place, subject attach.Subject, tag
 	}
 	r := Result{Source: subject, Destination: attach.Subject{Desc: subject.Desc}, Tag: tag, Problems: t.problems}
 	if p.options.image() {
-		if err := p.enter(tag, t.root.desc); err != nil {
+		if err := p.enter(tag, listing{part: plain(t.root.desc)}); err != nil {
 			return fmt.Errorf("pack %s: %w", subject, err)
 		}
 	}
-	keys := make(map[string]bool)
+	keys := make(map[[sha256.Size]byte]bool)
 	for _, o := range t.objects {
 		if o.image && !p.options.image() {
 			continue
@@ -88,7 +95,7 @@ func (p *Packer) Add(ctx context.Context, src Place, subject attach.Subject, tag
 			return fmt.Errorf("pack %s: %w", subject, err)
 		}
 		for k := range o.keys() {
-			keys[k] = true
+			keys[sha256.Sum256([]byte(k))] = true
 		}
 		o.hangs, o.entries = nil, nil // the blobs are all that is needed of it from now on
 	}
@@ -100,11 +107,7 @@ func (p *Packer) Add(ctx context.Context, src Place, subject attach.Subject, tag
 // take notes an object with its blobs, and what index.json says of it.
 func (p *Packer) take(o *object, r *Result) error {
 	for _, h := range o.hangs {
-		d := o.desc
-		if h.tag == "" {
-			d.ArtifactType, d.Annotations = h.artifactType, h.annotations
-		}
-		if err := p.enter(h.tag, d); err != nil {
+		if err := p.enter(h.tag, listing{plain(o.desc), h.artifactType, h.annotations}); err != nil {
 			return err
 		}
 		r.Objects = append(r.Objects, Object{Kind: string(h.kind), Desc: o.desc, Subject: h.subject, Tag: h.tag, State: Sent})
@@ -130,23 +133,20 @@ func (p *Packer) take(o *object, r *Result) error {
 	return nil
 }
 
-// enter makes index.json name the descriptor.
-func (p *Packer) enter(tag string, d v1.Descriptor) error {
+// enter makes index.json name what the listing describes.
+func (p *Packer) enter(tag string, l listing) error {
 	key := tag
 	if tag == "" {
-		key = d.Digest.String()
+		key = string(l.sum[:])
 	}
 	if old, taken := p.entries[key]; taken {
-		if old.Digest != d.Digest {
-			return fmt.Errorf("%s is %s and %s: %w", tag, old.Digest, d.Digest, ErrTagTaken)
+		if old.sum != l.sum {
+			return fmt.Errorf("%s is sha256:%x and sha256:%x: %w", tag, old.sum, l.sum, ErrTagTaken)
 		}
 		return nil
 	}
-	e := v1.Descriptor{MediaType: d.MediaType, Size: d.Size, Digest: d.Digest, ArtifactType: d.ArtifactType, Annotations: attach.Unnaming(d.Annotations)}
-	if tag != "" {
-		e.Annotations = map[string]string{attach.RefNameAnnotation: tag}
-	}
-	p.entries[key] = e
+	l.data = nil
+	p.entries[key] = entry{l, tag != ""}
 	return nil
 }
 
@@ -155,22 +155,23 @@ func (p *Packer) enter(tag string, d v1.Descriptor) error {
 // on the way. On an error what was written is of no use.
 func (p *Packer) Write(ctx context.Context, w io.Writer) ([]Result, error) {
 	t := tar.NewWriter(w)
-	index, err := p.index()
-	if err != nil {
+	var size counter
+	if err := p.index(&size); err != nil {
 		return nil, err
 	}
-	if n := len(p.blobs); n+2 > attach.MaxFiles || len(index) > attach.MaxIndex {
+	if n := len(p.blobs); n+2 > attach.MaxFiles || size > attach.MaxIndex {
 		return nil, fmt.Errorf("%d blobs and an index.json of %d bytes; a reader takes %d and %d: pack them into several files: %w",
-			n, len(index), attach.MaxFiles, attach.MaxIndex, attach.ErrLimit)
+			n, size, attach.MaxFiles, attach.MaxIndex, attach.ErrLimit)
 	}
-	files := []struct {
-		name string
-		raw  []byte
-	}{{"oci-layout", []byte(`{"imageLayoutVersion":"1.0.0"}`)}, {"index.json", index}}
-	for _, f := range files {
-		if err := p.member(t, f.name, int64(len(f.raw)), bytes.NewReader(f.raw)); err != nil {
-			return nil, err
-		}
+	marker := `{"imageLayoutVersion":"1.0.0"}`
+	if err := p.member(t, "oci-layout", int64(len(marker)), strings.NewReader(marker)); err != nil {
+		return nil, err
+	}
+	if err := p.header(t, "index.json", int64(size)); err != nil {
+		return nil, err
+	}
+	if err := p.index(t); err != nil {
+		return nil, err
 	}
 	sums := make([][32]byte, 0, len(p.blobs))
 	for s := range p.blobs {
@@ -194,28 +195,51 @@ func (p *Packer) Write(ctx context.Context, w io.Writer) ([]Result, error) {
 	return p.results, t.Close()
 }
 
-// index returns index.json. Entries are in the order of their tags, those without
-// one last.
-func (p *Packer) index() ([]byte, error) {
-	list := make([]v1.Descriptor, 0, len(p.entries))
-	for _, e := range p.entries {
-		list = append(list, e)
-	}
-	slices.SortFunc(list, func(a, b v1.Descriptor) int {
-		one, two := a.Annotations[attach.RefNameAnnotation], b.Annotations[attach.RefNameAnnotation]
-		untagged := func(tag string) int {
-			if tag == "" {
-				return 1
-			}
-			return 0
+// index writes index.json. Entries are in the order of their tags, those without one
+// last. Each is encoded by itself: there may be many.
+func (p *Packer) index(w io.Writer) error {
+	keys := slices.SortedFunc(maps.Keys(p.entries), func(a, b string) int {
+		if one, two := p.entries[a].tagged, p.entries[b].tagged; one != two {
+			return map[bool]int{true: -1, false: 1}[one]
 		}
-		return cmp.Or(cmp.Compare(untagged(one), untagged(two)), strings.Compare(one, two), strings.Compare(a.Digest.Hex, b.Digest.Hex))
+		return strings.Compare(a, b)
 	})
-	return json.Marshal(struct {
-		SchemaVersion int             `json:"schemaVersion"`
-		MediaType     types.MediaType `json:"mediaType"`
-		Manifests     []v1.Descriptor `json:"manifests"`
-	}{2, types.OCIImageIndex, list})
+	begin := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[`, types.OCIImageIndex)
+	for i, key := range keys {
+		if i > 0 {
+			begin = ","
+		}
+		raw, err := json.Marshal(p.entries[key].desc(key))
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(append([]byte(begin), raw...)); err != nil {
+			return err
+		}
+	}
+	if len(keys) > 0 {
+		begin = ""
+	}
+	_, err := io.WriteString(w, begin+"]}")
+	return err
+}
+
+// desc returns the entry as index.json has it, under a key of the entries.
+func (e entry) desc(key string) v1.Descriptor {
+	d := e.listing.desc()
+	if d.Annotations = attach.Unnaming(d.Annotations); e.tagged {
+		d.ArtifactType, d.Annotations = "", map[string]string{attach.RefNameAnnotation: key}
+	}
+	return d
+}
+
+// A counter counts what is written to it.
+type counter int64
+
+// Write implements io.Writer.
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
 }
 
 // writeBlob copies a blob into the archive. A connection that breaks is made anew,
@@ -302,10 +326,15 @@ func (a *again) Close() error {
 	return nil
 }
 
-// member writes one file of the archive, with nothing in its header that another
-// run would make otherwise.
+// header begins one file of the archive, with nothing in it that another run would
+// make otherwise.
+func (p *Packer) header(t *tar.Writer, name string, size int64) error {
+	return t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, Format: tar.FormatPAX})
+}
+
+// member writes one file of the archive.
 func (p *Packer) member(t *tar.Writer, name string, size int64, r io.Reader) error {
-	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, Format: tar.FormatPAX}); err != nil {
+	if err := p.header(t, name, size); err != nil {
 		return err
 	}
 	n, err := io.CopyBuffer(t, r, p.buffer)

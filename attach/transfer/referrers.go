@@ -21,7 +21,12 @@ import (
 // Where the destination has nothing, what was a referrer is sent as one, and it is
 // asked afterwards ([copier.settleGuess]): one answer tells then whether referrers are
 // listed and whether these arrived.
+//
+// Nor is it asked where it has nothing and the same server just said of the source
+// that it lists no referrers: then the journal goes under tags, as it is there. Should
+// it list those of this repository all the same, readers find both.
 func (c *copier) referrers(ctx context.Context) error {
+	c.asked = c.void && c.source.noAPI && c.attachments.Beside(c.srcAttachments)
 	if c.void && c.source.native {
 		// Tombstones have no tags: only the list of referrers tells of them.
 		root := c.source.root.desc.Digest

@@ -69,6 +69,8 @@ type Carrier interface {
 	FirstTags(ctx context.Context) (tags []string, whole bool, err error)
 	// Same reports whether the other medium is the same repository or layout.
 	Same(other journal.Medium) bool
+	// Beside reports whether one server answers for both.
+	Beside(other journal.Medium) bool
 }
 
 // Options say what is moved. The zero value moves everything.

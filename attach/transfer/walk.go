@@ -25,7 +25,7 @@ type hang struct {
 	tag     string       // "" where it was found in a list of referrers
 	// What that list tells of its type and its annotations.
 	artifactType string
-	annotations  map[string]string
+	annotations  notes
 }
 
 // An object is one manifest that was found.
@@ -55,6 +55,7 @@ type tree struct {
 	lists    map[v1.Hash]attach.Manifest // the lists that stand for the referrers API, by subject
 	graves   map[v1.Hash]*journal.Graves // what was removed, by subject
 	native   bool                        // a list of referrers showed a journal entry
+	noAPI    bool                        // it was said plainly that referrers are not listed
 	problems []Problem
 }
 

@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -37,6 +39,10 @@ func hostileFiles() map[string]struct {
 		"below":       {titles: []string{"a", "a/b"}},
 		"through":     {titles: []string{"link/evil.txt"}},
 		"tar-good":    {headers: []tar.Header{file("good.txt"), file("sub/good.txt")}},
+		"zstd-good":   {headers: []tar.Header{file("good.txt"), file("sub/good.txt")}},
+		"zstd-up":     {headers: []tar.Header{file("good.txt"), file("../evil.txt")}},
+		"zstd-bomb":   {headers: []tar.Header{file("good.txt")}},
+		"zstd-window": {headers: []tar.Header{file("good.txt")}},
 		"tar-up":      {headers: []tar.Header{file("good.txt"), file("../evil.txt")}},
 		"tar-root":    {headers: []tar.Header{file("/tmp/hallmark-evil.txt")}},
 		"tar-twice":   {headers: []tar.Header{file("same.txt"), file("same.txt")}},
@@ -64,8 +70,12 @@ func hostileManifest(ts *testscript.TestScript, at name.Digest, what string, sub
 	}
 	if files.headers != nil {
 		plain, packed := archiveOf(ts, files.headers)
+		mediaType := "application/vnd.oci.image.layer.v1.tar+gzip"
+		if kind, zstd := strings.CutPrefix(what, "zstd-"); zstd {
+			mediaType, packed = "application/vnd.oci.image.layer.v1.tar+zstd", zstdOf(ts, kind, plain)
+		}
 		layers = append(layers, map[string]any{
-			"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "size": len(packed), "digest": blob(ts, at, packed),
+			"mediaType": mediaType, "size": len(packed), "digest": blob(ts, at, packed),
 		})
 		image := fmt.Appendf(nil, `{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":["sha256:%x"]}}`, sha256.Sum256(plain))
 		config = map[string]any{"mediaType": "application/vnd.oci.image.config.v1+json", "size": len(image), "digest": blob(ts, at, image)}
@@ -96,6 +106,32 @@ func archiveOf(ts *testscript.TestScript, headers []tar.Header) (plain, packed [
 	ts.Check(err)
 	ts.Check(zw.Close())
 	return inner.Bytes(), outer.Bytes()
+}
+
+// zstdOf compresses an archive with zstd. A bomb goes on with 20 GiB of zeros, of the
+// same frame again and again; a window is one of 128 MiB.
+func zstdOf(ts *testscript.TestScript, kind string, plain []byte) []byte {
+	options := []zstd.EOption{zstd.WithEncoderConcurrency(1)}
+	if kind == "window" {
+		options = append(options, zstd.WithWindowSize(128<<20))
+		plain = append(plain, make([]byte, 9<<20)...)
+	}
+	zw, err := zstd.NewWriter(nil, options...)
+	ts.Check(err)
+	packed := zw.EncodeAll(plain, nil)
+	if kind == "window" { // not one whose size is told, which is a window of that size
+		var buf bytes.Buffer
+		zw.Reset(&buf)
+		_, err := zw.Write(plain)
+		ts.Check(err)
+		ts.Check(zw.Close())
+		packed = buf.Bytes()
+	}
+	if kind == "bomb" {
+		const piece = 64 << 20
+		packed = append(packed, bytes.Repeat(zw.EncodeAll(make([]byte, piece), nil), 20<<30/piece)...)
+	}
+	return packed
 }
 
 // forgeFiles stores the artifact under a tag.

@@ -210,7 +210,7 @@ func oneDocument(ts *testscript.TestScript) {
 	if err := dec.Decode(&doc); err != nil {
 		ts.Fatalf("stdout is no JSON document: %v", err)
 	}
-	if !regexp.MustCompile(`^hallmark\.\w+$`).MatchString(doc.Kind) || doc.Version < 1 {
+	if !regexp.MustCompile(`^hallmark\.[\w-]+$`).MatchString(doc.Kind) || doc.Version < 1 {
 		ts.Fatalf("stdout is a document of kind %q, version %d", doc.Kind, doc.Version)
 	}
 	if _, err := dec.Token(); err != io.EOF {

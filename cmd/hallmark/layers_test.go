@@ -17,18 +17,19 @@ const module = "github.com/hallmark-oci/hallmark"
 // rows above its own row in this list. A trailing /* stands for all packages
 // directly below.
 var layers = [][]string{
-	{"sign/jsonscan", "sign/spool", "verify/policy/doc"},
+	{"sign/jsonscan", "sign/spool", "sign/apart", "verify/policy/doc"},
 	{"sign/key/plugin", "sign/key/wycheproof", "sbom/purl", "attach", "verify/version", "verify/advisory", "verify/tuf", "cmd/hallmark/internal/term"},
-	{"sbom", "attach/cosign", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
+	{"sbom", "attach/cosign", "attach/inflate", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
 	{"sign/key/hashivault", "sign/key/awskms", "sign/key/pkcs11", "sign/key/kmstest", "sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match", "verify/keyless"},
 	{"verify", "sbom/scan", "attach/storetest", "sign/keyless"},
-	{"verify/revocation"}, // a list is verified, and policies name lists
+	{"verify/policy/condition", "verify/policy/quality", "verify/policy/scanned", "verify/revocation"}, // a list is verified, and policies name lists
 	{"verify/policy", "verify/check", "cmd/hallmark/internal/seal", "cmd/hallmark/internal/migrate", "cmd/hallmark/internal/serve"},
-	{"verify/admit"},
+	{"verify/admit", "verify/policy/trial", "verify/policy/program"},
 	{"cmd/hallmark/internal/report"},
 	{"cmd/hallmark/internal/cli"},
 	{"cmd/hallmark", "cmd/sigstore-kms-hashivault", "cmd/sigstore-kms-awskms", "cmd/sigstore-kms-pkcs11"},
+	{"cmd/hallmark-policy"}, // a module of its own, which imports nothing of this one
 }
 
 // owners names the packages that may import a heavy or fateful module. Tests
@@ -50,9 +51,13 @@ var owners = map[string][]string{
 	"github.com/google/osv-scalibr":                        {"verify/version"},
 	"golang.org/x/term":                                    {"cmd/hallmark/internal/term"},
 	"go.yaml.in/yaml/v3":                                   {"verify/policy/doc"},
-	"github.com/klauspost/compress":                        {"sbom/scan"},
+	"github.com/google/cel-go":                             {"verify/policy/condition"},
+	"github.com/klauspost/compress":                        {"attach/inflate"},
 	"github.com/google/go-containerregistry/pkg/v1/remote": {"attach/registry"},
 	"github.com/google/go-containerregistry/pkg/authn":     {"attach/registry"},
+	"cuelang.org/go":                                       {"cmd/hallmark-policy"},
+	"github.com/open-policy-agent/opa":                     {"cmd/hallmark-policy"},
+	"os/exec":                                              {"sign/apart", "sign/key/plugin", "sign/key/wycheproof", "verify/policy/program"},
 }
 
 // TestLayers keeps the map in README true: imports go down only, and each heavy

@@ -13,7 +13,12 @@ import (
 
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/cli"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
+	"github.com/hallmark-oci/hallmark/verify/policy/program"
 )
+
+// policySum is the SHA-256 of the hallmark-policy that belongs to this build, in hex. The
+// linker writes it at release (see the Makefile); "" takes whatever lies beside.
+var policySum string
 
 func main() { os.Exit(run()) }
 
@@ -29,10 +34,14 @@ func run() int {
 		cancel(cli.Interrupted())
 		signal.Stop(signals) // the second one ends the process at once
 	}()
+	self, _ := os.Executable() // where it cannot be told there is no program beside
+	evaluator := program.New(program.Options{Executable: self, Digest: policySum})
+	defer evaluator.Close()
 	app := &cli.App{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		LookupEnv: os.LookupEnv,
 		Environ:   os.Environ,
+		Evaluator: evaluator.At,
 		Now:       time.Now,
 		Version:   version(),
 	}
@@ -41,7 +50,7 @@ func run() int {
 
 // version reads what the Go toolchain recorded about this build.
 func version() report.Version {
-	v := report.Version{Version: "devel"}
+	v := report.Version{Version: "devel", PolicyProgram: policySum}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v

@@ -83,13 +83,14 @@ func scriptParams(files []string) testscript.Params {
 			env.Setenv("NL", "\n")
 			env.Setenv(peakFile, filepath.Join(env.WorkDir, ".peak"))
 			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("GORACE", "log_path="+filepath.Join(env.WorkDir, raceFile))
+			env.Setenv("GORACE", "atexit_sleep_ms=0 log_path="+filepath.Join(env.WorkDir, raceFile))
 			env.Defer(func() { raced(env) })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"asked":     asked,
 			"aws":       aws,
+			"beside":    new(evaluator).beside,
 			"bomb":      pushBomb,
 			"buildx":    pushBuildx,
 			"chart":     pushChart,
@@ -109,6 +110,7 @@ func scriptParams(files []string) testscript.Params {
 			"plant":     plant,
 			"quick":     quick,
 			"vault":     vault,
+			"vouch":     vouchFor,
 			"tarball":   makeTarball,
 		},
 	}

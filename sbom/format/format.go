@@ -8,6 +8,8 @@
 package format
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -67,6 +69,9 @@ func (f Format) info() Info {
 
 // MediaType returns the media type of the format, "" for an unknown one.
 func (f Format) MediaType() string { return f.info().MediaType }
+
+// Standard returns "spdx", "cyclonedx" or "syft", "" for an unknown format.
+func (f Format) Standard() string { return strings.ToLower(f.info().Standard) }
 
 // Title returns the name of the format for people, "" for an unknown one. The
 // version is that of the document, "" where it does not matter.
@@ -152,6 +157,19 @@ func Ingest(r io.Reader) (sbom.Document, Format, error) {
 		return sbom.Document{}, f, err
 	}
 	return Decode(buffer(raw))
+}
+
+// DecodePredicate reads the SBOM that is the predicate of a statement: JSON as it is, or
+// SPDX in tag-value form, which stands there as a JSON string.
+func DecodePredicate(data []byte) (sbom.Document, Format, error) {
+	if bytes.HasPrefix(data, []byte{'"'}) {
+		var text string
+		if err := json.Unmarshal(data, &text); err != nil {
+			return sbom.Document{}, "", fmt.Errorf("%v: %w", err, sbom.ErrInvalid)
+		}
+		data = []byte(text)
+	}
+	return Decode(buffer(data))
 }
 
 // ErrOtherImage says that a document describes another image.

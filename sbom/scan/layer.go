@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/hallmark-oci/hallmark/attach"
+	"github.com/hallmark-oci/hallmark/attach/inflate"
 	"github.com/hallmark-oci/hallmark/sbom/scan/extract"
 )
 
@@ -76,7 +77,7 @@ type claim struct {
 // stream inflates the blob, checks the content against the diffID and calls
 // visit for each entry of the tar inside.
 func (w *walker) stream(ctx context.Context, blob io.Reader, visit func(*tar.Reader, *tar.Header) error) error {
-	content, err := inflate(blob)
+	content, err := inflate.Reader(blob, maxWindow)
 	if err != nil {
 		return err
 	}

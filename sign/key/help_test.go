@@ -23,7 +23,12 @@ func generated(t testing.TB, algorithm key.Algorithm) *key.Private {
 }
 
 // kinds returns the algorithms without the larger sizes of RSA.
+// Under -short, which is for the race detector, those are few: to derive a key from a
+// password takes ten times as long there.
 func kinds() []key.Algorithm {
+	if testing.Short() {
+		return []key.Algorithm{key.ECDSAP256, key.Ed25519}
+	}
 	return []key.Algorithm{key.ECDSAP256, key.ECDSAP384, key.ECDSAP521, key.Ed25519, key.RSA2048, key.RSAPSS2048}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 )
 
@@ -41,28 +42,42 @@ type certificateAnswer struct {
 
 // certify asks for a certificate and checks it.
 func (s *Signer) certify(ctx context.Context, t Token) error {
-	at, err := s.services.authority(s.now())
+	authorities, err := s.services.authorities(s.now())
 	if err != nil {
 		return err
 	}
-	der, err := x509.MarshalPKIXPublicKey(s.key.Public())
+	body, err := s.request(t)
 	if err != nil {
 		return err
+	}
+	_, err = gather(ctx, s.client.net, authorities, func(at root.Service) (struct{}, error) {
+		return struct{}{}, s.certifyAt(ctx, at, t, body)
+	})
+	return err
+}
+
+// request is the question for a certificate. It may be asked twice: another
+// certificate for the same key harms nobody.
+func (s *Signer) request(t Token) ([]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(s.key.Public())
+	if err != nil {
+		return nil, err
 	}
 	sum := sha256.Sum256([]byte(t.Subject()))
 	proof, err := ecdsa.SignASN1(rand.Reader, s.key, sum[:])
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var q certificateRequest
 	q.PublicKeyRequest.PublicKey.Algorithm = "ECDSA"
 	q.PublicKeyRequest.PublicKey.Content = string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	q.PublicKeyRequest.ProofOfPossession = proof
-	body, err := json.Marshal(q)
-	if err != nil {
-		return err
-	}
-	answer, err := s.client.do(ctx, call{
+	return json.Marshal(q)
+}
+
+// certifyAt asks one authority.
+func (s *Signer) certifyAt(ctx context.Context, at root.Service, t Token, body []byte) error {
+	raw, err := s.client.do(ctx, call{
 		method: http.MethodPost, url: join(at.URL, "/api/v2/signingCert"), body: body,
 		contentType: "application/json", accept: "application/json",
 		header: map[string]string{"Authorization": "Bearer " + t.text},
@@ -71,7 +86,7 @@ func (s *Signer) certify(ctx context.Context, t Token) error {
 	if err != nil {
 		return err
 	}
-	certs, err := readCertificates(answer)
+	certs, err := readCertificates(raw)
 	if err != nil {
 		return refuse(Malformed, err, "the certificate from %s", bare(at.URL))
 	}

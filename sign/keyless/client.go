@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -16,13 +17,14 @@ import (
 // client asks services. It follows no redirect: a service is the one that the
 // signing configuration names, and a token is shown to nobody else.
 type client struct {
-	http   *http.Client
-	secret string // is cut out of what services say
+	net     Network
+	http    *http.Client
+	secrets []string // are cut out of what services say
 }
 
-func newClient(transport http.RoundTripper, secret string) *client {
-	return &client{secret: secret, http: &http.Client{
-		Transport:     transport,
+func newClient(n Network, secrets ...string) *client {
+	return &client{net: n, secrets: secrets, http: &http.Client{
+		Transport:     n.Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
@@ -35,17 +37,32 @@ type call struct {
 	body        []byte
 	header      map[string]string
 	ok          []int // the status codes of an answer
+	single      bool  // must not reach the service twice
+}
+
+// An answer is what a service says.
+type answer struct {
+	status  int
+	header  http.Header
+	body    []byte
+	trailer http.Header
 }
 
 // do asks and returns the body of the answer, at most maxAnswer bytes. The error is
 // a [*Refusal].
 func (c *client) do(ctx context.Context, q call) ([]byte, error) {
+	a, err := c.ask(ctx, q)
+	return a.body, err
+}
+
+// once asks one time.
+func (c *client) once(ctx context.Context, q call) (answer, *miss) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	at := bare(q.url)
 	r, err := http.NewRequestWithContext(ctx, q.method, q.url, bytes.NewReader(q.body))
 	if err != nil {
-		return nil, refuse(Unusable, nil, "%s is no address that can be asked", at)
+		return answer{}, &miss{refusal: refuse(Unusable, nil, "%s is no address that can be asked", at)}
 	}
 	if q.contentType != "" {
 		r.Header.Set("Content-Type", q.contentType)
@@ -57,26 +74,23 @@ func (c *client) do(ctx context.Context, q call) ([]byte, error) {
 	}
 	res, err := c.http.Do(r)
 	if err != nil {
-		return nil, refuse(Unreachable, plainly(err), "%s %s", q.method, at)
+		return answer{}, &miss{refusal: refuse(Unreachable, plainly(err), "%s %s", q.method, at), again: passes(err, q.single)}
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, refuse(Unreachable, err, "%s %s: the answer did not arrive whole", q.method, at)
+		return answer{}, &miss{refusal: refuse(Unreachable, err, "%s %s: the answer did not arrive whole", q.method, at), again: passes(err, q.single)}
 	case len(body) > maxAnswer:
-		return nil, refuse(Malformed, nil, "%s %s: the answer has more than %d bytes", q.method, at, maxAnswer)
+		return answer{}, &miss{refusal: refuse(Malformed, nil, "%s %s: the answer has more than %d bytes", q.method, at, maxAnswer)}
+	case slices.Contains(q.ok, res.StatusCode):
+		return answer{res.StatusCode, res.Header, body, res.Trailer}, nil
 	}
-	for _, code := range q.ok {
-		if res.StatusCode == code {
-			return body, nil
-		}
-	}
-	return nil, c.denied(q, at, res, body)
+	return answer{}, &miss{refusal: c.denied(q, at, res, body), again: busy(res.StatusCode, q.single), after: retryAfter(res.Header)}
 }
 
 // denied says why an answer is none.
-func (c *client) denied(q call, at string, res *http.Response, body []byte) error {
+func (c *client) denied(q call, at string, res *http.Response, body []byte) *Refusal {
 	said := c.quote(body)
 	switch {
 	case res.StatusCode >= 300 && res.StatusCode < 400:
@@ -88,11 +102,11 @@ func (c *client) denied(q call, at string, res *http.Response, body []byte) erro
 }
 
 // quote returns the beginning of what a service said, on one line and without the
-// secret, which it may have repeated.
+// secrets, which it may have repeated.
 func (c *client) quote(body []byte) string {
 	text := string(body)
-	if c.secret != "" {
-		for _, part := range append([]string{c.secret}, strings.Split(c.secret, ".")...) {
+	for _, secret := range c.secrets {
+		for _, part := range append([]string{secret}, strings.Split(secret, ".")...) {
 			if len(part) >= 16 {
 				text = strings.ReplaceAll(text, part, "[token]")
 			}
@@ -135,9 +149,14 @@ func private(address string) error {
 	if err != nil || u.Host == "" {
 		return fmt.Errorf("%s is no address", bare(address))
 	}
-	ip := net.ParseIP(u.Hostname())
-	if u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()) {
+	if u.Scheme == "https" || u.Scheme == "http" && local(u.Hostname()) {
 		return nil
 	}
 	return fmt.Errorf("%s is not https: a token would be sent in the clear", bare(address))
+}
+
+// local reports whether the name is one of this machine for itself.
+func local(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 
@@ -29,26 +30,30 @@ const (
 // record brings the signature to a log and returns its entry, checked to be of this
 // signature. Its proof is verified with the whole.
 func (s *Signer) record(ctx context.Context, at root.Service, w *work) (*protorekor.TransparencyLogEntry, error) {
-	ask, path, read := w.rekor1(s), rekor1Path, readRekor1
+	ask, place := w.rekor1(s), rekor1Path
 	if at.MajorAPIVersion == 2 {
-		ask, path, read = w.rekor2(s), rekor2Path, readRekor2
+		ask, place = w.rekor2(s), rekor2Path
 	}
 	body, err := json.Marshal(ask)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := s.client.do(ctx, call{
-		method: http.MethodPost, url: join(at.URL, path), body: body,
+	a, err := s.client.ask(ctx, call{
+		method: http.MethodPost, url: join(at.URL, place), body: body,
 		contentType: "application/json", accept: "application/json",
-		ok: []int{http.StatusCreated, http.StatusOK},
+		ok: []int{http.StatusCreated, http.StatusOK, http.StatusConflict},
 	})
 	if err != nil {
 		return nil, err
 	}
 	from := bare(at.URL)
-	entry, err := read(answer)
+	entry, err := s.given(ctx, at, place, a)
+	var r *Refusal
+	if err != nil && !errors.As(err, &r) {
+		err = refuse(Malformed, err, "the entry from the log %s", from)
+	}
 	if err != nil {
-		return nil, refuse(Malformed, err, "the entry from the log %s", from)
+		return nil, err
 	}
 	if err := w.recordedIn(entry, s); err != nil {
 		return nil, refuse(OtherEntry, err, "the entry from the log %s is not that of this signature", from)
@@ -57,6 +62,32 @@ func (s *Signer) record(ctx context.Context, at root.Service, w *work) (*protore
 		return nil, refuse(BadEntry, err, "the entry from the log %s", from)
 	}
 	return entry, nil
+}
+
+// given returns the entry that an answer holds or, with the status 409, speaks of: it
+// was recorded by an earlier request, whose answer was lost. Rekor 1 tells its name in
+// Location, Rekor 2 its index. That it is of this signature is checked as of a new one.
+func (s *Signer) given(ctx context.Context, at root.Service, place string, a answer) (*protorekor.TransparencyLogEntry, error) {
+	name := path.Base(a.header.Get("Location"))
+	id, noName := hex.DecodeString(name)
+	index, noIndex := strconv.ParseInt(a.header.Get("X-Log-Index"), 10, 64)
+	switch {
+	case a.status != http.StatusConflict && at.MajorAPIVersion == 1:
+		return readRekor1(a.body)
+	case a.status != http.StatusConflict:
+		return readRekor2(a.body)
+	case at.MajorAPIVersion == 1 && noName == nil && (len(id) == sha256.Size || len(id) == sha256.Size+8):
+		s.client.net.note("the log %s has the entry already", bare(at.URL))
+		raw, err := s.client.do(ctx, call{method: http.MethodGet, url: join(at.URL, rekor1Path+"/"+name), accept: "application/json", ok: []int{http.StatusOK}})
+		if err != nil {
+			return nil, err
+		}
+		return readRekor1(raw)
+	case at.MajorAPIVersion == 2 && noIndex == nil && index >= 0:
+		s.client.net.note("the log %s has the entry already", bare(at.URL))
+		return s.inTiles(ctx, at, index)
+	}
+	return nil, refuse(Denied, nil, "POST %s: status %d %s", bare(join(at.URL, place)), a.status, s.client.quote(a.body))
 }
 
 // object is a JSON object.

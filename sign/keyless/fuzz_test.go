@@ -2,6 +2,7 @@ package keyless
 
 import (
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ func FuzzToken(f *testing.F) {
 	}
 	now := time.Unix(1_800_000_000, 0)
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := ParseToken(text, now)
+		got, err := ParseToken(text, "", now)
 		if err == nil {
 			if got.Subject() == "" || got.Issuer() == "" {
 				t.Errorf("a token of nobody: %v", got)
@@ -46,9 +47,14 @@ func FuzzServices(f *testing.F) {
 			if err := s.Check(time.Unix(1_800_000_000, 0), annotated); err != nil {
 				continue
 			}
-			at, err := s.authority(time.Unix(1_800_000_000, 0))
-			if err != nil || private(at.URL) != nil {
-				t.Errorf("a token would go to %q: %v", at.URL, err)
+			p, err := s.authorities(time.Unix(1_800_000_000, 0))
+			if err != nil || p.need != 1 || len(p.list) == 0 || len(p.list) > maxServices {
+				t.Errorf("%+v: %v", p, err)
+			}
+			for _, at := range p.list {
+				if private(at.URL) != nil {
+					t.Errorf("a token would go to %q", at.URL)
+				}
 			}
 		}
 	})
@@ -89,4 +95,41 @@ func FuzzEntry(f *testing.F) {
 			t.Errorf("taken for the entry: %s", raw)
 		}
 	})
+}
+
+// FuzzSVID: what a Workload API answers is read or refused.
+func FuzzSVID(f *testing.F) {
+	f.Add([]byte("\x00\x00\x00\x00\x15\x0a\x13\x0a\x0aspiffe://a\x12\x05a.b.c"))
+	f.Add([]byte("\x00\x00\x00\x00\x02\xff\xff"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		id, token, err := firstSVID(raw)
+		if err == nil && (!strings.HasPrefix(id, "spiffe://") || len(id)+len(token) > len(raw)) {
+			t.Errorf("%q, %q", id, token)
+		}
+	})
+}
+
+// FuzzReturned: with whatever a browser comes back that does not know the state.
+func FuzzReturned(f *testing.F) {
+	f.Add("code=a&state=b")
+	f.Add("state=&state=&error=access_denied")
+	d, v := &door{state: "JBSWY3DPEHPK3PXPJBSWY3DPEH"}, &visit{client: newClient(Network{})}
+	f.Fuzz(func(t *testing.T, query string) {
+		if back := d.read(v, query); back.err == nil && !strings.Contains(query, "JBSWY3DPEHPK3PXPJBSWY3DPEH") {
+			t.Errorf("the code %q was taken from %q", back.code, query)
+		}
+	})
+}
+
+// TestVectors are the examples of the specifications: RFC 7636, appendix B, and OpenID
+// Connect Core, appendix A.3.
+func TestVectors(t *testing.T) {
+	v := visit{verifier: "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}
+	if got := v.challenge(); got != "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" {
+		t.Errorf("challenge %s", got)
+	}
+	id := base64.RawURLEncoding.EncodeToString([]byte(`{"kid":"1e9gdk7","alg":"RS256"}`)) + ".e30.e30"
+	if got := accessHash(id, "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"); got != "77QmUPtjPfzWtF2AnpK9RQ" {
+		t.Errorf("at_hash %s", got)
+	}
 }

@@ -45,14 +45,14 @@ func (s *Signer) judged(w *work, material []byte, annotations map[string]string)
 	return nil
 }
 
-// accepted judges under the default policy, with the name of the certificate as the
+// accepted judges under the default terms, with the name of the certificate as the
 // only one that is wanted.
 func (s *Signer) accepted(m judge.Material, w judge.Signed) error {
 	id, err := s.Identity()
 	if err != nil {
 		return err
 	}
-	_, err = s.trusted.root.Verify(m, w, []judge.Identity{id}, judge.DefaultPolicy())
+	_, err = s.trusted.root.Verify(m, w, []judge.Identity{id}, judge.Terms{})
 	return err
 }
 

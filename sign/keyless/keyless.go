@@ -4,7 +4,10 @@
 // says when the signature was there, a public log (Rekor) records it for ever, and
 // the key is forgotten.
 //
-// A [Signer] is good for one piece of work:
+// Who signs is told by an identity token (OpenID Connect). [Sources] gets it from where
+// a job or workload runs, [Login] from the issuer at which a person logs in.
+//
+// A [Signer] is good until its certificate expires:
 //
 //  1. [New] checks the identity token before anybody is asked: for whom it is, until
 //     when it is valid, whom it names.
@@ -17,6 +20,13 @@
 //     and digest, with the proof of a trusted log that it is in there.
 //  5. What came together is verified as a whole, as strangers would do it, by the
 //     library of Sigstore and by package verify/keyless, before it is handed out.
+//
+// A service that is busy, or to which the connection breaks, is asked again within
+// bounds (RFC 9110, Retry-After), and one that cannot be reached at all is replaced by
+// another of the signing configuration where its selector leaves the choice. Every
+// request may be sent twice: another certificate and another timestamp harm nobody, and
+// logs tell of the entry that they have, whose proof Rekor 2 gives only in its tiles. The
+// code of a login is good for one use and sent once.
 //
 // The permanent record comes last, so that what fails before leaves none. No answer
 // is believed: whatever does not hold is a [Refusal] that says what, and nothing is
@@ -34,7 +44,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"net/http"
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
@@ -50,10 +59,8 @@ type Options struct {
 	Services *Services
 	// Trusted is the trusted root in the JSON form of Sigstore: whose answers count.
 	Trusted *Trusted
-	// Transport carries the requests. nil means Go's default.
-	Transport http.RoundTripper
-	// Now is the clock.
-	Now func() time.Time
+	// Network carries the requests.
+	Network
 }
 
 // Trusted is a trusted root: whose certificates, log entries and timestamps count.
@@ -95,8 +102,8 @@ type Signer struct {
 
 // New makes a key and has it certified. The error is a [*Refusal].
 func New(ctx context.Context, o Options) (*Signer, error) {
-	s := &Signer{services: o.Services, trusted: o.Trusted, now: o.Now, client: newClient(o.Transport, o.Token.text)}
-	if err := o.Token.claims.check(s.now()); err != nil {
+	s := &Signer{services: o.Services, trusted: o.Trusted, now: o.Now, client: newClient(o.Network, o.Token.text)}
+	if err := o.Token.check(s.now()); err != nil {
 		return nil, err
 	}
 	var err error
@@ -114,6 +121,9 @@ func (s *Signer) Name() string { return s.name }
 
 // Issuer is who vouches for the name, a URL.
 func (s *Signer) Issuer() string { return s.issuer }
+
+// Until is when the certificate expires. Nothing is to be signed with it after that.
+func (s *Signer) Until() time.Time { return s.leaf.NotAfter }
 
 // Identity is whom to ask for to have the signatures accepted.
 func (s *Signer) Identity() (judge.Identity, error) {

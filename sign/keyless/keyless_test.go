@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,7 +40,11 @@ var subject = attach.Subject{Repo: "registry.example/app", Desc: ggcr.Descriptor
 
 // attempt signs an image in the world and returns what was stored.
 func attempt(w *world, version uint32, in attach.Storage) ([]attach.Parcel, error) {
-	s, err := keyless.New(context.Background(), w.options(version))
+	return attemptWith(w.options(version), in)
+}
+
+func attemptWith(o keyless.Options, in attach.Storage) ([]attach.Parcel, error) {
+	s, err := keyless.New(context.Background(), o)
 	if err != nil {
 		return nil, err
 	}
@@ -294,6 +299,8 @@ func TestEntryLies(t *testing.T) {
 func TestStampLies(t *testing.T) {
 	refused(t, map[string]liar{
 		"another imprint":         {lies: lies{imprint: anotherSum}, want: keyless.BadTimestamp},
+		"another nonce":           {lies: lies{nonce: func(n *big.Int) *big.Int { return new(big.Int).Add(n, big.NewInt(1)) }}, want: keyless.BadTimestamp},
+		"no nonce":                {lies: lies{nonce: func(*big.Int) *big.Int { return nil }}, want: keyless.BadTimestamp},
 		"another authority":       {lies: lies{otherTSA: true}, want: keyless.BadTimestamp},
 		"before the certificate":  {lies: lies{at: time.Now().Add(-3 * time.Minute)}, want: keyless.BadTimestamp},
 		"after the certificate":   {lies: lies{at: time.Now().Add(30 * time.Minute)}, want: keyless.BadTimestamp},

@@ -140,7 +140,10 @@ func (w *world) stamp(rw http.ResponseWriter, r *http.Request) {
 	}
 	t := timestamp.Timestamp{
 		HashAlgorithm: q.HashAlgorithm, HashedMessage: q.HashedMessage, Time: time.Now(), AddTSACertificate: q.Certificates,
-		Policy: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 2},
+		Policy: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 2}, Nonce: q.Nonce,
+	}
+	if w.lies.nonce != nil {
+		t.Nonce = w.lies.nonce(t.Nonce)
 	}
 	if w.lies.imprint != nil {
 		t.HashedMessage = w.lies.imprint(t.HashedMessage)

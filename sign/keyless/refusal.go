@@ -17,6 +17,12 @@ const (
 	TokenAudience Reason = "token-audience"
 	// TokenIdentity: the token does not say whose it is, or by whom it was issued.
 	TokenIdentity Reason = "token-identity"
+	// LoginDenied: the person, or the issuer, said no.
+	LoginDenied Reason = "login-denied"
+	// LoginExpired: nobody logged in, in the time that there was.
+	LoginExpired Reason = "login-expired"
+	// LoginInvalid: what came back does not belong to the login that was begun.
+	LoginInvalid Reason = "login-invalid"
 	// Unusable: the signing configuration or the trusted root cannot be used.
 	Unusable Reason = "configuration-unusable"
 	// Unreachable: a service could not be asked, or its answer did not arrive.

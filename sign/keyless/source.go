@@ -1,15 +1,11 @@
 package keyless
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
-	"time"
 )
 
 // A Provider is a place that gives workloads identity tokens.
@@ -22,6 +18,14 @@ const (
 	// GitLab is a job of GitLab CI, or of whatever else puts a token into the
 	// environment variable SIGSTORE_ID_TOKEN.
 	GitLab Provider = "gitlab"
+	// Buildkite is a job of Buildkite, whose agent's service is asked.
+	Buildkite Provider = "buildkite-agent"
+	// SPIFFE is a workload that SPIRE, or another implementation of SPIFFE, knows: its
+	// agent is asked over a socket of this machine.
+	SPIFFE Provider = "spiffe"
+	// GoogleImpersonate is a machine, job or pod in Google's cloud that signs as
+	// another service account, the one in GOOGLE_SERVICE_ACCOUNT_NAME.
+	GoogleImpersonate Provider = "google-impersonate"
 	// Google is a machine, job or pod in Google's cloud, asked through its metadata
 	// server (GCE_METADATA_HOST where that is set).
 	Google Provider = "google"
@@ -32,24 +36,36 @@ const (
 
 // The environment of the providers.
 const (
-	githubURL    = "ACTIONS_ID_TOKEN_REQUEST_URL"
-	githubSecret = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
-	gitlabToken  = "SIGSTORE_ID_TOKEN"
-	googleHost   = "GCE_METADATA_HOST"
-	tokenFile    = "/var/run/sigstore/cosign/oidc-token"
+	githubURL       = "ACTIONS_ID_TOKEN_REQUEST_URL"
+	githubSecret    = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
+	gitlabToken     = "SIGSTORE_ID_TOKEN"
+	buildkiteSecret = "BUILDKITE_AGENT_ACCESS_TOKEN"
+	buildkiteURL    = "BUILDKITE_AGENT_ENDPOINT"
+	buildkiteJob    = "BUILDKITE_JOB_ID"
+	spiffeSocket    = "SPIFFE_ENDPOINT_SOCKET"
+	googleAccount   = "GOOGLE_SERVICE_ACCOUNT_NAME"
+	googleHost      = "GCE_METADATA_HOST"
+	tokenFile       = "/var/run/sigstore/cosign/oidc-token"
 )
 
 // Providers returns all providers, in the order in which they are looked for.
-func Providers() []Provider { return []Provider{GitHub, GitLab, Google, Kubernetes} }
+func Providers() []Provider {
+	return []Provider{GitHub, GitLab, Buildkite, SPIFFE, GoogleImpersonate, Google, Kubernetes}
+}
+
+// Aliases are the names that cosign has for providers which are called otherwise here.
+func Aliases() map[string]Provider {
+	return map[string]Provider{"envvar": GitLab, "filesystem": Kubernetes, "google-workload-identity": Google}
+}
 
 // Sources gets identity tokens.
 type Sources struct {
 	// LookupEnv is the environment.
 	LookupEnv func(string) (string, bool)
-	// Transport carries the requests. nil means Go's default.
-	Transport http.RoundTripper
-	// Now is the clock.
-	Now func() time.Time
+	// Network carries the requests.
+	Network
+	// Audience is for whom the tokens have to be, [Audience] where empty.
+	Audience string
 	// File is where Kubernetes projects the token, cosign's place where empty.
 	File string
 }
@@ -59,21 +75,26 @@ func (s Sources) set(name string) string {
 	return v
 }
 
-func (s Sources) file() string {
-	if s.File != "" {
-		return s.File
-	}
-	return tokenFile
-}
+func (s Sources) file() string { return cmp.Or(s.File, tokenFile) }
+
+func (s Sources) audience() string { return cmp.Or(s.Audience, Audience) }
 
 // Detect returns the provider that the environment speaks of, the first of
-// [Providers], "" where it speaks of none. Nobody is asked.
+// [Providers], "" where it speaks of none. Nobody is asked. A socket of SPIFFE counts
+// only where the environment names one: the usual place of it is a folder in which
+// every user of the machine may put another.
 func (s Sources) Detect() Provider {
 	switch {
 	case s.set(githubURL) != "" && s.set(githubSecret) != "":
 		return GitHub
 	case s.set(gitlabToken) != "":
 		return GitLab
+	case s.set(buildkiteSecret) != "" && s.set(buildkiteJob) != "":
+		return Buildkite
+	case s.set(spiffeSocket) != "":
+		return SPIFFE
+	case s.set(googleAccount) != "":
+		return GoogleImpersonate
 	case s.set(googleHost) != "":
 		return Google
 	}
@@ -83,14 +104,20 @@ func (s Sources) Detect() Provider {
 	return ""
 }
 
-// From gets a token from the provider, and from no other where that fails. The
-// error is a [*Refusal].
+// From gets a token from the provider, and from no other where that fails: another
+// would be another identity. The error is a [*Refusal].
 func (s Sources) From(ctx context.Context, p Provider) (Token, error) {
 	switch p {
 	case GitHub:
 		return s.github(ctx)
 	case GitLab:
 		return s.Variable(gitlabToken)
+	case Buildkite:
+		return s.buildkite(ctx)
+	case SPIFFE:
+		return s.spiffe(ctx)
+	case GoogleImpersonate:
+		return s.impersonate(ctx)
 	case Google:
 		return s.google(ctx)
 	case Kubernetes:
@@ -124,61 +151,15 @@ func (s Sources) Path(path string) (Token, error) {
 
 // parse reads a token and says where it is from if it is not to be used.
 func (s Sources) parse(text, from string) (Token, error) {
-	t, err := ParseToken(text, s.Now())
+	t, err := ParseToken(text, s.audience(), s.Now())
+	return t, about(from, err)
+}
+
+// about says of whom a refusal speaks.
+func about(whom string, err error) error {
 	var r *Refusal
 	if errors.As(err, &r) {
-		return t, refuse(r.Reason, r.Err, "%s: %s", from, r.Detail)
+		return refuse(r.Reason, r.Err, "%s: %s", whom, r.Detail)
 	}
-	return t, err
-}
-
-// github asks GitHub's service for a token
-// (docs.github.com, "OpenID Connect reference").
-func (s Sources) github(ctx context.Context) (Token, error) {
-	at, secret := s.set(githubURL), s.set(githubSecret)
-	if at == "" || secret == "" {
-		return Token{}, refuse(TokenUnavailable, nil, "%s and %s are not set: the job needs the permission id-token: write", githubURL, githubSecret)
-	}
-	if err := private(at); err != nil {
-		return Token{}, refuse(TokenUnavailable, err, githubURL)
-	}
-	u, err := url.Parse(at)
-	if err != nil {
-		return Token{}, refuse(TokenUnavailable, nil, "%s is no address", githubURL)
-	}
-	q := u.Query()
-	q.Set("audience", Audience)
-	u.RawQuery = q.Encode()
-	raw, err := newClient(s.Transport, secret).do(ctx, call{
-		method: http.MethodGet, url: u.String(), accept: "application/json",
-		header: map[string]string{"Authorization": "Bearer " + secret}, ok: []int{http.StatusOK},
-	})
-	if err != nil {
-		return Token{}, err
-	}
-	var answer struct {
-		Value string `json:"value"`
-	}
-	if err := json.Unmarshal(raw, &answer); err != nil || answer.Value == "" {
-		return Token{}, refuse(TokenUnavailable, nil, "GitHub's answer holds no identity token")
-	}
-	return s.parse(answer.Value, "GitHub")
-}
-
-// google asks the metadata server for a token
-// (cloud.google.com/compute/docs/instances/verifying-instance-identity).
-func (s Sources) google(ctx context.Context) (Token, error) {
-	host := s.set(googleHost)
-	if host == "" {
-		host = "metadata.google.internal"
-	}
-	at := fmt.Sprintf("http://%s/computeMetadata/v1/instance/service-accounts/default/identity?audience=%s&format=full", host, Audience)
-	raw, err := newClient(s.Transport, "").do(ctx, call{
-		method: http.MethodGet, url: at, accept: "*/*",
-		header: map[string]string{"Metadata-Flavor": "Google"}, ok: []int{http.StatusOK},
-	})
-	if err != nil {
-		return Token{}, err
-	}
-	return s.parse(string(raw), "Google's metadata server")
+	return err
 }

@@ -2,12 +2,15 @@ package keyless
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"math/big"
 	"net/http"
 
+	"github.com/digitorus/timestamp"
 	"github.com/sigstore/sigstore-go/pkg/root"
 )
 
@@ -22,15 +25,20 @@ type stampRequest struct {
 		Algorithm pkix.AlgorithmIdentifier
 		Sum       []byte
 	}
+	Nonce       *big.Int
 	Certificate bool `asn1:"optional"`
 }
 
 // stamp asks a timestamp authority when the signature, or the envelope with it, was
-// there, and checks that the answer is over that and by a trusted authority. No nonce
-// is sent: the signature is new, so that no earlier answer can be over it.
+// there, and checks that the answer is over that and by a trusted authority, and that it
+// is the one to this question: it has the number of it (RFC 3161, section 2.4.2).
 func (s *Signer) stamp(ctx context.Context, at root.Service, over []byte) ([]byte, error) {
 	sum := sha256.Sum256(over)
-	q := stampRequest{Version: 1, Certificate: true}
+	nonce, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 63))
+	if err != nil {
+		return nil, err
+	}
+	q := stampRequest{Version: 1, Nonce: nonce, Certificate: true}
 	q.Imprint.Algorithm = pkix.AlgorithmIdentifier{Algorithm: sha256OID(), Parameters: asn1.NullRawValue}
 	q.Imprint.Sum = sum[:]
 	der, err := asn1.Marshal(q)
@@ -45,7 +53,13 @@ func (s *Signer) stamp(ctx context.Context, at root.Service, over []byte) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	return answer, s.checkStamp(answer, over, bare(at.URL))
+	if err := s.checkStamp(answer, over, bare(at.URL)); err != nil {
+		return nil, err
+	}
+	if t, err := timestamp.ParseResponse(answer); err != nil || t.Nonce == nil || t.Nonce.Cmp(nonce) != 0 {
+		return nil, refuse(BadTimestamp, errors.New("it does not have the number of the question"), "the timestamp from %s answers another question", bare(at.URL))
+	}
+	return answer, nil
 }
 
 // checkStamp verifies the answer of a timestamp authority.

@@ -1,6 +1,7 @@
 package keyless
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,14 +11,16 @@ import (
 	"time"
 )
 
-// Audience is for whom identity tokens have to be issued: Sigstore's client.
+// Audience is for whom identity tokens have to be issued, where nobody says for whom
+// else: the client of Sigstore's public instance.
 const Audience = "sigstore"
 
 // A Token is an identity token (OpenID Connect): whoever has it can sign in that
 // name until it expires. It is a secret. Its text does not show where it is printed.
 type Token struct {
-	text   string
-	claims claims
+	text     string
+	claims   claims
+	audience string // for whom it has to be
 }
 
 // String says whose token it is, and not the token.
@@ -35,6 +38,14 @@ func (t Token) Subject() string { return t.claims.proof() }
 // Issuer is who issued the token, a URL.
 func (t Token) Issuer() string { return t.claims.Issuer }
 
+// Until is when the token expires.
+func (t Token) Until() time.Time {
+	if t.claims.Expires == nil {
+		return time.Time{}
+	}
+	return t.claims.Expires.time()
+}
+
 // claims are what of a token is looked at.
 type claims struct {
 	Issuer    string   `json:"iss"`
@@ -42,14 +53,21 @@ type claims struct {
 	Audience  audience `json:"aud"`
 	Expires   *seconds `json:"exp"`
 	NotBefore *seconds `json:"nbf"`
-	Email     string   `json:"email"`
-	Verified  truth    `json:"email_verified"`
-	Federated struct {
+	// Of one that comes from a login.
+	Party      string `json:"azp"`
+	Nonce      string `json:"nonce"`
+	AccessHash string `json:"at_hash"`
+	Email      string `json:"email"`
+	Verified   truth  `json:"email_verified"`
+	Federated  struct {
 		Connector string `json:"connector_id"`
 	} `json:"federated_claims"`
 	Workflow string `json:"job_workflow_ref"`  // GitHub
 	Config   string `json:"ci_config_ref_uri"` // GitLab
-	Cluster  *struct {
+	// Buildkite
+	Organization string `json:"organization_slug"`
+	Pipeline     string `json:"pipeline_slug"`
+	Cluster      *struct {
 		Namespace string `json:"namespace"`
 		Account   struct {
 			Name string `json:"name"`
@@ -99,10 +117,10 @@ func (c claims) proof() string {
 	return c.Subject
 }
 
-// ParseToken reads an identity token and checks that it is for Sigstore and valid
-// now. Its signature is not verified: that is for whom it is shown to. The error is
+// ParseToken reads an identity token and checks that it is for the audience, Sigstore's
+// where that is empty, and valid now. Its signature is not verified: that is for whom it is shown to. The error is
 // a [*Refusal] that holds nothing of the token but its plain claims.
-func ParseToken(text string, now time.Time) (Token, error) {
+func ParseToken(text, audience string, now time.Time) (Token, error) {
 	text = strings.TrimSpace(text)
 	if len(text) > MaxToken {
 		return Token{}, refuse(TokenMalformed, nil, "the identity token has %d bytes, at most %d are read", len(text), MaxToken)
@@ -116,23 +134,24 @@ func ParseToken(text string, now time.Time) (Token, error) {
 	if err != nil {
 		return Token{}, refuse(TokenMalformed, nil, "the claims of the identity token are not base64url")
 	}
-	t := Token{text: text}
+	t := Token{text: text, audience: cmp.Or(audience, Audience)}
 	if err := json.Unmarshal(raw, &t.claims); err != nil {
 		return Token{}, refuse(TokenMalformed, nil, "the claims of the identity token are not the JSON that is expected")
 	}
-	if err := t.claims.check(now); err != nil {
+	if err := t.check(now); err != nil {
 		return Token{}, err
 	}
 	return t, nil
 }
 
 // check says whether the token can be used now.
-func (c claims) check(now time.Time) error {
+func (t Token) check(now time.Time) error {
+	c := t.claims
 	switch {
 	case c.Issuer == "":
 		return refuse(TokenIdentity, nil, "the identity token does not name its issuer")
-	case !slices.Contains(c.Audience, Audience):
-		return refuse(TokenAudience, nil, "the identity token is for %.200q and not for %q: ask the issuer for a token with that audience", []string(c.Audience), Audience)
+	case t.audience == "" || !slices.Contains(c.Audience, t.audience):
+		return refuse(TokenAudience, nil, "the identity token is for %.200q and not for %q: ask the issuer for a token with that audience", []string(c.Audience), t.audience)
 	case c.Expires == nil:
 		return refuse(TokenExpired, nil, "the identity token does not say until when it is valid")
 	case now.After(c.Expires.time()):
@@ -166,6 +185,8 @@ func (c claims) names() []string {
 		return []string{"https://github.com/" + c.Workflow}
 	case c.Config != "":
 		return []string{"https://" + c.Config}
+	case c.Organization != "" && c.Pipeline != "":
+		return []string{"https://buildkite.com/" + c.Organization + "/" + c.Pipeline}
 	case c.Cluster != nil:
 		return []string{"https://kubernetes.io/namespaces/" + c.Cluster.Namespace + "/serviceaccounts/" + c.Cluster.Account.Name}
 	}

@@ -57,7 +57,7 @@ func TestToken(t *testing.T) {
 		"verified with something": {text: token(map[string]any{"email_verified": 1}), want: keyless.TokenMalformed},
 		"nobody":                  {text: token(map[string]any{"email": nil, "sub": nil}), want: keyless.TokenIdentity},
 	} {
-		got, err := keyless.ParseToken(c.text, now)
+		got, err := keyless.ParseToken(c.text, "", now)
 		if reasonOf(err) != c.want || (err == nil) != (c.want == "") {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
@@ -93,9 +93,12 @@ func TestNames(t *testing.T) {
 		"gitlab":         {map[string]any{"sub": "project_path:a", "ci_config_ref_uri": "gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main"}, "https://gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main", true},
 		"kubernetes":     {map[string]any{"sub": "system:serviceaccount:ns:sa", "kubernetes.io": map[string]any{"namespace": "ns", "serviceaccount": map[string]any{"name": "sa"}}}, "https://kubernetes.io/namespaces/ns/serviceaccounts/sa", true},
 		"kubernetes not": {map[string]any{"sub": "system:serviceaccount:ns:sa", "kubernetes.io": map[string]any{"namespace": "ns", "serviceaccount": map[string]any{"name": "sa"}}}, "https://kubernetes.io/namespaces/ns/serviceaccounts/sb", false},
-		"spiffe":         {map[string]any{"sub": "spiffe://example.org/a"}, "spiffe://example.org/a", true},
-		"a URI":          {map[string]any{"sub": "https://example.org/a"}, "https://example.org/a", true},
-		"another URI":    {map[string]any{"sub": "https://example.org/a"}, "https://example.org/a/", false},
+		// Fulcio's principal of Buildkite, pkg/identity/buildkite/principal.go.
+		"buildkite":     {map[string]any{"sub": "organization:acme:pipeline:app:ref:refs/heads/main", "organization_slug": "acme", "pipeline_slug": "app"}, "https://buildkite.com/acme/app", true},
+		"buildkite not": {map[string]any{"sub": "organization:acme:pipeline:app:ref:refs/heads/main", "organization_slug": "acme", "pipeline_slug": "app"}, "https://buildkite.com/acme/other", false},
+		"spiffe":        {map[string]any{"sub": "spiffe://example.org/a"}, "spiffe://example.org/a", true},
+		"a URI":         {map[string]any{"sub": "https://example.org/a"}, "https://example.org/a", true},
+		"another URI":   {map[string]any{"sub": "https://example.org/a"}, "https://example.org/a/", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			claims := make(map[string]any)
@@ -108,7 +111,7 @@ func TestNames(t *testing.T) {
 			w.subject = c.claims["sub"].(string)
 			w.lies.certificate = uri(c.uri)
 			o := w.options(2)
-			o.Token = must(keyless.ParseToken(token(claims), time.Now()))
+			o.Token = must(keyless.ParseToken(token(claims), "", time.Now()))
 			s, err := keyless.New(context.Background(), o)
 			switch {
 			case c.ok && (err != nil || s.Name() != c.uri || s.Issuer() != issuer):
@@ -165,7 +168,7 @@ func TestSources(t *testing.T) {
 			if c.file == "" {
 				c.file = filepath.Join(t.TempDir(), "none")
 			}
-			s := keyless.Sources{Now: time.Now, File: c.file, LookupEnv: func(name string) (string, bool) { v, ok := c.env[name]; return v, ok }}
+			s := keyless.Sources{Network: keyless.Network{Now: time.Now}, File: c.file, LookupEnv: func(name string) (string, bool) { v, ok := c.env[name]; return v, ok }}
 			if got := s.Detect(); got != c.detected {
 				t.Errorf("detected %q, want %q", got, c.detected)
 			}

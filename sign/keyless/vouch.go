@@ -85,12 +85,9 @@ func (s *Signer) Vouch(ctx context.Context, signed sign.Signed) (sign.Evidence, 
 	if err != nil {
 		return sign.Evidence{}, err
 	}
-	for _, at := range logs {
-		entry, err := s.record(ctx, at, w)
-		if err != nil {
-			return sign.Evidence{}, err
-		}
-		g.entries = append(g.entries, entry)
+	g.entries, err = gather(ctx, s.client.net, logs, func(at root.Service) (*protorekor.TransparencyLogEntry, error) { return s.record(ctx, at, w) })
+	if err != nil {
+		return sign.Evidence{}, err
 	}
 	material, err := s.verified(w, g)
 	if err != nil {
@@ -111,19 +108,20 @@ func (s *Signer) Vouch(ctx context.Context, signed sign.Signed) (sign.Evidence, 
 // clock has the signature timestamped. As an annotation the timestamp of an
 // attestation is over its whole envelope, where cosign looks for that, and not over
 // the signature in it as in a bundle: that takes one more.
-func (s *Signer) clock(ctx context.Context, clocks []root.Service, w *work, annotated bool) (g gathered, err error) {
-	for _, at := range clocks {
-		token, err := s.stamp(ctx, at, w.signature)
-		if err != nil {
-			return g, err
-		}
-		g.stamps = append(g.stamps, token)
+func (s *Signer) clock(ctx context.Context, clocks panel, w *work, annotated bool) (g gathered, err error) {
+	over := func(what []byte) func(root.Service) ([]byte, error) {
+		return func(at root.Service) ([]byte, error) { return s.stamp(ctx, at, what) }
 	}
-	if !annotated || len(clocks) == 0 {
+	g.stamps, err = gather(ctx, s.client.net, clocks, over(w.signature))
+	if err != nil || !annotated || len(g.stamps) == 0 {
+		return g, err
+	}
+	if g.annotated = g.stamps[0]; w.envelope == nil {
 		return g, nil
 	}
-	if g.annotated = g.stamps[0]; w.envelope != nil {
-		g.annotated, err = s.stamp(ctx, clocks[0], w.envelope)
+	more, err := gather(ctx, s.client.net, panel{1, clocks.list}, over(w.envelope))
+	if err == nil {
+		g.annotated = more[0]
 	}
 	return g, err
 }

@@ -1,6 +1,7 @@
 package keyless_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -44,10 +45,13 @@ func must[T any](v T, err error) T {
 type world struct {
 	t       *testing.T
 	server  *httptest.Server
+	mux     http.ServeMux // the services
 	lies    lies
+	turn    sync.Mutex // one request at a time
 	mu      sync.Mutex
 	asked   []string // the paths, in order
-	subject string   // who has to prove that the key is his
+	pauses  []time.Duration
+	subject string // who has to prove that the key is his
 
 	caRoot, caCert       *x509.Certificate
 	caKey                *ecdsa.PrivateKey
@@ -69,6 +73,7 @@ type lies struct {
 	entry2      func(map[string]any) // and of Rekor 2
 	otherLog    bool
 	imprint     func([]byte) []byte // changes what is timestamped
+	nonce       func(*big.Int) *big.Int
 	otherTSA    bool
 	at          time.Time // that is stamped
 }
@@ -99,12 +104,15 @@ func newWorld(t *testing.T) *world {
 	w.tsaMid, w.tsaKey = mid, newKey()
 	w.tsa = must(ca.GenerateTSALeafCert(time.Now().Add(-5*time.Minute), w.tsaKey, mid, midKey))
 	w.ct, w.rekor1, w.rekor2 = newKey(), newKey(), newKey()
-	mux := http.NewServeMux()
-	mux.HandleFunc(fulcioPath, w.fulcio)
-	mux.HandleFunc(rekor1Path, w.log1)
-	mux.HandleFunc(rekor2Path, w.log2)
-	mux.HandleFunc(tsaPath, w.stamp)
+	for _, before := range []string{"", "/0", "/1", "/2"} { // several of each, which share their keys
+		w.mux.HandleFunc(before+fulcioPath, w.fulcio)
+		w.mux.HandleFunc(before+rekor1Path, w.log1)
+		w.mux.HandleFunc(before+rekor2Path, w.log2)
+		w.mux.HandleFunc(before+tsaPath, w.stamp)
+	}
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.turn.Lock()
+		defer w.turn.Unlock()
 		w.mu.Lock()
 		w.asked = append(w.asked, r.URL.Path)
 		w.mu.Unlock()
@@ -112,7 +120,7 @@ func newWorld(t *testing.T) *world {
 			lie(rw, r)
 			return
 		}
-		mux.ServeHTTP(rw, r)
+		w.mux.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(w.server.Close)
 	return w
@@ -160,10 +168,24 @@ func (w *world) services(version uint32) []byte {
 // options are those of a signer who is somebody.
 func (w *world) options(version uint32) keyless.Options {
 	return keyless.Options{
-		Token:    must(keyless.ParseToken(token(nil), time.Now())),
+		Token:    must(keyless.ParseToken(token(nil), "", time.Now())),
 		Services: must(keyless.ParseServices(w.services(version))),
 		Trusted:  must(keyless.ParseTrusted(w.trusted())),
-		Now:      time.Now,
+		Network:  w.network(),
+	}
+}
+
+// network is one on which nobody really waits; the pauses are kept.
+func (w *world) network() keyless.Network {
+	return keyless.Network{
+		Now:    time.Now,
+		Jitter: func() float64 { return 0 },
+		Sleep: func(ctx context.Context, d time.Duration) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.pauses = append(w.pauses, d)
+			return ctx.Err()
+		},
 	}
 }
 

@@ -20,6 +20,7 @@ type bench struct {
 	dir        string // where they run; the sandbox's files are in dir/sandbox
 	ready      time.Duration
 	stop       func() error
+	secrets    []string // which hallmark may not print
 	vars       map[string]string
 	registries map[string]*lab.Registry // by their names, with which the variables of their images begin
 	programs   map[program]lab.Command

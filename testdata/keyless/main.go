@@ -43,9 +43,13 @@ func run(ctx context.Context, hallmark, sandbox, cache, only string, verbose boo
 	}
 	defer b.Close()
 	fmt.Printf("sandbox: ready in %d ms\n", b.ready.Milliseconds())
+	documented, err := readme("README.md")
+	if err != nil {
+		return 2, err
+	}
 	start := time.Now()
 	passed, failed := 0, 0
-	for _, g := range groups() {
+	for _, g := range append(groups(), documented) {
 		if !strings.Contains(g.name, only) {
 			continue
 		}

@@ -18,7 +18,8 @@ const (
 func groups() []group {
 	return []group{
 		bundles("v1"), bundles("v2"), foreign(), plainRegistry(), legacy(), workflows(), repository(), keyed(), faults(),
-		verifies(), ourBundles("v1"), ourBundles("v2"), ourTags(), ourWorkflows(), ourTokens(), ourFaults(), trust(),
+		verifies(), ourBundles("v1"), ourBundles("v2"), ourTags(), ourWorkflows(), ourTokens(), ourFaults(),
+		logins(), strangeIssuers(), workloads(), trust(),
 	}
 }
 

@@ -88,6 +88,11 @@ func ourTokens() group {
 	}}
 }
 
+// flap is a fault that passes, so that hallmark signs.
+func flap(fault, version string) step {
+	return step{name: "it signs: " + fault, by: ours, fault: fault, args: "sign --storage referrers" + services(version) + " $registry_ours_flaps"}
+}
+
 // ourFaults shows that whatever a service does wrong ends in no signature, for a
 // reason that is told, and in nothing in the registry.
 func ourFaults() group {
@@ -141,7 +146,16 @@ func ourFaults() group {
 	return group{"faults with hallmark", append(steps,
 		step{name: "so that nothing is stored", by: cosign3, exit: refused, says: "no signatures found", args: "verify" + plain + trusted + person + " $registry_ours_faulty"},
 		step{name: "nor listed", by: ours, prints: `"entries": []`, args: "list -f json $registry_ours_faulty"},
+		flap("fulcio: drop count=1", "v2"), flap("fulcio: status status=429 count=2", "v2"), flap("fulcio: truncate count=1", "v2"),
+		flap("rekor1: status status=503 count=2", "v1"), flap("rekor1: drop count=1", "v1"),
+		flap("rekor1: lose count=1", "v1"), // which has the entry then, and says so
+		flap("rekor2: status status=502 count=1", "v2"), flap("rekor2: lose count=1", "v2"),
+		flap("tsa: drop count=2", "v2"), flap("tsa: status status=504 count=1", "v2"),
+		step{name: "it signs where others of each service are gone", by: ours, says: "in its place", args: "sign -v --storage referrers" + services("spare") + " $registry_ours_spare"},
+		step{name: "which cosign 3 verifies", by: cosign3, args: "verify" + plain + trusted + person + " $registry_ours_spare"},
+		step{name: "but not where all are wanted", by: ours, exit: 2, says: "(service-unreachable)", barren: true, args: "sign --storage referrers" + services("every") + " $registry_ours_every"},
 		step{name: "it signs with a slow log", by: ours, fault: "rekor2: delay delay=300ms", args: "sign --storage referrers" + services("v2") + " $registry_ours_faulty"},
 		step{name: "which cosign 3 verifies", by: cosign3, args: "verify" + plain + trusted + person + " $registry_ours_faulty"},
+		step{name: "and what passing faults held up", by: cosign3, args: "verify" + plain + trusted + person + " $registry_ours_flaps"},
 	)}
 }

@@ -44,6 +44,8 @@ type step struct {
 	// parameters of package fault behind it: "rekor1: delay delay=2s".
 	fault string
 	env   []string // $NAME is replaced in them too
+	// logins is how often somebody logs in with the address that it prints.
+	logins int
 	// alone says that no service but the registries may be asked anything.
 	alone bool
 	// barren says that nothing may be written to a registry.
@@ -79,8 +81,14 @@ func (b *bench) do(ctx context.Context, s step) (lab.Result, error) {
 			return lab.Result{}, err
 		}
 	}
+	var p visitor
+	cmd.Watch = &p
+	p.comes = s.logins > 0
 	r, err := cmd.Run(ctx, strings.Fields(text)...)
-	return r, errors.Join(err, b.look(ctx, s), s.judge(r, text))
+	if n := p.done(); n != s.logins {
+		err = errors.Join(err, fmt.Errorf("somebody logged in %d times, not %d", n, s.logins))
+	}
+	return r, errors.Join(err, b.look(ctx, s), b.leaks(s, r), s.judge(r, text))
 }
 
 // look says whether the services were asked as they had to be, and heals them.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,6 +104,7 @@ type Command struct {
 	Dir   string
 	Env   []string // beside PATH, HOME and TMPDIR
 	Stdin string
+	Watch io.Writer // gets what it prints, on both streams, as it comes
 }
 
 // Run runs the command to its end. An error is for one that cannot be started.
@@ -123,6 +125,9 @@ func (c Command) Run(ctx context.Context, args ...string) (Result, error) {
 	cmd.Stdin = strings.NewReader(c.Stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	if c.Watch != nil {
+		cmd.Stdout, cmd.Stderr = io.MultiWriter(&out, c.Watch), io.MultiWriter(&errs, c.Watch)
+	}
 	if err := cmd.Run(); err != nil {
 		return Result{}, fmt.Errorf("%w: %s", err, tail(errs.String(), 500))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -102,10 +103,18 @@ func (g *Gate) validate(ctx context.Context, req *request) *response {
 }
 
 // asked returns the images to judge: those that the request brings, and those
-// that were there where other policies apply to the object's new labels.
+// that were there where other policies apply to the object's new labels, or where the
+// policies judge the object itself and it has changed.
 func (g *Gate) asked(q question) []Image {
 	images := slices.Clone(q.images)
 	set := g.set.Load()
+	if !set.ShowsObjects() {
+		q.object.Forget()
+		q.was.Forget()
+		if q.was == nil || maps.Equal(q.was.Labels, q.object.Labels) {
+			return images
+		}
+	}
 	for _, i := range q.standing {
 		if set.Match(i.Ref, q.object).Hash() != set.Match(i.Ref, q.was).Hash() {
 			images = append(images, i)

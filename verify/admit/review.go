@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -82,14 +81,14 @@ func parseReview(raw []byte) (*request, error) {
 type question struct {
 	object *policy.Object
 	images []Image // that the request brings
-	// standing are images that the object had before, then with other labels:
-	// was is what policies could ask about it.
+	// standing are images that the object had before; was is what policies could ask
+	// about it then.
 	standing []Image
 	was      *policy.Object
 }
 
-// settle finds out what the request asks and lets the objects go: they take much
-// memory, and judging may take long.
+// settle finds out what the request asks and lets the objects go, but for what policies
+// may want to see of them: they take much memory, and judging may take long.
 func (r *request) settle() {
 	r.asks, r.wrong = r.ask()
 	r.Object, r.OldObject = nil, nil
@@ -122,9 +121,7 @@ func (r *request) ask() (question, error) {
 	}
 	var kept []Image
 	q.images, kept = added(images, before)
-	if was := w.object(r.Kind.Version, r.OldObject); !maps.Equal(was.Labels, q.object.Labels) {
-		q.standing, q.was = kept, was
-	}
+	q.standing, q.was = kept, w.object(r.Kind.Version, r.OldObject)
 	return q, nil
 }
 

@@ -52,7 +52,10 @@ func workloadOf(group, kind string) (workload, bool) {
 
 // object returns what policies may ask about the object.
 func (w workload) object(version string, o map[string]any) *policy.Object {
-	p := &policy.Object{Group: w.group, Version: version, Resource: w.resource, Labels: make(map[string]string)}
+	p := &policy.Object{
+		Group: w.group, Version: version, Resource: w.resource, Labels: make(map[string]string),
+		Kind: w.kind, Metadata: o["metadata"], Spec: o["spec"],
+	}
 	meta, _ := o["metadata"].(map[string]any)
 	labels, _ := meta["labels"].(map[string]any)
 	for k, v := range labels {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // A Set is the advisories that were loaded, sorted by ID, none twice, with an
@@ -65,6 +66,17 @@ func order(a, b bool) int {
 		return -1
 	}
 	return 1
+}
+
+// Newest returns when the newest of the records was modified; zero where none tells.
+func (s Set) Newest() time.Time {
+	var newest time.Time
+	for i := range s.Advisories {
+		if m := s.Advisories[i].Modified; m.After(newest) {
+			newest = m
+		}
+	}
+	return newest
 }
 
 // Digest identifies the set: SHA-256 over the IDs and digests of its records.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -160,14 +159,7 @@ func read(r io.Reader) (*document, error) {
 	d := &document{}
 	d.Digest = fmt.Sprintf("sha256:%x", sha256.Sum256(data))
 	d.id = d.Digest
-	if bytes.HasPrefix(data, []byte{'"'}) {
-		var text string
-		if err := json.Unmarshal(data, &text); err != nil {
-			return nil, fmt.Errorf("%v: %w", err, sbom.ErrInvalid)
-		}
-		data = []byte(text)
-	}
-	doc, f, err := format.Decode(bytes.NewBuffer(data))
+	doc, f, err := format.DecodePredicate(data)
 	if err != nil {
 		return nil, err
 	}

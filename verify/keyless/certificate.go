@@ -22,15 +22,9 @@ import (
 // readLeaf reads the signer's certificate and whom it names, before anybody is
 // asked whether it can be believed.
 func readLeaf(der []byte) (*x509.Certificate, Signer, error) {
-	switch {
-	case len(der) == 0:
-		return nil, Signer{}, refuse(Mismatch, "the signature comes without a certificate")
-	case len(der) > maxCertificate:
-		return nil, Signer{}, refuse(CertificateMalformed, "a certificate of %d bytes, at most %d are read", len(der), maxCertificate)
-	}
-	leaf, err := x509.ParseCertificate(der)
+	leaf, err := parseLeaf(der)
 	if err != nil {
-		return nil, Signer{}, refuse(CertificateMalformed, "the certificate: %v", err)
+		return nil, Signer{}, err
 	}
 	signer := Signer{Certificate: sha256.Sum256(leaf.Raw), Authority: leaf.Issuer.String(), Serial: leaf.SerialNumber.Text(16)}
 	if signer.Subject, err = subject(leaf); err != nil {
@@ -51,6 +45,21 @@ func readLeaf(der []byte) (*x509.Certificate, Signer, error) {
 		return nil, signer, refuse(Unfit, "the key of the certificate: %v", err)
 	}
 	return leaf, signer, nil
+}
+
+// parseLeaf reads a certificate that came with a signature.
+func parseLeaf(der []byte) (*x509.Certificate, error) {
+	switch {
+	case len(der) == 0:
+		return nil, refuse(Mismatch, "the signature comes without a certificate")
+	case len(der) > maxCertificate:
+		return nil, refuse(CertificateMalformed, "a certificate of %d bytes, at most %d are read", len(der), maxCertificate)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, refuse(CertificateMalformed, "the certificate: %v", err)
+	}
+	return leaf, nil
 }
 
 // sanOID identifies the extension with the names.
@@ -186,6 +195,17 @@ func (r *Root) chainsAt(leaf *x509.Certificate, at time.Time) ([][]*x509.Certifi
 		return nil, refuse(Expired, "the signature was made at %s, when the certificate, or the authority above it, was not valid", at.UTC().Format(time.RFC3339))
 	}
 	return nil, refuse(Untrusted, "no trusted authority issued the certificate")
+}
+
+// endOf returns when the first certificate of the chains ceases to be valid.
+func endOf(chains [][]*x509.Certificate) time.Time {
+	var first time.Time
+	for _, c := range slices.Concat(chains...) {
+		if first.IsZero() || c.NotAfter.Before(first) {
+			first = c.NotAfter
+		}
+	}
+	return first
 }
 
 // issuedBy reports whether the authority would do if the time were another, so that

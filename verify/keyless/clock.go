@@ -2,6 +2,7 @@ package keyless
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -91,8 +92,10 @@ func about(token, over []byte) error {
 	if err != nil {
 		return err
 	}
-	if !t.HashAlgorithm.Available() {
-		return fmt.Errorf("a hash that is not known")
+	switch t.HashAlgorithm {
+	case crypto.SHA256, crypto.SHA384, crypto.SHA512:
+	default:
+		return fmt.Errorf("over a digest by %v, which is not accepted", t.HashAlgorithm)
 	}
 	h := t.HashAlgorithm.New()
 	h.Write(over)

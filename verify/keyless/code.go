@@ -19,6 +19,9 @@ const (
 	Untrusted Code = "certificate-untrusted"
 	// Expired: the certificate, or one above it, was not valid when the signature was made.
 	Expired Code = "certificate-expired"
+	// KeyExpired: the key that is trusted by itself did not count when the signature was
+	// made or, where no clock tells, does not count now.
+	KeyExpired Code = "key-expired"
 	// NotWanted: the certificate names somebody who is not wanted.
 	NotWanted Code = "untrusted-identity"
 	// Mismatch: a certificate where a key is trusted, or the reverse.
@@ -40,6 +43,8 @@ const (
 	OtherLogEntry Code = "log-entry-mismatch"
 	// LogExpired: the log's key was not in use when the signature was made.
 	LogExpired Code = "log-expired"
+	// Unwitnessed: too few of the wanted witnesses co-signed the log's checkpoint.
+	Unwitnessed Code = "log-unwitnessed"
 	// Unsupported: a kind of log entry that is not known.
 	Unsupported Code = "unsupported-format"
 )

@@ -12,7 +12,8 @@ import (
 
 // An Identity is somebody whose certificates count: exactly one of Subject and
 // SubjectPattern is set, and exactly one of Issuer and IssuerPattern. Patterns are
-// regular expressions (RE2) for the whole text: "foo" is not found in "xfoox".
+// regular expressions (RE2) for the whole text, unless [Names] says otherwise: "foo"
+// is not found in "xfoox".
 // Made by [NewIdentity]; the zero value matches nobody.
 type Identity struct {
 	Names
@@ -23,6 +24,10 @@ type Identity struct {
 type Names struct {
 	Subject, SubjectPattern string
 	Issuer, IssuerPattern   string
+	// Found says that patterns need only be found in the text, and that what the whole
+	// of it is they say themselves, with ^ and $. Sigstore's policy-controller reads
+	// them so, and whoever forgets the ^ accepts names that only hold the wanted one.
+	Found bool
 	// Workflow asks for what GitHub Actions says of the run; empty members ask nothing.
 	Workflow Workflow
 }
@@ -35,15 +40,15 @@ type Workflow struct{ Ref, Repository, SHA, Trigger, Name string }
 func NewIdentity(n Names) (Identity, error) {
 	id := Identity{Names: n}
 	var err error
-	if id.subject, err = pattern("subject", n.Subject, n.SubjectPattern); err != nil {
+	if id.subject, err = pattern("subject", n.Subject, n.SubjectPattern, n.Found); err != nil {
 		return Identity{}, err
 	}
-	id.issuer, err = pattern("issuer", n.Issuer, n.IssuerPattern)
+	id.issuer, err = pattern("issuer", n.Issuer, n.IssuerPattern, n.Found)
 	return id, err
 }
 
 // pattern compiles the pattern, nil for an exact text.
-func pattern(what, exact, expr string) (*regexp.Regexp, error) {
+func pattern(what, exact, expr string, found bool) (*regexp.Regexp, error) {
 	switch {
 	case exact == "" && expr == "":
 		return nil, fmt.Errorf("an identity without %s", what)
@@ -55,8 +60,12 @@ func pattern(what, exact, expr string) (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("a pattern of %d bytes, at most %d are read", len(expr), maxPattern)
 	}
 	// Alone first: what is no expression by itself must not become one in brackets.
-	if _, err := regexp.Compile(expr); err != nil {
+	alone, err := regexp.Compile(expr)
+	if err != nil {
 		return nil, fmt.Errorf("the %s: %w", what, err)
+	}
+	if found {
+		return alone, nil
 	}
 	return regexp.Compile(`\A(?:` + expr + `)\z`)
 }
@@ -67,7 +76,7 @@ func (id Identity) ID() string {
 	if id.Subject != "" && id.Issuer != "" {
 		return "name " + Signer{Subject: id.Subject, Issuer: id.Issuer}.ID()
 	}
-	return fmt.Sprintf("pattern %q", id.Names)
+	return fmt.Sprintf("pattern %#v", id.Names)
 }
 
 // String names the identity for messages.
@@ -109,6 +118,18 @@ func (id Identity) match(s Signer, ext certificate.Extensions) error {
 		}
 	}
 	return nil
+}
+
+// workflow returns what the certificate says of a run of GitHub Actions.
+func workflow(leaf *x509.Certificate) Workflow {
+	ext, err := certificate.ParseExtensions(leaf.Extensions)
+	if err != nil {
+		return Workflow{}
+	}
+	return Workflow{
+		Ref: ext.GithubWorkflowRef, Repository: ext.GithubWorkflowRepository, SHA: ext.GithubWorkflowSHA,
+		Trigger: ext.GithubWorkflowTrigger, Name: ext.GithubWorkflowName,
+	}
 }
 
 // matches returns which of the identities the certificate is, and refuses one that is none.

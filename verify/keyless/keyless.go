@@ -20,6 +20,10 @@
 //  5. At every one of these times the whole chain up to the trusted root was valid.
 //  6. Enough trusted certificate logs signed that they saw the certificate.
 //
+// How many are enough a [Quorum] says: one of each, where nobody says otherwise. For a
+// key that is trusted by itself, which [Root.VerifyKey] judges, nobody need vouch where
+// nobody says that somebody must; it may count for a time only, a [Validity].
+//
 // What is there and does not hold is a refusal also where enough else would do:
 // evidence that was tampered with is none. Only entries of logs that the root does
 // not know are passed over. Authorities are counted, not entries: one log that
@@ -64,28 +68,6 @@ type Signed struct {
 	Stamped func() (io.Reader, error)
 }
 
-// Policy says how many authorities of each sort must vouch.
-type Policy struct {
-	// CertificateLogs is how many must have signed that they saw the certificate.
-	CertificateLogs int
-	// Logs is how many transparency logs must hold the signature.
-	Logs int
-	// Clocks is how many must tell when the signature was made: timestamp
-	// authorities and logs whose promise covers the time.
-	Clocks int
-}
-
-// DefaultPolicy asks for one of each.
-func DefaultPolicy() Policy { return Policy{CertificateLogs: 1, Logs: 1, Clocks: 1} }
-
-// check refuses a policy that asks for nothing.
-func (p Policy) check() error {
-	if p.CertificateLogs < 1 || p.Logs < 1 || p.Clocks < 1 {
-		return fmt.Errorf("%d certificate logs, %d logs, %d clocks: at least one of each is to vouch", p.CertificateLogs, p.Logs, p.Clocks)
-	}
-	return nil
-}
-
 // Signer is whom a verified certificate names.
 type Signer struct {
 	// Subject is the certificate's one name: an e-mail address, a URI, or the user
@@ -98,8 +80,10 @@ type Signer struct {
 	// Authority is the distinguished name of who issued the certificate (RFC 2253),
 	// Serial the number that it has there, in hexadecimal.
 	Authority, Serial string
-	// Time is the earliest of the times that trusted clocks tell.
-	Time time.Time
+	// Dating tells when the signature was made.
+	Dating
+	// Workflow is what the certificate says of a run of GitHub Actions; empty for others.
+	Workflow Workflow
 	// Fits are the wanted identities that the signer is, each by its [Identity.ID].
 	Fits []string
 }
@@ -108,12 +92,13 @@ type Signer struct {
 func (s Signer) ID() string { return fmt.Sprintf("%d:%s %s", len(s.Issuer), s.Issuer, s.Subject) }
 
 // Verify returns who made the signature, where it is one of the identities and all
-// that the policy asks for holds. A refusal is an error of type [*Refusal]; another
+// that the terms ask for holds. A refusal is an error of type [*Refusal]; another
 // error means that what was signed could not be read.
-func (r *Root) Verify(m Material, s Signed, wanted []Identity, p Policy) (Signer, error) {
-	if err := p.check(); err != nil {
+func (r *Root) Verify(m Material, s Signed, wanted []Identity, t Terms) (Signer, error) {
+	if err := t.Quorum.Check(); err != nil {
 		return Signer{}, err
 	}
+	q := t.Quorum.forCertificate()
 	leaf, signer, err := readLeaf(m.Certificate)
 	if err != nil {
 		return signer, err
@@ -121,10 +106,11 @@ func (r *Root) Verify(m Material, s Signed, wanted []Identity, p Policy) (Signer
 	if signer.Fits, err = matches(wanted, signer, leaf); err != nil {
 		return signer, err
 	}
+	signer.Workflow = workflow(leaf)
 	if err := s.by(signer.Key); err != nil {
 		return signer, err
 	}
-	times, err := r.observed(m, s, author{leaf: leaf, key: signer.Key}, p)
+	times, dating, err := r.observed(m, s, author{leaf: leaf, key: signer.Key}, q, t)
 	if err != nil {
 		return signer, err
 	}
@@ -132,30 +118,73 @@ func (r *Root) Verify(m Material, s Signed, wanted []Identity, p Policy) (Signer
 	if err != nil {
 		return signer, err
 	}
-	if err := r.seenByLogs(chains, p.CertificateLogs); err != nil {
-		return signer, err
+	if q.certificateLogs > 0 {
+		if err := r.seenByLogs(chains, q.certificateLogs); err != nil {
+			return signer, err
+		}
 	}
-	signer.Time = earliest(times)
+	if dating.Time.IsZero() {
+		dating.Until = endOf(chains)
+	}
+	signer.Dating = dating
 	return signer, nil
 }
 
-// VerifyKey judges the log entries and timestamps of a signature by a key that is
-// trusted by itself, and returns the earliest time that a trusted clock tells.
-func (r *Root) VerifyKey(m Material, s Signed, k *key.Public, p Policy) (time.Time, error) {
-	if err := p.check(); err != nil {
-		return time.Time{}, err
+// VerifyKey judges a signature by a key that is trusted by itself, with the log entries
+// and timestamps that it came with, and tells when it was made. A certificate that comes
+// with it must be one of that key, and is believed nothing.
+func (r *Root) VerifyKey(m Material, s Signed, k *key.Public, t Terms) (Dating, error) {
+	err := t.Quorum.Check()
+	if err == nil {
+		err = t.Validity.Check()
 	}
-	if len(m.Certificate) > 0 {
-		return time.Time{}, refuse(Mismatch, "a key is trusted, and the signature comes with a certificate")
+	if err != nil {
+		return Dating{}, err
+	}
+	a, err := owner(m.Certificate, k)
+	if err != nil {
+		return Dating{}, err
 	}
 	if err := s.by(k); err != nil {
-		return time.Time{}, err
+		return Dating{}, err
 	}
-	times, err := r.observed(m, s, author{key: k}, p)
+	times, dating, err := r.observed(m, s, a, t.Quorum.forKey(), t)
 	if err != nil {
-		return time.Time{}, err
+		return dating, err
 	}
-	return earliest(times), nil
+	if dating.Time.IsZero() {
+		dating.Until = t.Validity.changes(times[0])
+	}
+	for _, at := range times {
+		if !t.Validity.holds(at) {
+			return dating, refuse(KeyExpired, "the signature %s, and its key counts %s", madeAt(at, dating), t.Validity)
+		}
+	}
+	return dating, nil
+}
+
+// madeAt says in words when a signature was made.
+func madeAt(at time.Time, d Dating) string {
+	if d.Time.IsZero() {
+		return "is dated by no trusted clock, so that it is judged at the present time, " + at.UTC().Format(time.RFC3339)
+	}
+	return "was made at " + at.UTC().Format(time.RFC3339)
+}
+
+// owner returns the key as the author, and the certificate of it where one came along.
+func owner(certificate []byte, k *key.Public) (author, error) {
+	if len(certificate) == 0 {
+		return author{key: k}, nil
+	}
+	leaf, err := parseLeaf(certificate)
+	if err != nil {
+		return author{}, err
+	}
+	of, err := key.NewPublic(leaf.PublicKey)
+	if err != nil || of.Fingerprint() != k.Fingerprint() {
+		return author{}, refuse(Mismatch, "a key is trusted, and the signature comes with a certificate of another one")
+	}
+	return author{key: k, leaf: leaf, either: true}, nil
 }
 
 // by checks that the key made the signature.
@@ -169,45 +198,42 @@ func (s Signed) by(k *key.Public) error {
 
 // author is who is said to have made the signature.
 type author struct {
-	leaf *x509.Certificate // nil for a key that is trusted by itself
-	key  *key.Public
+	leaf   *x509.Certificate // nil for a key that is trusted by itself
+	key    *key.Public
+	either bool // the key is trusted by itself, and leaf is a certificate of it
 }
 
 // observed judges the log entries and timestamps and returns the times that count.
-func (r *Root) observed(m Material, s Signed, a author, p Policy) ([]time.Time, error) {
+func (r *Root) observed(m Material, s Signed, a author, q quorum, t Terms) ([]time.Time, Dating, error) {
 	logs, err := r.logs(m.entries, s, a)
 	if err != nil {
-		return nil, err
+		return nil, Dating{}, err
 	}
-	if len(logs.seen) < p.Logs {
-		return nil, refuse(NoLogEntry, "%d of the trusted transparency logs hold the signature, %d are wanted", len(logs.seen), p.Logs)
+	if len(logs.seen) < q.logs {
+		return nil, Dating{}, refuse(NoLogEntry, "%d of the trusted transparency logs hold the signature, %d are wanted", len(logs.seen), q.logs)
 	}
 	clocks, err := r.clocks(m.Timestamps, s)
 	if err != nil {
-		return nil, err
+		return nil, Dating{}, err
 	}
-	if n := len(clocks) + len(logs.promised); n < p.Clocks {
-		return nil, refuse(NoTime, "%d of the trusted clocks tell when the signature was made, %d are wanted", n, p.Clocks)
+	if n := len(clocks); n < q.timestamps {
+		return nil, Dating{}, refuse(NoTime, "%d of the trusted timestamp authorities tell when the signature was made, %d are wanted", n, q.timestamps)
 	}
-	var times []time.Time
-	for _, told := range clocks {
-		times = append(times, told...)
+	if n := len(clocks) + len(logs.promised); n < q.clocks {
+		return nil, Dating{}, refuse(NoTime, "%d of the trusted clocks tell when the signature was made, %d are wanted", n, q.clocks)
 	}
-	for _, t := range logs.promised {
-		times = append(times, t)
+	var told []time.Time
+	for _, times := range clocks {
+		told = append(told, times...)
 	}
-	return times, logs.within(times)
-}
-
-// earliest returns the earliest of times, of which there is at least one.
-func earliest(times []time.Time) time.Time {
-	first := times[0]
-	for _, t := range times[1:] {
-		if t.Before(first) {
-			first = t
-		}
+	for _, at := range logs.promised {
+		told = append(told, at)
 	}
-	return first
+	times, dating, err := t.dated(told)
+	if err != nil {
+		return nil, dating, err
+	}
+	return times, dating, logs.within(times)
 }
 
 // Wanted refuses material whose certificate, whoever issued it, does not name one of

@@ -4,6 +4,8 @@ package keyless
 const (
 	// MaxRoot is the size of the largest trusted root, in bytes.
 	MaxRoot = 4 << 20
+	// MaxChain is the size of the largest file of certificates of authorities, in bytes.
+	MaxChain = 1 << 20
 	// MaxMaterial is the size of the largest verification material of a bundle, and
 	// of the largest annotation, in bytes.
 	MaxMaterial = 4 << 20
@@ -20,6 +22,11 @@ const (
 	maxNesting = 32
 	// maxPattern is the size of the longest regular expression, in bytes.
 	maxPattern = 4 << 10
+	// maxChain bounds the certificates of one authority.
+	maxChain = 32
+	// maxWitnesses bounds the witnesses, and maxWitness the size of one's key in bytes.
+	maxWitnesses = 64
+	maxWitness   = 1 << 10
 	// maxAuthorities bounds the authorities of each sort in one root.
 	maxAuthorities = 256
 )

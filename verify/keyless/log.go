@@ -65,6 +65,9 @@ func (r *Root) logs(entries []logged, s Signed, a author) (standing, error) {
 		if err := speaksOf(entry, s, a); err != nil {
 			return out, named(i, err)
 		}
+		if err := r.cosigned(entry); err != nil {
+			return out, named(i, err)
+		}
 		out.seen[id] = log
 		if t, twice := out.promised[id]; entry.HasInclusionPromise() && (!twice || entry.IntegratedTime().Before(t)) {
 			out.promised[id] = entry.IntegratedTime()
@@ -289,7 +292,7 @@ func (a author) is(who any) bool {
 	if cert, ok := who.(*x509.Certificate); ok {
 		return a.leaf != nil && cert.Equal(a.leaf)
 	}
-	if a.leaf != nil || who == nil {
+	if a.leaf != nil && !a.either || who == nil {
 		return false
 	}
 	k, err := key.NewPublic(who)

@@ -22,8 +22,11 @@ var ErrRoot = errors.New("unusable trusted root")
 // logs record them and the signatures, who tells the time, each with the time in
 // which it counts. It is safe for concurrent use.
 type Root struct {
-	trusted *root.TrustedRoot
+	trusted root.TrustedMaterial
 	sum     [sha256.Size]byte
+
+	witnesses []Witness // see Witnessed
+	threshold int       // of the witnesses; 0 asks for none
 }
 
 // ParseRoot reads a trusted root in the JSON form of Sigstore, media type
@@ -51,7 +54,8 @@ func ParseRoot(raw []byte) (*Root, error) {
 	return &Root{trusted: trusted, sum: sha256.Sum256(raw)}, nil
 }
 
-// Hash is the SHA-256 of the root's text.
+// Hash tells roots apart: the SHA-256 of the root's text, or of those that it is
+// composed of.
 func (r *Root) Hash() [sha256.Size]byte { return r.sum }
 
 // checkRoot refuses what would make the root mean less than it seems to.

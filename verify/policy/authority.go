@@ -3,9 +3,9 @@ package policy
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
@@ -18,8 +18,15 @@ type authority struct {
 	message  string
 	verifier *verify.Verifier // nil where nothing of it can be verified
 	open     []verify.Check   // what must hold beside and cannot be told
+	trust    verify.Trust     // of the verifier
+	rules    []verify.Rule    // of the verifier
 	keys     []*key.Public    // of the verifier
 	root     *keyless.Root    // of the verifier; nil where no identity counts
+	// What only ClusterImagePolicies have: for each rule that asks for attestations how
+	// it was written, and the repository in which evidence is looked for, "" for the
+	// image's own.
+	attested []attested
+	repo     string
 }
 
 func defaultName(i int) string { return fmt.Sprintf("authority-%d", i) }
@@ -49,37 +56,53 @@ func (a *authority) static() verify.Check {
 	return c
 }
 
-// check applies the authority to a subject.
-func (a *authority) check(ctx context.Context, r attach.Reader, s attach.Subject) ([]verify.Check, error) {
+// check applies the authority to a subject. Where the whole policy has a part that
+// judges the evidence, what it is shown of this authority is returned too.
+func (a *authority) check(ctx context.Context, q *question, shown bool) ([]verify.Check, match, error) {
 	if a.decided != "" {
-		return []verify.Check{a.static()}, nil
+		return []verify.Check{a.static()}, match{Static: true}, nil
 	}
-	var checks []verify.Check
-	if a.verifier != nil {
-		v, err := a.verifier.Verify(ctx, r, s)
-		if err != nil {
-			return nil, err
-		}
-		checks = v.Checks
+	if a.verifier == nil {
+		return a.open, match{}, nil
 	}
-	return append(checks, a.open...), nil
+	r, err := q.readerFor(a.repo)
+	if err != nil {
+		return append([]verify.Check{open("source", verify.ReferenceMissing, err.Error())}, a.open...), match{}, nil
+	}
+	h := hearing{authority: a, question: q, shown: shown}
+	checks, err := h.verify(ctx, r)
+	if err != nil {
+		return nil, match{}, err
+	}
+	return append(checks, a.open...), h.match, nil
 }
 
 // check applies the policy to a subject: any authority is enough. Where none
-// accepts and there are several, one check stands for all of them.
-func (e *entry) check(ctx context.Context, r attach.Reader, s attach.Subject) ([]verify.Check, error) {
+// accepts and there are several, one check stands for all of them. A part of the
+// whole policy then judges what the authorities found.
+func (e *entry) check(ctx context.Context, q *question) ([]verify.Check, error) {
 	tried := make([][]verify.Check, len(e.any))
+	found, first := make(map[string]match), -1
 	for i := range e.any {
-		checks, err := e.any[i].check(ctx, r, s)
+		checks, m, err := e.any[i].check(ctx, q, e.part != nil)
 		if err != nil {
 			return nil, fmt.Errorf("policy %s: %w", e.name, err)
 		}
 		tried[i] = checks
-		if outcome(checks) == verify.Accept {
+		if outcome(checks) != verify.Accept {
+			continue
+		}
+		if e.part == nil {
 			return e.label(i, checks), nil
 		}
+		if found[e.any[i].name] = m; first < 0 {
+			first = i
+		}
 	}
-	if len(tried) == 1 {
+	switch {
+	case first >= 0:
+		return e.label(first, append(tried[first], e.judged(ctx, q, found, tried))), nil
+	case len(tried) == 1:
 		return e.label(0, tried[0]), nil
 	}
 	checks := append(revoked(tried), e.none(tried))
@@ -107,7 +130,7 @@ func (e *entry) label(i int, checks []verify.Check) []verify.Check {
 	for _, c := range checks {
 		switch {
 		case c.Rule == verify.SubjectRule || c.Rule == verify.RevocationRule:
-		case e.any[i].name == "":
+		case c.Rule == partRule, e.any[i].name == "":
 			c.Rule = e.name + "/" + c.Rule
 		default:
 			c.Rule = e.name + "/" + e.any[i].name + "/" + c.Rule
@@ -144,6 +167,11 @@ func (e *entry) none(tried [][]verify.Check) verify.Check {
 			}
 			details = append(details, fmt.Sprintf("%s: %s: %s: %s", e.any[i].name, c.Rule, c.Reason, c.Detail))
 			sum.Evidence = append(sum.Evidence, c.Evidence...)
+			for _, w := range c.Waived {
+				if !slices.Contains(sum.Waived, w) {
+					sum.Waived = append(sum.Waived, w)
+				}
+			}
 			if !c.Until.IsZero() && (sum.Until.IsZero() || c.Until.Before(sum.Until)) {
 				sum.Until = c.Until
 			}
@@ -164,6 +192,9 @@ func outcome(checks []verify.Check) verify.Outcome {
 // static returns the checks of a policy that needs no evidence: one that any
 // authority passes without, or that all of them fail without.
 func (e *entry) static() (checks []verify.Check, ok bool) {
+	if e.part != nil {
+		return nil, false
+	}
 	failed := 0
 	for i := range e.any {
 		switch e.any[i].decided {

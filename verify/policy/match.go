@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -19,12 +20,32 @@ import (
 type Object struct {
 	Group, Version, Resource string // apps, v1, deployments
 	Labels                   map[string]string
+	// Kind is that of the object; Metadata and Spec are its members of that name, as
+	// encoding/json decodes them. Parts of policies can ask for them; without a Kind
+	// nothing is known of any.
+	Kind           string
+	Metadata, Spec any
+}
+
+// Forget drops what only policies ask for that [Set.ShowsObjects] tells of.
+func (o *Object) Forget() {
+	if o != nil {
+		o.Kind, o.Metadata, o.Spec = "", nil, nil
+	}
+}
+
+// ShowsObjects reports whether some policy judges not only images but also the objects
+// that ask for them.
+func (s *Set) ShowsObjects() bool {
+	return slices.ContainsFunc(s.entries, func(e *entry) bool { return e.show.object() })
 }
 
 // Matched are the policies of a set that speak of one image. The zero value
 // rejects: no policy speaks of it.
 type Matched struct {
 	set     *Set
+	object  *Object
+	repo    string // that scopes know the image by
 	entries []*entry
 	digest  v1.Hash // that the image is named by; may be zero
 	bad     string  // why the name of the image could not be read
@@ -51,10 +72,16 @@ func (s *Set) Match(image string, object *Object) Matched {
 	return s.match(ref.Context().Name(), []string{ref.Name(), image}, object, digest)
 }
 
+// MatchLayout returns the policies for images in an OCI layout directory, which go by
+// its name: only the globs of scopes match "oci:DIR".
+func (s *Set) MatchLayout(dir string) Matched {
+	return s.match("oci:"+dir, nil, nil, v1.Hash{})
+}
+
 // match finds the policies for a repository and the references by which
 // ClusterImagePolicies may know the image.
 func (s *Set) match(repo string, references []string, object *Object, digest v1.Hash) Matched {
-	m := Matched{set: s, digest: digest, loose: s.pins && digest == (v1.Hash{})}
+	m := Matched{set: s, object: object, repo: repo, digest: digest, loose: s.pins && digest == (v1.Hash{})}
 	for _, e := range s.entries {
 		if !e.matches(repo, references) {
 			continue
@@ -86,12 +113,19 @@ func (m Matched) WarnOnly() bool {
 }
 
 // Hash identifies the matched policies with everything that they depend on:
-// their text, the keys that they name, and all that is revoked. Two images with
+// their text, the keys that they name, what they want to be shown of the object, and
+// all that is revoked. Two images with
 // the same hash are judged by the same rules.
 func (m Matched) Hash() [32]byte {
 	h := sha256.New()
 	for _, e := range m.entries {
 		h.Write(e.hash[:])
+		m.object.hash(h, e.show)
+		for i, x := range e.exceptions {
+			if x.named(m.repo) { // those for digests are the same for all names
+				fmt.Fprintf(h, "exception %d\n", i)
+			}
+		}
 	}
 	if m.set != nil {
 		sum := m.set.revoked.Hash()
@@ -153,11 +187,11 @@ func (m Matched) Verify(ctx context.Context, r attach.Reader, s attach.Subject) 
 		v.Checks = append(v.Checks, verify.Check{Rule: "reference", Outcome: verify.Reject, Reason: verify.DigestRequired, Detail: "the image was matched with policies before its digest was known"})
 	}
 	for _, e := range m.entries {
-		checks, err := e.check(ctx, r, s)
+		checks, err := e.check(ctx, &question{set: m.set, reader: r, subject: s, object: m.object})
 		if err != nil {
 			return verify.Verdict{Subject: s}, err
 		}
-		v.Checks = append(v.Checks, checks...)
+		v.Checks = append(v.Checks, m.except(e, s.Desc.Digest, checks)...)
 	}
 	v.Checks = once(once(v.Checks, verify.RevocationRule), verify.SubjectRule)
 	return decided(v), nil
@@ -207,11 +241,13 @@ func (s *Set) Verify(ctx context.Context, r attach.Reader, sub attach.Subject, i
 
 // Gate reports whether a gate may let the verdict pass: where it accepts, or
 // where every check that does not accept comes from a policy that only warns.
-// The warnings are those checks.
+// The warnings are those checks, and those that an exception makes accept.
 func Gate(v verify.Verdict) (pass bool, warnings []verify.Check) {
 	pass = len(v.Checks) > 0
 	for _, c := range v.Checks {
 		switch {
+		case c.Outcome == verify.Accept && c.Exception != nil && c.Exception.Applied:
+			warnings = append(warnings, c)
 		case c.Outcome == verify.Accept:
 		case c.Warn:
 			warnings = append(warnings, c)

@@ -15,7 +15,9 @@
 //	    threshold: 1                           # distinct keys and identities that must have signed
 //	    signature: {annotations: {env: prod}}  # asked for unless required: false
 //	    sbom: {maxAge: 90d}                    # an SPDX or CycloneDX attestation
-//	    attestations: [{type: slsaprovenance1}]
+//	    attestations:
+//	    - type: slsaprovenance1
+//	      cel: predicate.runDetails.builder.id == "https://builder.example"   # see package condition
 //	    countersigned: {keys: [{file: auditor.pub}]}   # each entry that counts, by any of these
 //	  - name: base images
 //	    images: ["registry.k8s.io/pause"]
@@ -36,6 +38,33 @@
 // image that none matches is rejected: no-policy. Of the authorities of one
 // ClusterImagePolicy any one is enough; of the rules of a scope all must hold.
 //
+// # ClusterImagePolicies
+//
+// What a ClusterImagePolicy refers to stands in documents beside it, in any of the
+// files: TrustRoots, and Secrets and ConfigMaps of v1. Nothing is fetched for a policy:
+// a TrustRoot that is a remote repository is what was fetched from that mirror before.
+// A keyless authority without trustRootRef is judged by the root of [Options].
+//
+// Who counts is as the policy-controller has it: issuerRegExp and subjectRegExp need
+// only be found in the name, unlike the patterns of scopes, which are for the whole of
+// it; [Set.Warnings] tells of those without ^ and $. A key alone asks for no log;
+// identities ask for one log, one clock, and one certificate log unless
+// insecureIgnoreSCT; a timestamp authority that is named takes the place of the log.
+// Attestations are asked for in place of a signature, and one statement that its part
+// takes is enough. Different here, and told in warnings:
+//
+//   - signatures are looked for in cosign's form and as bundles, whatever
+//     signatureFormat says, by keys too;
+//   - logs are not asked: an entry must come with the signature;
+//   - a certificate must have exactly one name;
+//   - with trustRootRef and neither ctlog nor rfc3161timestamp the logs of that root are
+//     asked for, where the policy-controller takes a signature without bundle only as
+//     long as its certificate is valid;
+//   - ctlog without url and trustRootRef asks the logs of the common root, there none;
+//   - ca-cert is believed, where there no signature is accepted under it;
+//   - a part of the whole policy is shown spec and metadata of the object as they were
+//     sent, and where an authority could not tell, its yes is none.
+//
 // # Revocation
 //
 // What one document revokes is revoked for all policies that are loaded with it.
@@ -55,17 +84,38 @@
 //
 // Where a scope, or what it asks for, names keys it may name identities beside them:
 // persons and workloads with short-lived certificates. The document's trustedRoot says
-// who may vouch for them; see package keyless. Where no identity counts it would ask
-// for nothing, and is an error: signatures by keys are not looked up in logs. A
-// threshold counts identities as they stand here: a pattern is one, whoever fits it.
+// who may vouch for them; see package keyless. Where nobody counts of whom it would
+// ask anything it is an error. A threshold counts identities as they stand here: a
+// pattern is one, whoever fits it.
+//
+// # Evidence
+//
+// By default one certificate log, one transparency log and one clock must vouch for a
+// signature by an identity, and nobody for one by a key. A document, and a scope for
+// itself, may ask otherwise, number by number: of identities with evidence:
+// {certificateLogs: 0, logs: 0, clocks: 1, timestamps: 1}, of which the last are those
+// clocks that are no logs, and of keys with keyEvidence: {logs: 1, clocks: 1}.
+// Every verdict names what the default asks and the policy does not. A key may count
+// for a time, {file: release.pub, notBefore: 2026-01-01T00:00:00Z, notAfter:
+// 2027-01-31T00:00:00Z}: what matters is when a trusted clock saw the signature or,
+// where none tells, the present time.
 //
 // # What cannot be verified here
 //
-// A ClusterImagePolicy may ask for identities and certificates, KMS keys,
-// secrets, transparency logs, timestamps, or have a part in CUE or Rego. Such a
-// part is read, checked for form, and leaves the question open under its name:
-// authority-unsupported or policy-unsupported. It is never passed over. A field
-// that is not known at all is an error.
+// A ClusterImagePolicy may ask for what is not to be had: a trusted root, a key in a
+// secret or a service, an object that asks for the image. Such a part is read, checked
+// for form, and leaves the question open under its name. It is never passed over. A
+// field that is not known at all is an error.
+//
+// # CUE and Rego
+//
+// A ClusterImagePolicy may have parts in CUE or Rego. An [Evaluator] runs them; package
+// program has one. A part says yes or no to one document, with the meaning that the
+// policy-controller gives it: in CUE, that no value contradicts another, so that a field
+// which the document lacks contradicts nothing; in Rego, what isCompliant of package
+// sigstore is. A yes with a warning is a no. What a part did not finish, or wants from
+// outside, is undetermined: policy-program, policy-unsupported. One that cannot be
+// compiled refuses every image: policy-broken.
 //
 // # Warnings
 //
@@ -75,38 +125,21 @@
 package policy
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/policy/condition"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
-	"github.com/hallmark-oci/hallmark/verify/revocation"
 )
 
 // ErrInvalid says that a policy file is wrong. The error's text names file,
 // line and path.
 var ErrInvalid = doc.ErrInvalid
-
-// Options are what reading a policy needs from outside.
-type Options struct {
-	// Now tells the time. Policies with a maximum age are refused without it.
-	Now func() time.Time
-	// ReadKey returns the public key in a file that a policy names. Load reads
-	// files where it is nil, Parse refuses such policies.
-	ReadKey func(path string) (*key.Public, error)
-	// ReadRoot returns the trusted root in a file that a policy names, as ReadKey does.
-	ReadRoot func(path string) (*keyless.Root, error)
-	// ReadRevocations returns what the signed list in a file revokes, as ReadKey does.
-	ReadRevocations func(path string, d revocation.Demand) (verify.Revocations, error)
-}
 
 // A File is a policy file. Key files are named relative to where Name lies.
 type File struct {
@@ -121,66 +154,29 @@ type Set struct {
 	// pins says that some glob can match a reference only by its digest.
 	pins    bool
 	revoked verify.Revocations
+	void    voided // what revoked holds
+
+	now       func() time.Time
+	evaluator Evaluator
+	elsewhere func(image attach.Subject, repo string) (attach.Reader, error)
 }
 
 // An entry is one scope, or one ClusterImagePolicy.
 type entry struct {
 	name   string
+	where  string // it stands: file and line
 	images []glob
 	repos  bool // images match the repository, not the reference
 	warn   bool
 	match  []resource
 	any    []authority
 	open   []verify.Check // what else must hold and cannot be told
-	hash   [32]byte
-}
-
-// Load reads policy files, each of at most [MaxFile] bytes.
-func Load(ctx context.Context, o Options, paths ...string) (*Set, error) {
-	files := make([]File, len(paths))
-	for i, p := range paths {
-		text, err := read(p)
-		if err != nil {
-			return nil, err
-		}
-		files[i] = File{Name: p, Text: text}
-	}
-	if o.ReadKey == nil {
-		o.ReadKey = func(path string) (*key.Public, error) { return key.LoadPublic(ctx, path, key.Options{}) }
-	}
-	if o.ReadRoot == nil {
-		o.ReadRoot = readRoot
-	}
-	if o.ReadRevocations == nil {
-		o.ReadRevocations = readRevocations(ctx)
-	}
-	return Parse(o, files...)
-}
-
-func read(path string) ([]byte, error) {
-	text, err := upTo(path, MaxFile)
-	if err != nil {
-		return nil, fmt.Errorf("read policy: %w", err)
-	}
-	return text, nil
-}
-
-func readRoot(path string) (*keyless.Root, error) {
-	text, err := upTo(path, keyless.MaxRoot)
-	if err != nil {
-		return nil, fmt.Errorf("read trusted root: %w", err)
-	}
-	return keyless.ParseRoot(text)
-}
-
-// upTo reads a file, of a larger one so much that it can be told.
-func upTo(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit+1))
+	part   *Part          // judges what the authorities found; nil where none does
+	show   wanted         // by the part
+	notes  []Warning      // see lint
+	// exceptions are those for rules of the scope, in the order of the document.
+	exceptions []*exception
+	hash       [32]byte
 }
 
 // Parse returns the policies of all files as one set. The error wraps
@@ -189,6 +185,7 @@ func upTo(path string, limit int64) ([]byte, error) {
 // name that is used twice, a key that cannot be used.
 func Parse(o Options, files ...File) (*Set, error) {
 	p := &parser{Options: o, names: make(map[string]string)}
+	p.set.now, p.set.evaluator, p.set.elsewhere = o.Now, o.Evaluator, o.Elsewhere
 	var all []document
 	for _, f := range files {
 		documents, err := p.file(f)
@@ -200,14 +197,17 @@ func Parse(o Options, files ...File) (*Set, error) {
 		}
 		all = append(all, documents...)
 	}
-	p.set.revoked = p.void.revocations()
+	p.set.revoked = p.set.void.revocations()
 	for _, d := range all {
+		if d.aside {
+			continue
+		}
 		p.dir = d.dir
 		if err := p.document(d.Value); err != nil {
 			return nil, err
 		}
 	}
-	if len(p.set.entries) == 0 {
+	if len(p.set.entries) == 0 && !o.Partial {
 		return nil, fmt.Errorf("no policy, nothing could be accepted: %w", ErrInvalid)
 	}
 	return &p.set, nil
@@ -215,6 +215,9 @@ func Parse(o Options, files ...File) (*Set, error) {
 
 // Len returns the number of scopes and ClusterImagePolicies in the set.
 func (s *Set) Len() int { return len(s.entries) }
+
+// Revoked returns how many keys and digests the set revokes.
+func (s *Set) Revoked() (keys, digests int) { return len(s.void.keys), len(s.void.digests) }
 
 // parser collects the policies of several files.
 type parser struct {
@@ -224,13 +227,21 @@ type parser struct {
 	dir   string            // of the file that is read
 	root  *keyless.Root     // of the document that is read
 
-	void voided // what the documents revoke
+	// What stands beside the policies, and the root that holds where none is named.
+	objects  []object
+	roots    map[string]trustRoot
+	common   *trustRoot
+	evidence evidence // that it asks for
+	counted  counted  // whom its scopes name
+
+	conditions *condition.Compiler // made for the first condition
 }
 
 // A document is one of a file, and where that lies.
 type document struct {
 	doc.Value
-	dir string
+	dir   string
+	aside bool // it was read already
 }
 
 // file reads the documents of a file and what they revoke.
@@ -241,13 +252,17 @@ func (p *parser) file(f File) ([]document, error) {
 	p.dir = filepath.Dir(f.Name)
 	var all []document
 	for d, err := range doc.Documents(strings.NewReader(string(f.Text)), f.Name, MaxDocument) {
+		ours := false
+		if err == nil {
+			ours, err = p.aside(d)
+		}
 		if err == nil {
 			err = p.revocations(d)
 		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, document{d, p.dir})
+		all = append(all, document{d, p.dir, ours})
 	}
 	return all, nil
 }
@@ -265,7 +280,7 @@ func (p *parser) document(d doc.Value) error {
 	case isCluster(version) && kind == "ClusterImagePolicy":
 		entries, err = p.cluster(d)
 	default:
-		return d.Errorf("kind %.100q of %.100q is not read; %s Policy and %s ClusterImagePolicy are", kind, version, apiVersion, clusterVersions()[1])
+		return d.Errorf("%s", notRead(version, kind))
 	}
 	if err != nil {
 		return err
@@ -349,49 +364,3 @@ func elements[T any](v doc.Value, limit int, read func(doc.Value) (T, error)) ([
 
 // ignore takes any value: for what is no part of a policy.
 func ignore(doc.Value) error { return nil }
-
-// public reads the text of a key.
-func public(v doc.Value) (*key.Public, error) {
-	s, err := v.String()
-	if err != nil {
-		return nil, err
-	}
-	k, err := key.ParsePublic([]byte(s))
-	if err != nil {
-		return nil, v.Errorf("%w", err)
-	}
-	return k, nil
-}
-
-// keyFile reads the key in a file, relative to the policy's place.
-func (p *parser) keyFile(v doc.Value) (*key.Public, error) {
-	path, err := p.path(v, p.ReadKey != nil, "key")
-	if err != nil {
-		return nil, err
-	}
-	k, err := p.ReadKey(path)
-	if err == nil && k == nil {
-		err = errors.New("no key")
-	}
-	if err != nil {
-		return nil, v.Errorf("%w", err)
-	}
-	return k, nil
-}
-
-// path reads the name of a file, relative to the policy's place.
-func (p *parser) path(v doc.Value, reads bool, what string) (string, error) {
-	path, err := text(v)
-	switch {
-	case err != nil:
-		return "", err
-	case !reads:
-		return "", v.Errorf("%s files are not read here, give the %s as data", what, what)
-	case strings.Contains(path, "://") || key.IsRemote(path):
-		return "", v.Errorf("%q is no file; only %s files are read", path, what)
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(p.dir, path)
-	}
-	return path, nil
-}

@@ -19,6 +19,18 @@ type expression struct {
 	values        []string
 }
 
+// String names the kind of object: "apps/v1 deployments".
+func (r resource) String() string {
+	s := r.version + " " + r.name
+	if r.group != "" {
+		s = r.group + "/" + s
+	}
+	if len(r.labels)+len(r.expressions) > 0 {
+		s += " with certain labels"
+	}
+	return s
+}
+
 func (r resource) is(o *Object) bool {
 	if r.name != o.Resource || r.group != o.Group || r.version != o.Version && r.version != "*" {
 		return false

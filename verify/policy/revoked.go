@@ -53,8 +53,8 @@ func (p *parser) revocations(d doc.Value) error {
 			if err == nil && len(keys)+len(digests) == 0 && !v.Has("lists") {
 				err = v.Errorf("keys, digests or lists are wanted")
 			}
-			p.void.keys = append(p.void.keys, keys...)
-			p.void.digests = append(p.void.digests, digests...)
+			p.set.void.keys = append(p.set.void.keys, keys...)
+			p.set.void.digests = append(p.set.void.digests, digests...)
 			return err
 		})
 	})
@@ -67,7 +67,7 @@ func (p *parser) lists(v doc.Value) error {
 		err = v.Errorf("no list is named")
 	}
 	for _, r := range all {
-		p.void.listed = p.void.listed.And(r)
+		p.set.void.listed = p.set.void.listed.And(r)
 	}
 	return err
 }

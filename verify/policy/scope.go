@@ -3,16 +3,11 @@ package policy
 import (
 	"crypto/sha256"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
-	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
-	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
-	"github.com/hallmark-oci/hallmark/verify/keyless"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 )
 
@@ -21,7 +16,9 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 	var name string
 	var scopes []doc.Value
 	var root doc.Value
-	p.root = nil
+	p.root, p.evidence, p.counted = nil, evidence{}, counted{}
+	var spec doc.Value
+	var exceptions []*exception
 	err := d.Fields(map[string]func(doc.Value) error{
 		"apiVersion": ignore,
 		"kind":       ignore,
@@ -31,14 +28,16 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 			}, "name")
 		},
 		"spec": func(v doc.Value) error {
-			err := v.Fields(map[string]func(doc.Value) error{
+			spec = v
+			err := v.Fields(p.evidence.fields(fields{
 				"trustedRoot": func(v doc.Value) error {
 					root = v
 					return doc.Into(&p.root, p.trustedRoot)(v)
 				},
-				"scopes":  doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
-				"revoked": ignore, // read before, see revocations
-			})
+				"scopes":     doc.Into(&scopes, func(v doc.Value) ([]doc.Value, error) { return v.List(maxList) }),
+				"revoked":    ignore, // read before, see revocations
+				"exceptions": doc.Into(&exceptions, p.exceptions),
+			}))
 			if err == nil && !v.Has("scopes") && !v.Has("revoked") {
 				err = v.Errorf("field scopes is missing")
 			}
@@ -55,15 +54,19 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 		}
 		entries[i].hash = fingerprint(d, i, entries[i])
 	}
+	if err := assign(spec, name, entries, exceptions); err != nil {
+		return nil, err
+	}
 	rooted := func(e *entry) bool { return e.any[0].root != nil }
 	if p.root != nil && !slices.ContainsFunc(entries, rooted) {
-		return nil, root.Errorf("no scope of the document names an identity that counts, and for keys it asks nothing: logs and clocks are not asked for with them; name identities, or leave it away")
+		return nil, root.Errorf("no scope of the document names an identity that counts, and of keys nothing is asked that it could tell; name identities, ask with keyEvidence, or leave it away")
 	}
-	return entries, nil
+	return entries, p.counted.check(spec)
 }
 
 // fingerprint is the hash of everything that an entry depends on: the text it
-// stands in, which one of that text it is, and the keys, which may lie in files.
+// stands in, which one of that text it is, and the keys, roots and parts, which may lie elsewhere
+// or not be at hand.
 func fingerprint(d doc.Value, i int, e *entry) [32]byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %d\n", d.Text(), i)
@@ -74,7 +77,17 @@ func fingerprint(d doc.Value, i int, e *entry) [32]byte {
 		if a.root != nil {
 			fmt.Fprintf(h, "root %x\n", a.root.Hash())
 		}
+		for _, as := range a.attested {
+			if as.part != nil {
+				fmt.Fprintf(h, "part %q\n", as.part.Text)
+			}
+		}
+		fmt.Fprintf(h, "%q\n", details(a.open))
 	}
+	if e.part != nil {
+		fmt.Fprintf(h, "part %q\n", e.part.Text)
+	}
+	fmt.Fprintf(h, "%q\n", details(e.open))
 	var sum [32]byte
 	h.Sum(sum[:0])
 	return sum
@@ -87,24 +100,15 @@ type scope struct {
 	demand                      demand
 	signature                   *demand
 	sbom                        *demand
-	attestations                []demand
+	attestations, checked       []demand
 	counter                     *verify.Counter
-}
-
-// A demand is what a scope asks of one kind of evidence.
-type demand struct {
-	skip        bool // required: false
-	typ         string
-	keys        []*key.Public
-	identities  []keyless.Identity
-	threshold   int
-	maxAge      time.Duration
-	annotations map[string]string
+	evidence                    evidence
+	counted                     counted
 }
 
 func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 	var s scope
-	err := v.Fields(map[string]func(doc.Value) error{
+	err := v.Fields(s.evidence.fields(fields{
 		"name": doc.Into(&s.name, func(v doc.Value) (string, error) { return p.name(v, "scope of "+policy) }),
 		"mode": doc.Into(&s.mode, mode),
 		"static": doc.Into(&s.static, func(v doc.Value) (string, error) {
@@ -112,21 +116,22 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 		}),
 		"message":      doc.Into(&s.message, text),
 		"images":       doc.Into(&s.images, list(repositories)),
-		"keys":         doc.Into(&s.demand.keys, list(p.key)),
+		"keys":         doc.Into(&s.demand.keys, p.timedKeys(&s.demand.validity)),
 		"identities":   doc.Into(&s.demand.identities, list(certified)),
 		"threshold":    doc.Into(&s.demand.threshold, threshold),
 		"signature":    doc.Into(&s.signature, p.signature),
 		"sbom":         doc.Into(&s.sbom, p.sbom),
 		"attestations": doc.Into(&s.attestations, list(p.attestation)),
 
+		"checked":       doc.Into(&s.checked, list(p.checked)),
 		"countersigned": doc.Into(&s.counter, p.countersigned),
-	}, "name", "images")
+	}), "name", "images")
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{name: policy + "/" + s.name, images: s.images, repos: true, warn: s.mode == "warn"}
+	e := &entry{name: policy + "/" + s.name, where: v.Where(), images: s.images, repos: true, warn: s.mode == "warn"}
 	if s.static != "" {
-		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "countersigned"} {
+		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "checked", "countersigned", "evidence", "keyEvidence"} {
 			if v.Has(f) {
 				return nil, v.Errorf("a scope has either static or %s", f)
 			}
@@ -142,7 +147,7 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 		return nil, v.Errorf("%w", err)
 	}
 	e.any = []authority{a}
-	return e, nil
+	return e, s.counted.check(v)
 }
 
 // authority turns the demands into rules.
@@ -162,18 +167,19 @@ func (s *scope) authority(p *parser) (authority, error) {
 	for _, d := range s.attestations {
 		policy.Rules = append(policy.Rules, s.rule("attestation "+payload.NameOf(d.typ), attach.Attestation, d, d.typ))
 	}
-	trust := p.trust(s.demand.keys)
-	trust.Identities, trust.Root = s.demand.identities, p.root
+	for _, d := range s.checked {
+		rule := s.rule("advisories "+d.typ, attach.Attestation, d, payload.Vuln)
+		rule.Deny = true
+		policy.Rules = append(policy.Rules, rule)
+	}
+	trust := s.trusting(p)
 	v, err := verify.New(trust, policy)
 	if err != nil {
 		return authority{}, err
 	}
-	a := authority{verifier: v, keys: s.demand.keys}
+	a := authority{verifier: v, trust: trust, rules: policy.Rules, keys: s.demand.keys, root: s.rooted(p, trust, policy.Rules)}
 	for _, r := range policy.Rules {
 		a.keys = append(a.keys, r.Keys...)
-		if len(r.Identities) > 0 || len(r.Keys) == 0 && len(s.demand.identities) > 0 {
-			a.root = p.root
-		}
 	}
 	if s.counter != nil {
 		a.keys = append(a.keys, s.counter.Keys...)
@@ -183,8 +189,8 @@ func (s *scope) authority(p *parser) (authority, error) {
 
 func (s *scope) rule(name string, kind attach.Kind, d demand, types ...string) verify.Rule {
 	r := verify.Rule{
-		Name: name, Kind: kind, PredicateTypes: types, Keys: d.keys, Identities: d.identities,
-		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations, Counter: s.counter,
+		Name: name, Kind: kind, PredicateTypes: types, Keys: d.keys, Identities: d.identities, Validity: d.validity,
+		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations, Counter: s.counter, Demands: d.demands,
 	}
 	switch {
 	case d.threshold > 0:
@@ -195,117 +201,6 @@ func (s *scope) rule(name string, kind attach.Kind, d demand, types ...string) v
 	return r
 }
 
-func (p *parser) signature(v doc.Value) (*demand, error) {
-	d := &demand{}
-	return d, p.optional(v, d, "annotations", doc.Into(&d.annotations, annotations))
-}
-
-func (p *parser) sbom(v doc.Value) (*demand, error) {
-	d := &demand{}
-	return d, p.optional(v, d, "maxAge", doc.Into(&d.maxAge, duration))
-}
-
-// optional reads a demand that can be switched off, with one field of its own.
-func (p *parser) optional(v doc.Value, d *demand, name string, own func(doc.Value) error) error {
-	required := true
-	err := v.Fields(map[string]func(doc.Value) error{
-		"required":   doc.Into(&required, doc.Value.Bool),
-		"keys":       doc.Into(&d.keys, list(p.key)),
-		"identities": doc.Into(&d.identities, list(certified)),
-		"threshold":  doc.Into(&d.threshold, threshold),
-		name:         own,
-	})
-	if err != nil {
-		return err
-	}
-	d.skip = !required
-	for _, f := range []string{"keys", "identities", "threshold", name} {
-		if d.skip && v.Has(f) {
-			return v.Errorf("what is not required has no %s", f)
-		}
-	}
-	return nil
-}
-
-func (p *parser) attestation(v doc.Value) (demand, error) {
-	var d demand
-	err := v.Fields(map[string]func(doc.Value) error{
-		"type":       doc.Into(&d.typ, predicateType),
-		"maxAge":     doc.Into(&d.maxAge, duration),
-		"keys":       doc.Into(&d.keys, list(p.key)),
-		"identities": doc.Into(&d.identities, list(certified)),
-		"threshold":  doc.Into(&d.threshold, threshold),
-	}, "type")
-	return d, err
-}
-
-// countersigned reads who must have counter-signed each entry that counts.
-func (p *parser) countersigned(v doc.Value) (*verify.Counter, error) {
-	c := &verify.Counter{Threshold: 1}
-	return c, v.Fields(map[string]func(doc.Value) error{
-		"keys":      doc.Into(&c.Keys, list(p.key)),
-		"threshold": doc.Into(&c.Threshold, threshold),
-	}, "keys")
-}
-
-// key reads one of {data: PEM} and {file: path}.
-func (p *parser) key(v doc.Value) (*key.Public, error) {
-	if v.Has("data") == v.Has("file") {
-		return nil, v.Errorf("a key has either data or file")
-	}
-	var k *key.Public
-	err := v.Fields(map[string]func(doc.Value) error{
-		"data": doc.Into(&k, public),
-		"file": doc.Into(&k, p.keyFile),
-	})
-	return k, err
-}
-
 func mode(v doc.Value) (string, error) { return v.OneOf("enforce", "warn") }
 
 func threshold(v doc.Value) (int, error) { return v.Int(1, maxThreshold) }
-
-func predicateType(v doc.Value) (string, error) {
-	s, err := v.String()
-	if err != nil {
-		return "", err
-	}
-	uri, err := payload.TypeURI(s)
-	if err != nil {
-		return "", v.Errorf("%w", err)
-	}
-	if uri == payload.Sign {
-		return "", v.Errorf("statements of this type are image signatures, no attestations")
-	}
-	return uri, nil
-}
-
-func annotations(v doc.Value) (map[string]string, error) {
-	out := make(map[string]string)
-	err := v.Each(func(name string, member doc.Value) (err error) {
-		out[name], err = member.String()
-		return err
-	})
-	if err == nil && (len(out) == 0 || len(out) > maxList) {
-		err = v.Errorf("%d annotations", len(out))
-	}
-	return out, err
-}
-
-// duration reads a whole number of minutes, hours or days: 90m, 12h, 30d.
-func duration(v doc.Value) (time.Duration, error) {
-	s, err := v.String()
-	if err != nil {
-		return 0, err
-	}
-	m := regexp.MustCompile(`^([1-9][0-9]{0,4})([mhd])$`).FindStringSubmatch(s)
-	if m == nil {
-		return 0, v.Errorf("%.40q is no age like 90m, 12h or 30d", s)
-	}
-	n, err := strconv.Atoi(m[1])
-	if err != nil {
-		return 0, v.Errorf("%w", err)
-	}
-	unit := map[string]time.Duration{"m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[m[2]]
-	return time.Duration(n) * unit, nil
-}

@@ -1,6 +1,7 @@
 package tuf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,7 @@ func Init(ctx context.Context, dir string, o Options) (*Material, error) {
 		return nil, failed(reasonOf(err), err, "read the first root of %s", o.Mirror)
 	}
 	t.RefTime = o.Now.UTC()
-	u := &update{mirror: m, trusted: t, old: old, now: &kept{Mirror: o.Mirror, Root: first, Fetched: o.Now.UTC()}}
+	u := &update{files: m, trusted: t, old: old, now: &kept{Mirror: o.Mirror, Root: first, Fetched: o.Now.UTC()}}
 	if err := u.run(ctx); err != nil {
 		return nil, err
 	}
@@ -107,9 +108,14 @@ func firstRoot(o Options, old *kept) ([]byte, error) {
 // update is one walk through a repository, in the order of section 5.3 of the
 // specification: root, timestamp, snapshot, targets, and the documents.
 type update struct {
-	mirror   *mirror
+	files    source
 	trusted  *trustedmetadata.TrustedMetadata
 	old, now *kept
+
+	// folder and document say where the trusted root is; empty is what every
+	// repository of Sigstore has.
+	folder, document string
+	rootAlone        bool // no signing configuration is asked for
 }
 
 func (u *update) run(ctx context.Context) error {
@@ -130,7 +136,7 @@ func (u *update) fail(name string, err error) error {
 func (u *update) roots(ctx context.Context) error {
 	for range maxRoots {
 		name := fmt.Sprintf("%d.root.json", u.trusted.Root.Signed.Version+1)
-		raw, err := u.mirror.get(ctx, MaxRoot, name)
+		raw, err := u.files.get(ctx, MaxRoot, name)
 		if errors.Is(err, errAbsent) {
 			return u.notBefore()
 		}
@@ -168,7 +174,7 @@ func (u *update) timestamp(ctx context.Context) error {
 		// What the present root does not vouch for any more binds no one.
 		_ = takeTimestamp(u.trusted, u.old.Timestamp)
 	}
-	raw, err := u.mirror.get(ctx, maxTimestamp, timestampName)
+	raw, err := u.files.get(ctx, maxTimestamp, timestampName)
 	if err != nil {
 		return err
 	}
@@ -228,24 +234,27 @@ func (u *update) metadata(ctx context.Context, name string, want *metadata.MetaF
 	if u.trusted.Root.Signed.ConsistentSnapshot {
 		name = fmt.Sprintf("%d.%s", want.Version, name)
 	}
-	return u.mirror.get(ctx, limit, name)
+	return u.files.get(ctx, limit, name)
 }
 
 // documents reads the targets that are kept. Their names are ours: those in the
 // repository are compared with them and become no path.
 func (u *update) documents(ctx context.Context) error {
 	var err error
-	if u.now.TrustedRoot, err = u.document(ctx, trustedRootName); err != nil {
+	if u.now.TrustedRoot, err = u.target(ctx, cmp.Or(u.document, trustedRootName)); err != nil {
 		return err
 	}
-	u.now.SigningConfig, err = u.document(ctx, signingConfigName)
+	if u.rootAlone {
+		return nil
+	}
+	u.now.SigningConfig, err = u.target(ctx, signingConfigName)
 	if ReasonOf(err) == Absent {
 		return nil
 	}
 	return err
 }
 
-func (u *update) document(ctx context.Context, name string) ([]byte, error) {
+func (u *update) target(ctx context.Context, name string) ([]byte, error) {
 	t, err := target(u.trusted, name)
 	if err != nil {
 		return nil, failed(reasonOf(err), err, "find %s in %s", name, u.now.Mirror)
@@ -258,7 +267,7 @@ func (u *update) document(ctx context.Context, name string) ([]byte, error) {
 		}
 		at = sum.String() + "." + name
 	}
-	raw, err := u.mirror.get(ctx, t.Length, "targets", at)
+	raw, err := u.files.get(ctx, t.Length, cmp.Or(u.folder, "targets"), at)
 	if err != nil {
 		return nil, err
 	}

@@ -140,6 +140,11 @@ func (k *kept) verify(now time.Time) (*Material, error) {
 			return nil, fail(name, err)
 		}
 	}
+	return k.material(t), nil
+}
+
+// material returns what is trusted, which was verified, and by which metadata.
+func (k *kept) material(t *trustedmetadata.TrustedMetadata) *Material {
 	targets := t.Targets[metadata.TARGETS].Signed
 	return &Material{
 		Mirror: k.Mirror, TrustedRoot: k.TrustedRoot, SigningConfig: k.SigningConfig, Fetched: k.Fetched,
@@ -149,5 +154,5 @@ func (k *kept) verify(now time.Time) (*Material, error) {
 			{metadata.SNAPSHOT, t.Snapshot.Signed.Version, t.Snapshot.Signed.Expires},
 			{metadata.TARGETS, targets.Version, targets.Expires},
 		},
-	}, nil
+	}
 }

@@ -13,6 +13,12 @@ import (
 // errAbsent marks a file that the mirror says it does not have.
 var errAbsent = errors.New("not found")
 
+// source is where the files of a repository are read. Its errors for files that it
+// does not have wrap errAbsent.
+type source interface {
+	get(ctx context.Context, limit int64, parts ...string) ([]byte, error)
+}
+
 // mirror is a TUF repository on a web server. Nothing that it says is believed
 // before its signature was checked.
 type mirror struct {

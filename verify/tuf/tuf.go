@@ -67,7 +67,7 @@ const (
 	Rollback    Reason = "trust-rollback"    // an older state than one that was seen, or a version left out
 	Unsigned    Reason = "trust-signature"   // metadata that too few of the named keys signed
 	Mismatch    Reason = "trust-digest"      // a file that is not the one its metadata name
-	Absent      Reason = "trust-absent"      // the repository has no trusted_root.json
+	Absent      Reason = "trust-absent"      // the repository has no trusted_root.json, or an archive lacks a file
 )
 
 // An Error says why there is no material: what was tried, and what is wrong.

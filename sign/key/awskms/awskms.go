@@ -232,10 +232,10 @@ func choose(d described, m plugin.Message) (string, crypto.Hash, error) {
 	if !strings.HasPrefix(d.spec(), "RSA_") || bits[want] == "" {
 		return "", 0, fmt.Errorf("a key of kind %q, or a hash %d, that is not known here", d.spec(), want)
 	}
-	for _, scheme := range []string{"RSASSA_PKCS1_V1_5_SHA_", "RSASSA_PSS_SHA_"} {
-		if len(d.Algorithms) == 0 || slices.Contains(d.Algorithms, scheme+bits[want]) {
-			return scheme + bits[want], want, nil
-		}
+	// The public key that others get says nothing of PSS, so that they would take no such
+	// signature.
+	if scheme := "RSASSA_PKCS1_V1_5_SHA_" + bits[want]; len(d.Algorithms) == 0 || slices.Contains(d.Algorithms, scheme) {
+		return scheme, want, nil
 	}
 	return "", 0, fmt.Errorf("the key signs with %s only", strings.Join(d.Algorithms, ", "))
 }

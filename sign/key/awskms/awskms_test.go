@@ -37,7 +37,7 @@ func start(t *testing.T, more ...string) (*kmstest.AWS, string, key.Options) {
 	dir := kmstest.Install(t, "awskms")
 	ca := filepath.Join(dir, "ca.pem")
 	kmstest.Write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate().Raw})))
-	env := append([]string{"PATH=" + dir, "HOME=" + dir, "AWS_CA_BUNDLE=" + ca, "AWS_REGION=us-east-1",
+	env := append([]string{kmstest.Quick, "PATH=" + dir, "HOME=" + dir, "AWS_CA_BUNDLE=" + ca, "AWS_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=" + kmstest.AWSKeyID, "AWS_SECRET_ACCESS_KEY=" + kmstest.AWSSecret}, more...)
 	return a, strings.TrimPrefix(a.URL, "https://"), key.Options{Plugins: []string{"awskms"}, Environ: env}
 }
@@ -70,20 +70,13 @@ func TestRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	a.Say(false, "RSASSA_PSS_SHA_256")
 	p, err := key.Load(t.Context(), "awskms://"+host+"/alias/krsa-2048/false", opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sig, err := p.Sign(t.Context(), strings.NewReader("message"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.PublicKey().VerifyMessage(sig, strings.NewReader("message")); err != nil {
-		t.Errorf("PSS: %v", err)
-	}
-	a.Say(false, "RSASSA_PSS_SHA_512")
-	if _, err := p.Sign(t.Context(), strings.NewReader("message")); err == nil || !strings.Contains(err.Error(), "signs with RSASSA_PSS_SHA_512 only") {
+	// Nobody could tell from the public key that PSS is wanted.
+	a.Say(false, "RSASSA_PSS_SHA_256")
+	if _, err := p.Sign(t.Context(), strings.NewReader("message")); err == nil || !strings.Contains(err.Error(), "signs with RSASSA_PSS_SHA_256 only") {
 		t.Errorf("another hash only: %v", err)
 	}
 }

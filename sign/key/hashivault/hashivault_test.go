@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 func options(t *testing.T, env ...string) key.Options {
 	t.Helper()
 	dir := kmstest.Install(t, "hashivault", "openbao")
-	return key.Options{Plugins: []string{"hashivault", "openbao"}, Environ: append(env, "PATH="+dir, "HOME="+t.TempDir())}
+	return key.Options{Plugins: []string{"hashivault", "openbao"}, Environ: append(env, "PATH="+dir, "HOME="+t.TempDir(), kmstest.Quick)}
 }
 
 func start(t *testing.T) (*kmstest.Vault, key.Options) {

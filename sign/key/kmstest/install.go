@@ -29,6 +29,10 @@ func Install(t testing.TB, schemes ...string) (dir string) {
 	return dir
 }
 
+// Quick is an entry of the environment with which a plug-in that was built with the
+// race detector, as the tests were, ends at once: else it sleeps for a second before.
+const Quick = "GORACE=atexit_sleep_ms=0"
+
 // Write writes a file that only its owner reads.
 func Write(t testing.TB, path, text string) {
 	t.Helper()

@@ -163,7 +163,7 @@ func behave(scheme string, args []string) int {
 func install(t *testing.T, scheme string, more ...string) []string {
 	t.Helper()
 	dir := kmstest.Install(t, scheme)
-	return append([]string{"PATH=" + dir + string(filepath.ListSeparator) + os.Getenv("PATH")}, more...)
+	return append([]string{kmstest.Quick, "PATH=" + dir + string(filepath.ListSeparator) + os.Getenv("PATH")}, more...)
 }
 
 func find(t *testing.T, scheme string, more ...string) *plugin.Program {

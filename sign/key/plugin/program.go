@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/hallmark-oci/hallmark/sign/apart"
 )
 
 // A Program is a plug-in with the key that it is to use. It is safe for concurrent
@@ -169,12 +171,13 @@ func (p *Program) run(ctx context.Context, args string, in io.Reader) (out []byt
 	if cmd.Env == nil {
 		cmd.Env = []string{} // nil would be this process's own
 	}
-	apart(cmd)
+	apart.Set(cmd)
+	cmd.Cancel = func() error { return apart.End(cmd) }
 	if err := cmd.Start(); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrFailed, err)
 	}
 	err = cmd.Wait()
-	_ = endGroup(cmd) // most often nobody is left
+	_ = apart.End(cmd) // most often nobody is left
 	if ctx.Err() != nil {
 		return nil, noise, fmt.Errorf("%w: %w", ErrFailed, context.Cause(ctx))
 	}

@@ -45,6 +45,8 @@ func (s *sandbox) writeFiles() error {
 	}
 	fmt.Fprintf(&env, "ACTIONS_ID_TOKEN_REQUEST_URL=%s/actions?api-version=2.0\n", s.issuer.URL(token.GitHub))
 	fmt.Fprintf(&env, "ACTIONS_ID_TOKEN_REQUEST_TOKEN=%s\n", token.RequestToken)
+	fmt.Fprintf(&env, "BUILDKITE_AGENT_ENDPOINT=%s/agent/v3\n", s.issuer.URL(token.Buildkite))
+	fmt.Fprintf(&env, "SANDBOX_SOCKET=%s\n", s.socket)
 	return s.write("env", []byte(env.String()))
 }
 

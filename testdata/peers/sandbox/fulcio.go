@@ -81,9 +81,16 @@ func newCA(name string, parent *x509.Certificate, by crypto.Signer) (*x509.Certi
 // issuers is the configuration of Fulcio: which issuer's claims are read how.
 func (s *sandbox) issuers() (*config.FulcioConfig, error) {
 	all := make(map[string]any)
-	for path, kind := range map[string]string{token.Email: config.IssuerTypeEmail, token.GitHub: config.IssuerTypeGithubWorkflow, token.GitLab: config.IssuerTypeGitLabPipeline} {
+	for path, kind := range map[string]string{
+		token.Email: config.IssuerTypeEmail, token.GitHub: config.IssuerTypeGithubWorkflow, token.GitLab: config.IssuerTypeGitLabPipeline,
+		token.Buildkite: config.IssuerTypeBuildkiteJob, token.SPIFFE: config.IssuerTypeSpiffe,
+	} {
 		u := s.issuer.URL(path)
-		all[u] = map[string]any{"IssuerURL": u, "ClientID": token.Audience, "Type": kind}
+		one := map[string]any{"IssuerURL": u, "ClientID": token.Audience, "Type": kind}
+		if path == token.SPIFFE {
+			one["SPIFFETrustDomain"] = token.TrustDomain
+		}
+		all[u] = one
 	}
 	raw, err := json.Marshal(map[string]any{"OIDCIssuers": all})
 	if err != nil {

@@ -40,6 +40,7 @@ type sandbox struct {
 	close  []func()
 	failed chan error // what ended although it should run
 	issuer *token.Issuer
+	socket string // of the Workload API
 }
 
 // newSandbox opens all ports, so that every service knows the others' addresses
@@ -110,6 +111,9 @@ func (s *sandbox) start(ctx context.Context, life time.Duration) error {
 		return fmt.Errorf("oidc: %w", err)
 	}
 	s.fronts[oidcName].Serve(s.issuer)
+	if err := s.startWorkloads(); err != nil {
+		return fmt.Errorf("spiffe: %w", err)
+	}
 	var m material
 	trees, err := s.startTrillian(ctx)
 	if err != nil {

@@ -36,16 +36,19 @@ func (s *sandbox) writeTrust(m material) error {
 	if err != nil {
 		return err
 	}
+	spare, err6 := s.doubled(v1.ServiceSelector_ANY, since)
+	every, err7 := s.doubled(v1.ServiceSelector_ALL, since)
 	v1, err1 := s.signingConfig(s.url(rekor1Name), 1, since)
 	v2, err2 := s.signingConfig(s.url(rekor2Name), 2, since)
 	ct, err3 := cryptoutils.MarshalPublicKeyToPEM(m.ct)
 	rekor1, err4 := cryptoutils.MarshalPublicKeyToPEM(m.rekor1)
 	rekor2, err5 := cryptoutils.MarshalPublicKeyToPEM(m.rekor2)
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
 		return err
 	}
 	for name, data := range map[string][]byte{
 		"trusted_root.json": trusted, "signing_config.v1.json": v1, "signing_config.v2.json": v2,
+		"signing_config.spare.json": spare, "signing_config.every.json": every,
 		"ctlog.pub": ct, "rekor1.pub": rekor1, "rekor2.pub": rekor2,
 	} {
 		if err := s.write(name, data); err != nil {
@@ -157,12 +160,33 @@ func keyID(key crypto.PublicKey) ([]byte, error) {
 
 // signingConfig names the services that signers ask, with one of the two logs.
 func (s *sandbox) signingConfig(rekor string, version uint32, since time.Time) ([]byte, error) {
-	service := func(url string, version uint32) []root.Service {
-		return []root.Service{{URL: url, MajorAPIVersion: version, ValidityPeriodStart: since, Operator: "sandbox.test"}}
+	return configuration(s.one(fulcioName, "", 1, since), s.one(oidcName, "", 1, since),
+		[]root.Service{{URL: rekor, MajorAPIVersion: version, ValidityPeriodStart: since, Operator: operator}},
+		s.one(tsaName, timestampPath, 1, since), v1.ServiceSelector_ANY)
+}
+
+// doubled names each service of Rekor v2's, and beside it one of another operator that
+// is gone, which is newer.
+func (s *sandbox) doubled(selector v1.ServiceSelector, since time.Time) ([]byte, error) {
+	two := func(name, path string, version uint32) []root.Service {
+		all := s.one(name, path, version, since)
+		gone := all[0]
+		gone.URL, gone.Operator, gone.ValidityPeriodStart = "http://127.0.0.1:1"+path, "gone.test", since.Add(time.Minute)
+		return append(all, gone)
 	}
-	one := root.ServiceConfiguration{Selector: v1.ServiceSelector_ANY}
-	sc, err := root.NewSigningConfig(root.SigningConfigMediaType02, service(s.url(fulcioName), 1), service(s.url(oidcName), 1),
-		service(rekor, version), one, service(s.url(tsaName)+timestampPath, 1), one)
+	return configuration(two(fulcioName, "", 1), s.one(oidcName, "", 1, since), two(rekor2Name, "", 2), two(tsaName, timestampPath, 1), selector)
+}
+
+// operator is whose the services are.
+const operator = "sandbox.test"
+
+func (s *sandbox) one(name, path string, version uint32, since time.Time) []root.Service {
+	return []root.Service{{URL: s.url(name) + path, MajorAPIVersion: version, ValidityPeriodStart: since, Operator: operator}}
+}
+
+func configuration(ca, oidc, logs, clocks []root.Service, selector v1.ServiceSelector) ([]byte, error) {
+	how := root.ServiceConfiguration{Selector: selector}
+	sc, err := root.NewSigningConfig(root.SigningConfigMediaType02, ca, oidc, logs, how, clocks, how)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -46,13 +47,16 @@ func (v Value) Line() int {
 	return v.line + v.node.Line
 }
 
+// Where returns file and line as errors name them: "policy.yaml:6".
+func (v Value) Where() string { return fmt.Sprintf("%s:%d", v.file, v.Line()) }
+
 // Text returns the bytes of the whole document that the value stands in.
 func (v Value) Text() []byte { return v.text }
 
 // Errorf returns an error that names file, line and path and wraps
 // [ErrInvalid]. The format may wrap another error with %w.
 func (v Value) Errorf(format string, args ...any) error {
-	where := fmt.Sprintf("%s:%d", v.file, v.Line())
+	where := v.Where()
 	if v.path != "" {
 		where += ": " + v.path
 	}
@@ -89,6 +93,8 @@ func describe(n *yaml.Node) string {
 		return "text"
 	case "!!int", "!!float":
 		return "a number"
+	case "!!timestamp":
+		return "a date"
 	case "!!bool":
 		return "true or false"
 	}
@@ -102,6 +108,21 @@ func (v Value) String() (string, error) {
 		return "", err
 	}
 	return n.Value, nil
+}
+
+// Date returns a moment in the form of RFC 3339, or a day, 2027-01-31, which stands
+// for its beginning in UTC. Both may be quoted.
+func (v Value) Date() (time.Time, error) {
+	n, err := v.is(yaml.ScalarNode, "a date", "!!timestamp", "!!str")
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, n.Value); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, v.Errorf("%.40q is no date like 2027-01-31 or 2027-01-31T12:00:00Z", n.Value)
 }
 
 // OneOf returns a text that must be one of those given.

@@ -26,29 +26,6 @@ func newAdmitCmd(app *App) *cobra.Command {
 		newAdmitTestCmd(app), newAdmitServeCmd(app))
 }
 
-// policyFiles is the group of flags that name policies.
-type policyFiles struct {
-	app   *App
-	paths []string
-}
-
-func (p *policyFiles) bind(cmd *cobra.Command, app *App) {
-	p.app = app
-	cmd.Flags().StringArrayVar(&p.paths, "policy", nil, "policy file (hallmark's or ClusterImagePolicy); repeatable")
-}
-
-// load reads the policies.
-func (p *policyFiles) load(ctx context.Context) (*policy.Set, error) {
-	if len(p.paths) == 0 {
-		return nil, usagef("no policy: give --policy FILE")
-	}
-	set, err := policy.Load(ctx, policy.Options{Now: p.app.Now}, p.paths...)
-	if errors.Is(err, policy.ErrInvalid) {
-		return nil, usagef("%v", err)
-	}
-	return set, err
-}
-
 // gate returns an admission gate over the registries.
 func (p *policyFiles) gate(ctx context.Context, t *target) (*admit.Gate, error) {
 	set, err := p.load(ctx)
@@ -81,7 +58,8 @@ refused, 2 that for at least one no answer could be had.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return job.run(cmd.Context()) },
 	}
 	job.target.bind(cmd, app)
-	job.policies.bind(cmd, app)
+	job.policies.bind(cmd, app, &job.target)
+	bindTrustedRoot(cmd, &job.policies.root)
 	enum(cmd, &job.out.format, "format", "", []string{"text", "json"}, "shape of the answer")
 	job.out.bindOutput(cmd, app)
 	flags := cmd.Flags()
@@ -214,7 +192,8 @@ is wrong never replaces one that is right.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return job.run(cmd.Context()) },
 	}
 	job.target.bind(cmd, app)
-	job.policies.bind(cmd, app)
+	job.policies.bind(cmd, app, &job.target)
+	bindTrustedRoot(cmd, &job.policies.root)
 	flags := cmd.Flags()
 	flags.StringVar(&job.addr, "addr", ":8443", "address to listen on; port 0 takes a free one")
 	flags.StringVar(&job.cert, "tls-cert", "", "file with the certificate chain, in PEM")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/report"
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/term"
+	"github.com/hallmark-oci/hallmark/verify/policy"
 )
 
 // App is what a command may use of the world around it.
@@ -28,7 +29,10 @@ type App struct {
 	// Environ returns the environment that plug-ins for key services are started in;
 	// nil means an empty one, in which there are none.
 	Environ func() []string
-	Now     func() time.Time
+	// Evaluator returns what runs the parts of policies in CUE and Rego, and tells them the
+	// time by the clock; nil means that nothing does.
+	Evaluator func(now func() time.Time) policy.Evaluator
+	Now       func() time.Time
 	// Transport carries all requests to registries. nil means Go's default.
 	Transport http.RoundTripper
 	Version   report.Version
@@ -101,7 +105,7 @@ anywhere. It works on any registry and on OCI layout directories.`,
 		&cobra.Group{ID: groupOther, Title: "This program:"},
 	)
 	root.AddCommand(
-		newSealCmd(app), newVerifyCmd(app), newCheckCmd(app), newAdmitCmd(app), newListCmd(app), newGetCmd(app),
+		newSealCmd(app), newVerifyCmd(app), newCheckCmd(app), newPolicyCmd(app), newAdmitCmd(app), newListCmd(app), newGetCmd(app),
 		newSignCmd(app), newAttestCmd(app), newAttachCmd(app), newPushCmd(app), newPullCmd(app),
 		newCopyCmd(app), newPackCmd(app), newUnpackCmd(app), newMigrateCmd(app), newCleanCmd(app), newRepairCmd(app),
 		newKeyCmd(app), newRevokeCmd(app), newTrustCmd(app), newBlobCmd(app), newSBOMCmd(app), newRegistryCmd(app), newDoctorCmd(app), newVersionCmd(app),

@@ -34,7 +34,8 @@ With --key a key may sign. With --certificate-identity and
 --certificate-oidc-issuer an identity may: a trusted authority must have issued
 its certificate, a certificate log and a transparency log must have seen it, and
 a clock must date it. --trusted-root names all of these; with --key it asks for
-the log and the clock as well. Nothing is asked of the network.
+the log and the clock as well. --evidence asks for more of these, or for fewer:
+the answer names what it did not ask for. Nothing is asked of the network.
 
 Exit code 0 means yes, 1 a definite no, and 2 that it could not be told.`,
 		Example: `  hallmark blob verify app.tar.gz --key hallmark.pub --bundle app.sigstore.json
@@ -45,8 +46,8 @@ Exit code 0 means yes, 1 a definite no, and 2 that it could not be told.`,
 	}
 	job.trust.bindKeys(cmd, app, "public key that may sign: a file, env://NAME or SCHEME://KEY in a key service; repeat to accept several")
 	job.trust.identity.bind(cmd, app)
+	job.trust.identity.told = true
 	job.trust.revoked.bind(cmd, app)
-	job.trust.logged = true
 	job.bindBundle(cmd, "file with the Sigstore bundle")
 	cmd.Flags().StringArrayVar(&job.types, "type", nil, "ask for a statement of this type about the file, a name or a URI, in place of a signature; repeat to take several")
 	job.out.bind(cmd, app, "text", "json")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -30,10 +31,15 @@ an accepted key attested for the image's digest is used; where there is none,
 the answer is "could not tell", exit code 2. An SBOM file can be given in place
 of an image; it is unsigned, and every answer says so.
 
+With -f vuln the answer on one image is printed as the predicate of a
+vulnerability attestation, for 'hallmark attest --type vuln'; a policy can ask
+for one with "checked".
+
 Exit code 0 means that nothing is affected, 1 that something is (with --fail-on:
 at or above that severity), 2 that no complete answer could be had.`,
 		Example: `  hallmark check registry.example/app:1.0 --key hallmark.pub --advisories ./osv
   hallmark check registry.example/a:1 registry.example/b:1 --key hallmark.pub --advisories GO-2026-1234.json
+  hallmark check registry.example/app:1.0 --key hallmark.pub --advisories ./osv -f vuln --advisory-set osv -o vuln.json
   hallmark check app.spdx.json --unsigned --advisories all.zip --fail-on high -f sarif -o app.sarif`,
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
 	}
@@ -41,9 +47,10 @@ at or above that severity), 2 that no complete answer could be had.`,
 	job.images.bind(cmd, &job.target)
 	job.target.bindPlatform(cmd)
 	job.trust.bind(cmd, app)
-	job.out.bind(cmd, app, "text", "json", "sarif")
+	job.out.bind(cmd, app, "text", "json", "sarif", "vuln")
 	flags := cmd.Flags()
 	flags.StringVar(&job.advisories, "advisories", "", "advisories in OSV JSON: a file, a directory or a zip archive")
+	flags.StringVar(&job.set, "advisory-set", "", "with -f vuln: the name by which policies know the advisories (default: the last part of their path)")
 	flags.BoolVar(&job.unsigned, "unsigned", false, "use SBOMs that nobody vouches for; every answer says so")
 	flags.BoolVar(&job.allowBad, "allow-bad-advisories", false, "answer although some advisories could not be read; they are listed")
 	flags.StringVar(&job.failOn, "fail-on", "any",
@@ -61,6 +68,7 @@ type checkJob struct {
 	unsigned   bool
 	allowBad   bool
 	failOn     string
+	set        string // name of the advisories
 }
 
 func (j *checkJob) run(ctx context.Context, args []string) error {
@@ -70,11 +78,18 @@ func (j *checkJob) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := j.attestable(); err != nil {
+		return err
+	}
 	j.images.skip = isFile
 	list, err := j.images.names(ctx, args)
 	if err != nil {
 		return err
 	}
+	if j.out.format == "vuln" && !j.images.one(list) {
+		return usagef("-f vuln is about one image: name one")
+	}
+	scan := report.Scan{Started: j.app.Now()}
 	set, checker, err := j.prepare(ctx)
 	if err != nil {
 		return err
@@ -102,7 +117,8 @@ func (j *checkJob) run(ctx context.Context, args []string) error {
 	if overall == check.NotAffected && slices.Contains(found, check.Affected) {
 		doc.Outcome = check.Affected.String() // what is below --fail-on is there all the same
 	}
-	if err := j.print(doc); err != nil {
+	scan.Advisories, scan.Newest, scan.Finished = j.setName(), set.Newest(), j.app.Now()
+	if err := j.print(doc, scan); err != nil {
 		return err
 	}
 	if j.out.format != "text" || j.out.output != "-" {
@@ -199,7 +215,33 @@ func (j *checkJob) one(ctx context.Context, c *check.Checker, o opened) (check.R
 	return c.Document(ctx, arg, f)
 }
 
-func (j *checkJob) print(doc report.Checks) error {
+// attestable refuses an answer that could not be attested.
+func (j *checkJob) attestable() error {
+	switch vuln := j.out.format == "vuln"; {
+	case vuln && j.unsigned:
+		return usagef("-f vuln is there to be attested, and what rests on an unsigned SBOM is not: leave --unsigned away")
+	case !vuln && j.set != "":
+		return usagef("--advisory-set names the advisories in -f vuln; it goes with no other format")
+	}
+	return nil
+}
+
+// setName is what the advisories are called in an attestation.
+func (j *checkJob) setName() string {
+	if j.set != "" {
+		return j.set
+	}
+	return filepath.Base(j.advisories)
+}
+
+func (j *checkJob) print(doc report.Checks, scan report.Scan) error {
+	if j.out.format == "vuln" {
+		if doc.Outcome == check.Undetermined.String() {
+			j.app.notef("nothing is written: there is no answer that could be attested")
+			return nil
+		}
+		return j.out.write(func(w io.Writer) error { return report.WriteVuln(w, j.app.Version, doc, scan) })
+	}
 	if j.out.format == "sarif" {
 		return j.out.write(func(w io.Writer) error { return report.WriteSARIF(w, j.app.Version, doc) })
 	}

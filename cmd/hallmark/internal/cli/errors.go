@@ -65,7 +65,7 @@ func (app *App) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 		f = report.Failure{Error: "interrupted", Hint: "run the same command again to complete what was begun", ExitCode: exitInterrupted}
 	case errors.Is(err, errUsage), tuf.ReasonOf(err) == tuf.Misused:
 		f.ExitCode = exitUsage
-	case errors.Is(err, transfer.ErrExists):
+	case errors.Is(err, transfer.ErrExists), errors.Is(err, errDeclined):
 		f.ExitCode = exitNo
 	}
 	return app.fail(cmd, f, answered)
@@ -106,6 +106,9 @@ func wantsJSON(cmd *cobra.Command) bool {
 
 // errInterrupted is the cause of a context that a signal ended.
 var errInterrupted = errors.New("interrupted")
+
+// errDeclined says that a person was asked and said no.
+var errDeclined = errors.New("you said no: nothing was signed")
 
 // Interrupted is the cause that main gives a context when a signal ends it.
 func Interrupted() error { return errInterrupted }

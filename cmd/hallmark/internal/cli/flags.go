@@ -106,7 +106,7 @@ func (r *render) writeThrough(fn func(io.Writer) error) error {
 // enum declares a flag that takes one of a few words; the first is the default.
 func enum(cmd *cobra.Command, value *string, name, short string, words []string, usage string) {
 	*value = words[0]
-	cmd.Flags().VarP(&enumValue{value, words}, name, short, fmt.Sprintf("%s: %s", usage, strings.Join(words, ", ")))
+	cmd.Flags().VarP(&enumValue{value, words, nil}, name, short, fmt.Sprintf("%s: %s", usage, strings.Join(words, ", ")))
 	complete := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return words, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -118,6 +118,7 @@ func enum(cmd *cobra.Command, value *string, name, short string, words []string,
 type enumValue struct {
 	value *string
 	words []string
+	also  map[string]string // other names of some words
 }
 
 // String implements pflag.Value.
@@ -125,6 +126,9 @@ func (e *enumValue) String() string { return *e.value }
 
 // Set implements pflag.Value.
 func (e *enumValue) Set(s string) error {
+	if word, ok := e.also[s]; ok {
+		s = word
+	}
 	if !slices.Contains(e.words, s) {
 		return fmt.Errorf("must be one of %s", strings.Join(e.words, ", "))
 	}
@@ -183,7 +187,6 @@ type trust struct {
 	threshold int
 	identity  identity
 	revoked   revocations
-	logged    bool // signatures by keys are looked up in the logs of --trusted-root
 }
 
 func (t *trust) bind(cmd *cobra.Command, app *App) {
@@ -199,9 +202,15 @@ func (t *trust) bindKeys(cmd *cobra.Command, app *App, usage string) {
 	cmd.Flags().StringArrayVarP(&t.keys, "key", "k", nil, usage)
 }
 
-// given reports whether anybody is named, or a list of who counts no longer.
-func (t *trust) given() bool {
-	return len(t.keys) > 0 || t.revoked.given() || t.identity.given() || t.identity.root != "" || t.identity.empty() != ""
+// given reports whether anybody is named, who vouches for them, or a list of who counts
+// no longer.
+func (t *trust) given() bool { return t.identity.root != "" || t.named() }
+
+// named reports whether anybody is named, or anything is but a root to judge by.
+func (t *trust) named() bool {
+	i := t.identity
+	i.root = ""
+	return len(t.keys) > 0 || t.revoked.given() || i.given() || i.asked() || i.asksWitnesses() || i.empty() != ""
 }
 
 // load reads the public keys, or the identity.
@@ -209,14 +218,14 @@ func (t *trust) load(ctx context.Context) (verify.Trust, error) {
 	switch {
 	case t.identity.empty() != "":
 		return verify.Trust{}, usagef("--%s is empty: it would ask for nothing; say what is wanted, or leave it away", t.identity.empty())
-	case len(t.keys) > 0 && t.identity.root != "" && !t.logged:
-		return verify.Trust{}, usagef("--trusted-root says whose certificates count, and a key has none: leave one of them away")
+	case len(t.keys) > 0 && (t.identity.roots != "" || t.identity.intermediates != ""):
+		return verify.Trust{}, usagef("--ca-roots and --ca-intermediates say who may issue certificates, and a key has none: leave them or --key away")
 	case len(t.keys) == 0 && !t.identity.given():
 		return verify.Trust{}, usagef("nobody is trusted: give --key FILE, the public key of the signer, or --certificate-identity and --certificate-oidc-issuer")
 	case len(t.keys) > 0 && t.identity.given():
 		return verify.Trust{}, usagef("both a key and an identity are given: choose one, or say in a policy file who counts")
 	}
-	var trust verify.Trust
+	trust := verify.Trust{Now: t.app.Now}
 	var err error
 	if trust.Revoked, err = t.revoked.load(ctx); err != nil {
 		return verify.Trust{}, err

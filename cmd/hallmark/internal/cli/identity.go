@@ -19,6 +19,12 @@ type identity struct {
 	issuer, issuerRegexp   string
 	workflow               workflow
 	root                   string
+	roots, intermediates   string
+	clock                  string
+	quorum                 keyless.Quorum
+	told                   bool // what is not asked for stands in the answer
+	witnesses              []string
+	witnessed              int
 }
 
 // workflow is what is asked of a run of GitHub Actions.
@@ -39,6 +45,12 @@ func (i *identity) bind(cmd *cobra.Command, app *App) {
 	flags.StringVar(&w.trigger, "certificate-github-workflow-trigger", "", "event that must have started the GitHub workflow")
 	flags.StringVar(&w.name, "certificate-github-workflow-name", "", "name that the GitHub workflow must have")
 	bindTrustedRoot(cmd, &i.root)
+	flags.StringVar(&i.roots, "ca-roots", "", "who may issue certificates, in place of those of --trusted-root: a file of PEM certificates")
+	flags.StringVar(&i.intermediates, "ca-intermediates", "", "certificates between those of --ca-roots and the ones that they issue: a PEM file")
+	flags.StringVar(&i.clock, "timestamp-certificate-chain", "", "who tells the time, in place of those of --trusted-root: the PEM chain of a timestamp authority, its root last")
+	bindQuorum(cmd, &i.quorum)
+	flags.StringArrayVar(&i.witnesses, "witness", nil, "key of a witness, NAME+HASH+KEY, that must have co-signed the log's checkpoint; repeatable")
+	flags.IntVar(&i.witnessed, "witness-threshold", 0, "how many of the witnesses must have co-signed it (default all)")
 }
 
 // names are what the flags name.
@@ -56,7 +68,8 @@ func (i *identity) empty() string {
 	name := ""
 	if i.flags != nil {
 		i.flags.Visit(func(f *pflag.Flag) {
-			if (strings.HasPrefix(f.Name, "certificate-") || f.Name == "trusted-root") && f.Value.String() == "" {
+			ours := strings.HasPrefix(f.Name, "certificate-") || strings.HasPrefix(f.Name, "ca-") || f.Name == "trusted-root" || f.Name == "timestamp-certificate-chain"
+			if ours && f.Value.String() == "" {
 				name = f.Name
 			}
 		})
@@ -67,30 +80,73 @@ func (i *identity) empty() string {
 // given reports whether any identity is named.
 func (i *identity) given() bool { return i.names() != keyless.Names{} }
 
+// asked reports whether it is said who vouches for signatures, or how many must.
+func (i *identity) asked() bool {
+	return i.root != "" || i.roots != "" || i.intermediates != "" || i.clock != "" || i.quorum != keyless.Quorum{}
+}
+
+// asksWitnesses reports whether witnesses are asked for.
+func (i *identity) asksWitnesses() bool { return len(i.witnesses) > 0 || i.witnessed != 0 }
+
 // load adds the identity and the root to the trust. For an identity the root that
-// was fetched will do; for a key a root counts only where it is named.
+// was fetched will do; for a key a root counts only where something is said of it.
 func (i *identity) load(t *verify.Trust) error {
-	if !i.given() && i.root == "" {
+	if !i.given() && i.asksWitnesses() {
+		return usagef("--witness and --witness-threshold are about the log entries that an identity needs: give --certificate-identity")
+	}
+	if !i.given() && !i.asked() {
 		return nil
 	}
 	n := i.names()
 	if i.given() && (n.Subject == "" && n.SubjectPattern == "" || n.Issuer == "" && n.IssuerPattern == "") {
 		return usagef("an identity is a name and who vouches for it: give --certificate-identity (or --certificate-identity-regexp) and --certificate-oidc-issuer (or --certificate-oidc-issuer-regexp)")
 	}
-	raw, name, err := i.app.trustedRoot(i.root)
-	if err != nil {
+	var err error
+	if t.Root, err = i.believed(); err != nil {
 		return err
 	}
-	if t.Root, err = keyless.ParseRoot(raw); err != nil {
-		return usagef("%s: %v", name, err)
-	}
 	if !i.given() {
+		// A root is named, or numbers are: then a log and a clock are asked of keys too.
+		t.KeyQuorum = i.quorum.Or(keyless.Quorum{Logs: 1, Clocks: 1})
 		return nil
+	}
+	if i.asksWitnesses() && i.quorum.Logs == keyless.None {
+		return usagef("witnesses are asked for what logs show, and --evidence logs=0 asks for no log: leave one of them away")
+	}
+	if t.Root, err = i.witnessedBy(t.Root); err != nil {
+		return err
 	}
 	id, err := keyless.NewIdentity(n)
 	if err != nil {
 		return usagef("%v", err)
 	}
-	t.Identities = append(t.Identities, id)
+	t.Identities, t.Quorum = append(t.Identities, id), i.quorum
+	if waived := i.quorum.Waived(); len(waived) > 0 && !i.told {
+		i.app.notef("not asked for, by --evidence: %s", strings.Join(waived, ", "))
+	}
 	return nil
+}
+
+// witnessedBy adds what the flags ask of witnesses to the root.
+func (i *identity) witnessedBy(root *keyless.Root) (*keyless.Root, error) {
+	if !i.asksWitnesses() {
+		return root, nil
+	}
+	var list []keyless.Witness
+	for _, text := range i.witnesses {
+		w, err := keyless.ParseWitness(text)
+		if err != nil {
+			return nil, usagef("%v", err)
+		}
+		list = append(list, w)
+	}
+	n := i.witnessed
+	if n == 0 {
+		n = len(list)
+	}
+	witnessed, err := root.Witnessed(n, list)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return witnessed, nil
 }

@@ -44,7 +44,8 @@ name itself is refused.
 
 HALLMARK_KMS_PLUGINS says which plug-ins may be started: their schemes, with
 commas between them. Where it is empty none is; where it is not set, whichever
-one the command line names. No policy file has one started.`
+one the command line names. A policy file has only those started that
+--policy-kms names beside it.`
 	return cmd
 }
 

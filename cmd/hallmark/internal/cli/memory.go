@@ -10,7 +10,7 @@ import (
 // vain should not cost more than what is used of it. Neither bounds live data: a
 // command that needs more gets more.
 const (
-	softMemory  = 34 << 20
+	softMemory  = 28 << 20
 	softGrowth  = 50
 	plainGrowth = 100
 )

@@ -46,8 +46,13 @@ it in a public log, for ever. What they answer is checked against
 --trusted-root, and nothing is stored that would not verify. Where a file is
 not named, what 'hallmark trust init' fetched is used. The token comes from
 --identity-token, or from the place that runs the command: GitHub Actions,
-GitLab, Google's cloud, Kubernetes. It is sent to the certificate authority
-alone. Entries of Rekor 2 go into bundles only: use --storage referrers.`,
+GitLab, Buildkite, SPIFFE, Google's cloud, Kubernetes. --oidc-provider chooses
+one; where it fails, nothing is signed in another name. A person logs in: with
+a browser, or with --oidc-flow device anywhere else. The token is sent to the
+certificate authority alone. On a terminal you are asked before your name
+becomes public, unless --yes is given. A service that is busy is asked again,
+and another of its kind where the configuration names several and leaves the
+choice. Entries of Rekor 2 go into bundles only: use --storage referrers.`,
 		Example: `  hallmark sign registry.example/app:1.0 --key hallmark.key
   hallmark sign registry.example/app@sha256:... --key hallmark.key -a env=prod
   hallmark sign registry.example/multi:1.0 --key hallmark.key --recursive
@@ -56,7 +61,8 @@ alone. Entries of Rekor 2 go into bundles only: use --storage referrers.`,
   hallmark sign registry.example/app:1.0 --key hallmark.key --storage referrers
   hallmark sign --from images.txt --key hallmark.key
   hallmark sign registry.example/app:1.0 --identity-token token --signing-config services.json --trusted-root root.json
-  hallmark sign registry.example/app:1.0 --oidc-provider github-actions --storage referrers`,
+  hallmark sign registry.example/app:1.0 --oidc-provider github-actions --storage referrers
+  hallmark sign registry.example/app:1.0 --oidc-flow browser --storage referrers`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := job.stored.contradiction(job.recursive, cmd.Flags().Changed); err != nil {
 				return err

@@ -162,6 +162,31 @@ func (t *target) registry(repo string) (*registry.Store, error) {
 	return s, nil
 }
 
+// elsewhere returns the store of a repository that looks for attachments in another one.
+func (t *target) elsewhere(repo, attachments string) (*registry.Store, error) {
+	if strings.HasPrefix(repo, layoutPrefix) {
+		return nil, fmt.Errorf("%s keeps its own attachments, and those in %s are not looked for", repo, attachments)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.limits(); err != nil {
+		return nil, err
+	}
+	name := repo + " " + attachments
+	if s := t.stores[name]; s != nil {
+		return s, nil
+	}
+	s, err := registry.New(repo, registry.Options{Hosts: t.shared(), AttachmentRepo: attachments})
+	if err != nil {
+		return nil, err
+	}
+	if t.stores == nil || len(t.stores) >= maxStores {
+		t.stores = make(map[string]*registry.Store)
+	}
+	t.stores[name] = s
+	return s, nil
+}
+
 // shared returns what the stores share.
 func (t *target) shared() *registry.Hosts {
 	if t.hosts == nil {

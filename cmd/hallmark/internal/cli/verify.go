@@ -21,17 +21,21 @@ func newVerifyCmd(app *App) *cobra.Command {
 		GroupID: groupAsk,
 		Long: `Check that each image is signed by an accepted key, or by an accepted identity:
 one whose certificate a trusted authority issued, which a certificate log and a
-transparency log saw and a clock dates (see --trusted-root). Nothing is asked of
-the network but the registry. With --sbom or --type the image must also carry an
-SBOM or another attestation by an accepted key or identity whose statement names
-the image's digest. With --policy a file says, for each repository, which keys
-count and what an image must have.
+transparency log saw and a clock dates (see --trusted-root). --evidence asks for
+more of these, or for fewer: an answer names what it did not ask for. Of a key
+they are asked only where --trusted-root or --evidence is given. Nothing is
+asked of the network but the registry. With --sbom or --type the image must also
+carry an SBOM or another attestation by an accepted key or identity whose
+statement names the image's digest. With --policy a file says, for each
+repository, which keys count and what an image must have.
 
 With --countersigned-by every signature and statement that is counted must in
 turn be signed, as it is stored, by one of these keys (see 'hallmark sign
 --countersign'): a signature over another entry, or over the object that shows
 all entries, does not do. With --attachment the object under cosign's tag is
 judged instead of the image; it says who stored it, not which image it is for.
+A signature counts in every repository that holds the image, as mirrors need it;
+with --check-reference only in the one that its signer named.
 
 Exit code 0 means yes for every image, 1 means a definite no for at least one,
 and 2 that no answer could be had: a registry that does not answer is never
@@ -45,6 +49,7 @@ does not keep the others from an answer.`,
   hallmark verify registry.example/app:1.0 --key hallmark.pub --countersigned-by auditor.pub
   hallmark verify registry.example/app:1.0 --policy policy.yaml
   hallmark verify registry.example/app:1.0 --trusted-root root.json --certificate-identity dev@example.com --certificate-oidc-issuer https://accounts.example
+  hallmark verify registry.example/app:1.0 --certificate-identity dev@example.com --certificate-oidc-issuer https://accounts.example --ca-roots ca.pem --timestamp-certificate-chain tsa.pem --evidence certificate-logs=0,logs=0
   hallmark verify --repository registry.example/app --key hallmark.pub -f json
   hallmark verify --from images.txt --key hallmark.pub --parallel 4`,
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd.Context(), args) },
@@ -54,13 +59,15 @@ does not keep the others from an answer.`,
 	job.images.bind(cmd, &job.target)
 	job.target.bindPlatform(cmd)
 	job.trust.bind(cmd, app)
+	job.trust.identity.told = true
 	job.out.bind(cmd, app, "text", "json")
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&job.annotations, "annotations", "a", nil, "name=value that the signed payload must hold; repeatable")
 	flags.BoolVar(&job.sbom, "sbom", false, "also ask for an SPDX or CycloneDX attestation")
 	flags.StringArrayVar(&job.types, "type", nil, "also ask for an attestation of this type, a name or a URI; repeatable")
-	job.policies.bind(cmd, app)
+	job.policies.bind(cmd, app, &job.target)
 	flags.StringArrayVar(&job.counter, "countersigned-by", nil, "public key that must have counter-signed each entry that counts; repeat to accept several")
+	flags.BoolVar(&job.reference, "check-reference", false, "also ask that the signer named the repository of the image")
 	bindAttachment(cmd, &job.attachment, "judge")
 	flags.BoolVar(&job.deep, "deep", false, "also read every blob of the image and recompute its digest")
 	flags.BoolVar(&job.all, "all", false, "read and show every entry, also when fewer would do")
@@ -79,6 +86,7 @@ type verifyJob struct {
 	policies    policyFiles
 	counter     []string
 	attachment  string
+	reference   bool
 	sbom        bool
 	deep        bool
 	all         bool
@@ -196,16 +204,17 @@ func refused(arg, rule string, reason verify.Reason, err error) report.Verdict {
 
 // gate returns what judges: policy files, or keys and what flags ask for.
 func (j *verifyJob) gate(ctx context.Context) (gate, error) {
-	if j.attachment != "" && (j.sbom || len(j.types) > 0 || j.deep || len(j.policies.paths) > 0) {
-		return nil, usagef("--attachment asks who signed the object that holds attachments: it goes with none of --sbom, --type, --deep, --policy")
+	if j.attachment != "" && (j.sbom || j.reference || len(j.types) > 0 || j.deep || len(j.policies.paths) > 0) {
+		return nil, usagef("--attachment asks who signed the object that holds attachments: it goes with none of --sbom, --type, --deep, --policy, --check-reference")
 	}
 	if len(j.policies.paths) > 0 {
 		if len(j.counter) > 0 {
 			return nil, usagef("a policy file says whose signatures count: --policy goes without --countersigned-by")
 		}
-		if j.trust.given() || len(j.annotations) > 0 || len(j.types) > 0 || j.sbom || j.deep || j.all || j.trust.threshold != 1 {
-			return nil, usagef("a policy file says which keys count and what is asked for: --policy goes with none of --key, --certificate-identity, --revocations, --threshold, -a, --sbom, --type, --deep, --all")
+		if j.trust.named() || len(j.annotations) > 0 || len(j.types) > 0 || j.sbom || j.deep || j.all || j.reference || j.trust.threshold != 1 {
+			return nil, usagef("a policy file says which keys count and what is asked for: --policy goes with none of --key, --certificate-identity, --revocations, --threshold, -a, --sbom, --type, --deep, --all, --check-reference")
 		}
+		j.policies.root = j.trust.identity.root
 		set, err := j.policies.load(ctx)
 		return policyGate{set}, err
 	}
@@ -222,7 +231,7 @@ func (j *verifyJob) gate(ctx context.Context) (gate, error) {
 		return nil, err
 	}
 	for i := range rules.Rules {
-		rules.Rules[i].Counter = counter
+		rules.Rules[i].Counter, rules.Rules[i].CheckReference = counter, j.reference
 	}
 	v, err := verify.New(trust, rules)
 	if err != nil {

@@ -11,11 +11,13 @@ type BlobVerdict struct {
 	Signers       []string  `json:"signers,omitempty"`
 	Identity      *Identity `json:"identity,omitempty"`
 	PredicateType string    `json:"predicateType,omitempty"`
+	// NotAsked is as in [Check].
+	NotAsked []string `json:"notAsked,omitempty"`
 }
 
 // NewBlobVerdict translates the check on a file. name is the file as the user typed it.
 func NewBlobVerdict(name string, c verify.Check) BlobVerdict {
-	out := BlobVerdict{File: name, Outcome: c.Outcome.String(), Reason: string(c.Reason), Detail: c.Detail}
+	out := BlobVerdict{File: name, Outcome: c.Outcome.String(), Reason: string(c.Reason), Detail: c.Detail, NotAsked: c.Waived}
 	for _, e := range c.Evidence {
 		out.Identity, out.PredicateType = newIdentity(e.Identity), e.PredicateType
 		for _, id := range e.Signers {
@@ -29,6 +31,7 @@ func (BlobVerdict) kind() string { return "blob-verdict" }
 
 func (v BlobVerdict) text(p *printer) {
 	p.linef("%s: %s (%s): %s", v.File, v.Outcome, v.Reason, v.Detail)
+	Check{NotAsked: v.NotAsked}.notAsked(p)
 	for _, s := range v.Signers {
 		p.linef("  signed by key %s", short(s))
 	}

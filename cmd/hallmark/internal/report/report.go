@@ -42,21 +42,30 @@ func Write(w io.Writer, format string, doc Document) error {
 	return fmt.Errorf("%s cannot be printed as %q", doc.kind(), format)
 }
 
-// writeJSON prints the document with its kind and version in front.
-func writeJSON(w io.Writer, doc Document) error {
+// documentJSON returns the document with its kind and version in front.
+func documentJSON(doc Document) (string, error) {
 	body, err := json.Marshal(doc)
 	if err != nil {
-		return err
+		return "", err
 	}
 	head := fmt.Sprintf(`{"kind":"hallmark.%s","version":%d`, doc.kind(), schemaVersion)
 	if string(body) != "{}" {
 		head += ","
 	}
+	return head + string(body[1:]), nil
+}
+
+// writeJSON prints the document with its kind and version in front.
+func writeJSON(w io.Writer, doc Document) error {
+	text, err := documentJSON(doc)
+	if err != nil {
+		return err
+	}
 	var out strings.Builder
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(json.RawMessage(head + string(body[1:]))); err != nil {
+	if err := enc.Encode(json.RawMessage(text)); err != nil {
 		return err
 	}
 	_, err = io.WriteString(w, escape(out.String()))
@@ -178,6 +187,9 @@ type Version struct {
 	Time     string `json:"time,omitempty"`
 	Modified bool   `json:"modified,omitempty"`
 	Go       string `json:"go,omitempty"`
+	// PolicyProgram is the SHA-256 of the only hallmark-policy that is started, in hex; ""
+	// where any that lies beside is.
+	PolicyProgram string `json:"policyProgram,omitempty"`
 }
 
 func (Version) kind() string { return "version" }
@@ -192,4 +204,9 @@ func (v Version) text(p *printer) {
 		p.linef("commit %s%s of %s", v.Commit, dirty, v.Time)
 	}
 	p.linef("built with %s", v.Go)
+	if v.PolicyProgram != "" {
+		p.linef("starts hallmark-policy sha256:%s", v.PolicyProgram)
+	} else {
+		p.linef("starts any hallmark-policy beside it: this build names no digest")
+	}
 }

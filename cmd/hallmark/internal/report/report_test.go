@@ -62,9 +62,11 @@ func documents() map[string]Document {
 		Outcome: verify.Reject,
 		Checks: []verify.Check{
 			{Rule: "subject", Outcome: verify.Accept, Reason: verify.Accepted, Detail: "the manifest is right"},
-			{Rule: "signature", Outcome: verify.Reject, Reason: verify.ThresholdNotMet, Detail: "1 of 2", Evidence: []verify.Evidence{
+			{Rule: "sbom", Outcome: verify.Accept, Reason: verify.Exempted, Detail: "exempted until", Exception: &verify.Exception{
+				Where: "policy.yaml:30", Reason: "the vendor is asked", Until: time.Unix(1800000000, 0), Applied: true, Instead: verify.NoAttestation}},
+			{Rule: "signature", Outcome: verify.Reject, Reason: verify.ThresholdNotMet, Warn: true, Detail: "1 of 2", Evidence: []verify.Evidence{
 				{Outcome: verify.Undetermined, Reason: verify.Unreachable, Detail: "connection refused", Attachment: att},
-				{Outcome: verify.Reject, Reason: verify.UntrustedKey, Attachment: doc},
+				{Outcome: verify.Reject, Reason: verify.UntrustedKey, Attachment: doc, Time: time.Unix(1700000000, 0)},
 				{Outcome: verify.Accept, Reason: verify.Accepted, Attachment: sig, PredicateType: "https://sigstore.dev/cosign/sign/v1",
 					Signers: []key.Fingerprint{{2}, {1}}, Annotations: map[string]string{"env": "prod", "build": "7"}},
 			}},
@@ -108,7 +110,7 @@ func documents() map[string]Document {
 		"orphans":       orphans(false),
 		"orphans-swept": orphans(true),
 		"failure":       Failure{Error: "no key to sign with", Hint: "see 'hallmark sign --help'", ExitCode: 64},
-		"version":       Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26"},
+		"version":       Version{Version: "v1.2.3", Commit: "0123456789", Time: "2026-01-02T03:04:05Z", Modified: true, Go: "go1.26", PolicyProgram: strings.Repeat("ab", 32)},
 		"revocations": NewRevocations("list.json", revocation.List{
 			Name: "release", Sequence: 7, Issued: time.Unix(1700000000, 0), Expires: time.Unix(1702592000, 0),
 			Keys:         []revocation.Key{{Fingerprint: key.Fingerprint{1, 2}, Why: revocation.Why{Reason: "key-compromise", Date: time.Unix(1600000000, 0), Note: "laptop lost"}}},
@@ -125,9 +127,10 @@ func documents() map[string]Document {
 			Outcome: verify.Accept, Reason: verify.Accepted, Detail: "signed by dev@example.test",
 			Evidence: []verify.Evidence{{
 				Signers: []key.Fingerprint{{1, 2}}, PredicateType: "https://example.test/p",
-				Identity: &keyless.Signer{Subject: "dev@example.test", Issuer: "https://issuer.test", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+				Identity: &keyless.Signer{Subject: "dev@example.test", Issuer: "https://issuer.test", Dating: keyless.Dating{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
 			}},
 		}),
+		"policies": policies(), "policy-explanation": explanation(), "policy-tests": policyTests(verdict),
 		"blob-signed": BlobSigned{File: "app.tar.gz", Digest: digest("app").String(), Bundle: "app.json", Signer: digest("key").String()},
 	}
 }
@@ -231,7 +234,7 @@ func TestKinds(t *testing.T) {
 		}
 		types[doc.kind()] = reflect.TypeOf(doc)
 	}
-	want := []string{"blob-signed", "blob-verdict", "checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "receipts", "repairs", "revocations", "sealed", "trust", "validation", "verdicts", "version"}
+	want := []string{"blob-signed", "blob-verdict", "checks", "cleaned", "copies", "diagnosis", "failure", "inventory", "key", "listing", "migrated", "orphans", "policies", "policy-explanation", "policy-tests", "receipts", "repairs", "revocations", "sealed", "trust", "validation", "verdicts", "version"}
 	if got := slices.Sorted(maps.Keys(types)); !slices.Equal(got, want) {
 		t.Errorf("kinds %q, want %q", got, want)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -105,20 +106,54 @@ type Check struct {
 	Reason   string     `json:"reason"`
 	Detail   string     `json:"detail,omitempty"`
 	Evidence []Evidence `json:"evidence,omitempty"`
+	// NotAsked names what is asked of identities where nobody says otherwise, and is
+	// not asked for here.
+	NotAsked []string `json:"notAsked,omitempty"`
+	// Exception is what the policy says of the rule for this image.
+	Exception *Exception `json:"exception,omitempty"`
+	// Warn says that the policy only warns: admission lets pass what this refuses.
+	Warn bool `json:"warn,omitempty"`
+}
+
+// Exception says that a rule need not hold, for a time. Applied says that the check
+// accepts for that alone, Expired that the time is over.
+type Exception struct {
+	Where   string `json:"where"`
+	Reason  string `json:"reason"`
+	Until   string `json:"until"`
+	Applied bool   `json:"applied"`
+	Expired bool   `json:"expired"`
+	// Instead is the reason code that the check has without the exception, where that
+	// is applied.
+	Instead string `json:"instead,omitempty"`
+}
+
+// newException translates one, nil where there is none.
+func newException(x *verify.Exception) *Exception {
+	if x == nil {
+		return nil
+	}
+	return &Exception{
+		Where: x.Where, Reason: x.Reason, Until: x.Until.UTC().Format(time.RFC3339),
+		Applied: x.Applied, Expired: x.Expired, Instead: string(x.Instead),
+	}
 }
 
 // Evidence is the judgement on one entry.
 type Evidence struct {
-	Outcome       string            `json:"outcome"`
-	Reason        string            `json:"reason"`
-	Detail        string            `json:"detail,omitempty"`
-	Kind          string            `json:"kind"`
-	Digest        string            `json:"digest"`
-	Signers       []string          `json:"signers,omitempty"`
-	Identity      *Identity         `json:"identity,omitempty"`
-	PredicateType string            `json:"predicateType,omitempty"`
-	Annotations   map[string]string `json:"annotations,omitempty"`
-	Places        []Place           `json:"places"`
+	Outcome       string    `json:"outcome"`
+	Reason        string    `json:"reason"`
+	Detail        string    `json:"detail,omitempty"`
+	Kind          string    `json:"kind"`
+	Digest        string    `json:"digest"`
+	Signers       []string  `json:"signers,omitempty"`
+	Identity      *Identity `json:"identity,omitempty"`
+	PredicateType string    `json:"predicateType,omitempty"`
+	// Made is when what the statement says was made, by its own words, for rules that
+	// ask for an age.
+	Made        string            `json:"made,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Places      []Place           `json:"places"`
 	// Countersignatures are those over the manifests that hold the entry, where a
 	// rule asks for them.
 	Countersignatures []Countersignatures `json:"countersignatures,omitempty"`
@@ -129,8 +164,9 @@ type Identity struct {
 	Subject     string `json:"subject"`
 	Issuer      string `json:"issuer"`
 	Certificate string `json:"certificate"`
-	// Time is the earliest time that a trusted clock tells, in RFC 3339.
-	Time string `json:"time"`
+	// Time is the earliest time that a trusted clock tells, in RFC 3339; empty where
+	// none does.
+	Time string `json:"time,omitempty"`
 }
 
 // newIdentity translates a verified signer, nil where there is none.
@@ -138,15 +174,16 @@ func newIdentity(s *keyless.Signer) *Identity {
 	if s == nil {
 		return nil
 	}
-	return &Identity{
-		Subject: s.Subject, Issuer: s.Issuer, Certificate: fmt.Sprintf("sha256:%x", s.Certificate),
-		Time: s.Time.UTC().Format(time.RFC3339),
+	i := &Identity{Subject: s.Subject, Issuer: s.Issuer, Certificate: fmt.Sprintf("sha256:%x", s.Certificate)}
+	if !s.Time.IsZero() {
+		i.Time = s.Time.UTC().Format(time.RFC3339)
 	}
+	return i
 }
 
 func (i *Identity) text(p *printer, indent string) {
 	if i != nil {
-		p.linef("%s  signed by %s (%s) at %s", indent, i.Subject, i.Issuer, i.Time)
+		p.linef("%s  signed by %s (%s) at %s", indent, i.Subject, i.Issuer, cmp.Or(i.Time, "a time that no trusted clock tells"))
 	}
 }
 
@@ -165,7 +202,8 @@ func NewVerdict(name string, v verify.Verdict) Verdict {
 	out := Verdict{Image: name, Digest: v.Subject.Desc.Digest.String(), Outcome: v.Outcome.String(), Checks: []Check{}}
 	for _, c := range v.Checks {
 		out.Checks = append(out.Checks, Check{
-			Rule: c.Rule, Outcome: c.Outcome.String(), Reason: string(c.Reason), Detail: c.Detail, Evidence: evidence(c),
+			Rule: c.Rule, Outcome: c.Outcome.String(), Reason: string(c.Reason), Detail: c.Detail, Evidence: evidence(c), NotAsked: c.Waived,
+			Exception: newException(c.Exception), Warn: c.Warn,
 		})
 	}
 	return out
@@ -206,6 +244,9 @@ func newEvidence(e verify.Evidence) Evidence {
 		PredicateType: e.PredicateType, Annotations: e.Annotations,
 		Places: places(e.Attachment.Places), Identity: newIdentity(e.Identity),
 	}
+	if !e.Time.IsZero() {
+		out.Made = e.Time.UTC().Format(time.RFC3339)
+	}
 	for _, id := range e.Signers {
 		out.Signers = append(out.Signers, "sha256:"+id.String())
 	}
@@ -244,9 +285,20 @@ func (v Verdict) text(p *printer) {
 	}
 	for _, c := range v.Checks {
 		p.linef("  %-12s  %s (%s): %s", c.Outcome, c.Rule, c.Reason, c.Detail)
+		if c.Warn && c.Outcome != verify.Accept.String() {
+			p.linef("    a warning only: admission lets this pass")
+		}
+		c.notAsked(p)
 		for _, e := range c.Evidence {
 			e.text(p, "    ")
 		}
+	}
+}
+
+// notAsked says what was not asked for.
+func (c Check) notAsked(p *printer) {
+	if len(c.NotAsked) > 0 {
+		p.linef("    not asked for: %s", strings.Join(c.NotAsked, ", "))
 	}
 }
 
@@ -259,6 +311,9 @@ func (e Evidence) text(p *printer, indent string) {
 		p.linef("%s  signed by key %s", indent, short(s))
 	}
 	e.Identity.text(p, indent)
+	if e.Made != "" {
+		p.linef("%s  made at %s by its own words", indent, e.Made)
+	}
 	for _, k := range sortedKeys(e.Annotations) {
 		p.linef("%s  %s=%s", indent, k, e.Annotations[k])
 	}

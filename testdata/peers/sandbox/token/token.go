@@ -1,7 +1,8 @@
 // Package token is an OpenID Connect issuer that gives a token to whoever asks,
-// with whatever claims are asked for. It knows three issuers, because a
+// with whatever claims are asked for. It knows several issuers, because a
 // certificate authority reads the claims of an issuer in one way only: people
-// with an e-mail address, GitHub workflows and GitLab pipelines.
+// with an e-mail address, GitHub workflows, GitLab pipelines, Buildkite jobs and
+// workloads of SPIFFE. People log in with a browser or a device, see login.go.
 package token
 
 import (
@@ -16,6 +17,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -24,9 +26,17 @@ const Audience = "sigstore"
 
 // The paths of the issuers below the URL of the server.
 const (
-	Email  = ""
-	GitHub = "/github"
-	GitLab = "/gitlab"
+	Email     = ""
+	GitHub    = "/github"
+	GitLab    = "/gitlab"
+	Buildkite = "/buildkite"
+	SPIFFE    = "/spiffe"
+)
+
+// TrustDomain is that of the workloads, and Workload one of them.
+const (
+	TrustDomain = "sandbox.test"
+	Workload    = "spiffe://" + TrustDomain + "/signer"
 )
 
 // An Issuer signs tokens.
@@ -34,6 +44,9 @@ type Issuer struct {
 	url  string
 	life time.Duration
 	key  *ecdsa.PrivateKey
+
+	mu     sync.Mutex
+	visits map[string]*visit // logins under way, by code, device code and user code
 }
 
 // New makes an issuer that is reached under the URL; its tokens hold for life.
@@ -42,10 +55,10 @@ func New(url string, life time.Duration) (*Issuer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Issuer{url: url, life: life, key: key}, nil
+	return &Issuer{url: url, life: life, key: key, visits: make(map[string]*visit)}, nil
 }
 
-// URL returns the name of an issuer: Email, GitHub or GitLab.
+// URL returns the name of an issuer, as Email or GitHub.
 func (i *Issuer) URL(path string) string { return i.url + path }
 
 // Claims returns the claims of a good token of an issuer.
@@ -55,8 +68,18 @@ func (i *Issuer) Claims(path string) map[string]any {
 		"iss": i.URL(path), "aud": Audience,
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(i.life).Unix(),
 	}
-	maps.Copy(c, map[string]map[string]any{Email: person(), GitHub: workflow(), GitLab: pipeline()}[path])
+	maps.Copy(c, map[string]map[string]any{
+		Email: person(), GitHub: workflow(), GitLab: pipeline(), Buildkite: job(), SPIFFE: {"sub": Workload},
+	}[path])
 	return c
+}
+
+func job() map[string]any {
+	return map[string]any{
+		"sub":               "organization:acme:pipeline:app:ref:refs/heads/main:commit:2222222222222222222222222222222222222222:step:build",
+		"organization_slug": "acme", "pipeline_slug": "app", "build_number": 46, "build_branch": "main",
+		"build_commit": "2222222222222222222222222222222222222222", "step_key": "build", "job_id": "47", "agent_id": "48",
+	}
 }
 
 func person() map[string]any {
@@ -118,43 +141,77 @@ func (i *Issuer) Bad() (map[string]string, error) {
 	return bad, err
 }
 
-// ServeHTTP serves discovery, the key set, /token and /actions, each below the path
-// of an issuer. Parameters of /token are claims; an empty one takes the claim away.
+// ServeHTTP serves discovery, the key set, /token, /actions and what is needed to log
+// in, each below the path of an issuer. Parameters of GET /token are claims; an empty
+// one takes the claim away.
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	for _, path := range []string{GitHub, GitLab, Email} {
-		switch r.URL.Path {
-		case path + "/.well-known/openid-configuration":
-			answer(w, map[string]any{
-				"issuer": i.URL(path), "jwks_uri": i.URL(path) + "/keys", "token_endpoint": i.URL(path) + "/token",
-				"authorization_endpoint":                i.URL(path) + "/auth",
-				"response_types_supported":              []string{"code"},
-				"subject_types_supported":               []string{"public"},
-				"id_token_signing_alg_values_supported": []string{"ES256"},
-			})
-		case path + "/actions":
-			i.action(w, r, path)
-		case path + "/keys":
-			answer(w, map[string]any{"keys": []any{i.jwk()}})
-		case path + "/token":
-			c := i.Claims(path)
-			for name, v := range r.URL.Query() {
-				c[name] = value(name, v[0])
-				if v[0] == "" {
-					delete(c, name)
-				}
-			}
-			t, err := i.Sign(c)
-			if err != nil {
-				http.Error(w, err.Error(), http.StatusInternalServerError)
-				return
-			}
-			fmt.Fprint(w, t)
-		default:
-			continue
-		}
+	if how, ok := strings.CutPrefix(r.URL.Path, odd); ok {
+		how, rest, _ := strings.Cut(how, "/")
+		i.serve(w, r, odd+how, how, "/"+rest)
 		return
 	}
-	http.NotFound(w, r)
+	for _, path := range []string{GitHub, GitLab, Buildkite, SPIFFE, Email} {
+		if rest, ok := strings.CutPrefix(r.URL.Path, path); ok {
+			i.serve(w, r, path, "", rest)
+			return
+		}
+	}
+}
+
+// serve is the issuer at the path. How says in which way it is not honest.
+func (i *Issuer) serve(w http.ResponseWriter, r *http.Request, path, how, rest string) {
+	if strings.HasPrefix(rest, "/agent/v3/jobs/") && path == Buildkite {
+		i.agent(w, r, path)
+		return
+	}
+	switch r.Method + " " + rest {
+	case "GET /.well-known/openid-configuration":
+		i.discovery(w, r, path, how)
+	case "GET /actions":
+		i.action(w, r, path)
+	case "GET /keys":
+		answer(w, map[string]any{"keys": []any{i.jwk()}})
+	case "GET /token":
+		c := i.Claims(path)
+		for name, v := range r.URL.Query() {
+			c[name] = value(name, v[0])
+			if v[0] == "" {
+				delete(c, name)
+			}
+		}
+		t, err := i.Sign(c)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprint(w, t)
+	case "GET /auth":
+		i.authorize(w, r, how)
+	case "POST /token":
+		i.exchange(w, r, path, how)
+	case "POST /device/code":
+		i.device(w, r, path)
+	case "GET /device":
+		i.approve(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (i *Issuer) discovery(w http.ResponseWriter, r *http.Request, path, how string) {
+	if how == Endless {
+		http.Redirect(w, r, r.URL.Path, http.StatusFound)
+		return
+	}
+	at := i.URL(path)
+	answer(w, map[string]any{
+		"issuer": at, "jwks_uri": at + "/keys", "token_endpoint": at + "/token", "authorization_endpoint": at + "/auth",
+		"device_authorization_endpoint":         at + "/device/code",
+		"code_challenge_methods_supported":      []string{"S256"},
+		"response_types_supported":              []string{"code"},
+		"subject_types_supported":               []string{"public"},
+		"id_token_signing_alg_values_supported": []string{"ES256"},
+	})
 }
 
 // RequestToken is what a job has to show at /actions, as a bearer token.
@@ -167,14 +224,34 @@ func (i *Issuer) action(w http.ResponseWriter, r *http.Request, path string) {
 		http.Error(w, "no job of this runner", http.StatusUnauthorized)
 		return
 	}
+	i.give(w, path, r.URL.Query().Get("audience"), "value")
+}
+
+// give answers with a token for the audience, in a member of a JSON object.
+func (i *Issuer) give(w http.ResponseWriter, path, audience, member string) {
 	c := i.Claims(path)
-	c["aud"] = r.URL.Query().Get("audience")
+	c["aud"] = audience
 	t, err := i.Sign(c)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	answer(w, map[string]any{"value": t, "count": len(t)})
+	answer(w, map[string]any{member: t})
+}
+
+// agent answers a job of Buildkite as the service of its agent does.
+func (i *Issuer) agent(w http.ResponseWriter, r *http.Request, path string) {
+	var q struct {
+		Audience string `json:"audience"`
+	}
+	switch {
+	case r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/jobs/47/oidc/tokens") || json.NewDecoder(r.Body).Decode(&q) != nil:
+		http.NotFound(w, r)
+	case r.Header.Get("Authorization") != "Token "+RequestToken:
+		http.Error(w, "no job of this agent", http.StatusUnauthorized)
+	default:
+		i.give(w, path, q.Audience, "token")
+	}
 }
 
 func answer(w http.ResponseWriter, v any) {

@@ -1,0 +1,83 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/hallmark-oci/hallmark/sign/key"
+	"github.com/hallmark-oci/hallmark/verify"
+	"github.com/hallmark-oci/hallmark/verify/policy/doc"
+)
+
+// keyed reads the key of an authority, or why it is not at hand.
+func (p *parser) keyed(v doc.Value, d *demands) error {
+	var k *key.Public
+	var lack string
+	err := v.Fields(fields{
+		"data": doc.Into(&k, public),
+		"secretRef": func(v doc.Value) (err error) {
+			k, lack, err = p.secretKey(v)
+			return err
+		},
+		"kms": func(v doc.Value) (err error) {
+			k, lack, err = p.serviceKey(v)
+			return err
+		},
+		"hashAlgorithm": ignore, // read below, whatever its place
+	})
+	if err == nil {
+		err = exactlyOne(v, "data", "secretRef", "kms")
+	}
+	if err != nil {
+		return err
+	}
+	hash, err := hashAlgorithm(v)
+	switch {
+	case err != nil:
+		return err
+	case lack != "":
+		d.lack(verify.ReferenceMissing, "key."+lack)
+	case hash != "sha256":
+		d.keys = []*key.Public{k}
+		d.open = append(d.open, open("authority", verify.AuthorityUnsupported, "key.hashAlgorithm: signatures over "+hash+" are not verified"))
+	default:
+		d.keys = []*key.Public{k}
+	}
+	return nil
+}
+
+// hashAlgorithm reads the member of that name, in whatever case it is written.
+func hashAlgorithm(v doc.Value) (hash string, err error) {
+	hash = "sha256"
+	err = v.Each(func(name string, v doc.Value) error {
+		if name != "hashAlgorithm" {
+			return nil
+		}
+		s, err := v.String()
+		switch hash = strings.ToLower(strings.TrimSpace(s)); {
+		case err != nil:
+			return err
+		case hash != "sha224" && hash != "sha256" && hash != "sha384" && hash != "sha512":
+			return v.Errorf("%.40q is none of sha224, sha256, sha384, sha512", s)
+		}
+		return nil
+	})
+	return hash, err
+}
+
+// serviceKey fetches the public key of a key in a key service, where the user lets
+// policies do so.
+func (p *parser) serviceKey(v doc.Value) (k *key.Public, lack string, err error) {
+	name, err := text(v)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case !key.IsRemote(name):
+		return nil, "", v.Errorf("%.100q is no key in a key service, which is named as SCHEME://KEY", name)
+	case p.ReadService == nil:
+		return nil, "kms: no key service is asked for a policy here", nil
+	}
+	if k, err = p.ReadService(name); err != nil {
+		return nil, "kms: " + err.Error(), nil
+	}
+	return k, "", nil
+}
