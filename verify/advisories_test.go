@@ -146,18 +146,7 @@ func TestAdvisoryRows(t *testing.T) {
 	for _, r := range advisoryRows() {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			good := r.plot(t)
-			if r.twin != nil {
-				r.twin(good)
-			}
-			if c := good.judge(); c.Outcome != verify.Accept {
-				t.Errorf("the twin: %s %s: %s", c.Outcome, c.Reason, c.Detail)
-			}
-			bad := r.plot(t)
-			r.spoil(bad)
-			if c := bad.judge(); c.Outcome != verify.Reject || c.Reason != r.reason {
-				t.Errorf("%s %s (%s), want %s", c.Outcome, c.Reason, c.Detail, r.reason)
-			}
+			r.check(t)
 		})
 	}
 }

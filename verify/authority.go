@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/hallmark-oci/hallmark/attach/cosign"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/network"
 )
 
 // authorities are those whose signatures count for a rule, and what must vouch for
@@ -24,13 +26,14 @@ type authorities struct {
 	keyQuorum  keyless.Quorum
 	validity   map[key.Fingerprint]keyless.Validity
 	now        func() time.Time
+	hosts      *network.Hosts // that may be asked for log entries
 }
 
 // authorities returns who counts for the rule: those that it names itself, or those
 // of the trust. Identities without a root to judge their certificates by are refused.
 func (t Trust) authorities(r Rule) (authorities, error) {
 	a := authorities{
-		keys: distinct(r.Keys), identities: r.Identities, root: r.Root, now: t.Now, validity: r.Validity,
+		keys: distinct(r.Keys), identities: r.Identities, root: r.Root, now: t.Now, hosts: t.Hosts, validity: r.Validity,
 		quorum: r.Quorum.Or(t.Quorum), keyQuorum: r.KeyQuorum.Or(t.KeyQuorum),
 	}
 	if len(r.Keys) == 0 && len(r.Identities) == 0 {
@@ -113,7 +116,11 @@ func (a authorities) certified(at attach.Attachment) bool {
 
 // identified judges a signature by the certificate, log entries and timestamps that
 // came with it, and tells whether it is by an identity that counts.
-func (j *judge) identified(e Evidence, m keyless.Material, s keyless.Signed) (Evidence, bool) {
+func (j *judge) identified(ctx context.Context, e Evidence, m keyless.Material, s keyless.Signed) (Evidence, bool) {
+	m, err := j.searches.ofIdentity(ctx, j.who, m, s)
+	if err != nil {
+		return refused(e, err), false
+	}
 	signer, err := j.who.root.Verify(m, s, j.who.identities, j.who.terms())
 	if err != nil {
 		return refused(e, err), false
@@ -128,7 +135,7 @@ func (j *judge) identified(e Evidence, m keyless.Material, s keyless.Signed) (Ev
 
 // dated judges what came with a signature by accepted keys, those that it is said to be
 // by, and leaves those for which it vouches.
-func (j *judge) dated(e Evidence, m keyless.Material, s keyless.Signed) (Evidence, bool) {
+func (j *judge) dated(ctx context.Context, e Evidence, m keyless.Material, s keyless.Signed) (Evidence, bool) {
 	var standing []key.Fingerprint
 	var why error
 	for _, k := range j.who.keys {
@@ -137,6 +144,11 @@ func (j *judge) dated(e Evidence, m keyless.Material, s keyless.Signed) (Evidenc
 		}
 		if !j.who.asks(k) {
 			standing = append(standing, k.Fingerprint())
+			continue
+		}
+		m, err := j.searches.ofKey(ctx, j.who, m, s, k)
+		if err != nil {
+			why = err
 			continue
 		}
 		d, err := j.who.dated(k, m, s)

@@ -71,7 +71,7 @@ func VerifyBlob(ctx context.Context, trust Trust, wanted Statements, blob Blob, 
 	if err := ctx.Err(); err != nil {
 		return blobCheck(who, unreadable(e, err)), nil
 	}
-	return blobCheck(who, j.standing(j.judge(e, parsed))), nil
+	return blobCheck(who, j.standing(j.judge(ctx, e, parsed))), nil
 }
 
 // blobCheck is the check that has the one piece of evidence.
@@ -86,6 +86,7 @@ type blobJudge struct {
 	wanted  Statements
 	blob    Blob
 	sums    map[crypto.Hash][]byte
+	searches
 }
 
 // errDigestOnly says that the digest that is given does not tell.
@@ -115,7 +116,7 @@ func (j *blobJudge) sum(h crypto.Hash) ([]byte, error) {
 }
 
 // judge judges what the bundle holds.
-func (j *blobJudge) judge(e Evidence, b *bundle.Bundle) Evidence {
+func (j *blobJudge) judge(ctx context.Context, e Evidence, b *bundle.Bundle) Evidence {
 	m, err := keyless.FromBundle(b.MediaType, b.Material())
 	if err != nil {
 		return refused(e, err)
@@ -125,7 +126,7 @@ func (j *blobJudge) judge(e Evidence, b *bundle.Bundle) Evidence {
 		return e
 	}
 	if b.Envelope() == nil {
-		return j.message(e, b, m)
+		return j.message(ctx, e, b, m)
 	}
 	text := b.Envelope()
 	env, err := dsse.Open(text, text.Size(), dsse.Options{MaxSize: MaxEnvelope})
@@ -138,7 +139,7 @@ func (j *blobJudge) judge(e Evidence, b *bundle.Bundle) Evidence {
 		e.Reason, e.Detail = SignatureMalformed, err.Error()
 		return e
 	}
-	e, ok := j.signed(e, b, m, signed)
+	e, ok := j.signed(ctx, e, b, m, signed)
 	if !ok {
 		return e
 	}
@@ -146,7 +147,7 @@ func (j *blobJudge) judge(e Evidence, b *bundle.Bundle) Evidence {
 }
 
 // message judges a signature over the file itself.
-func (j *blobJudge) message(e Evidence, b *bundle.Bundle, m keyless.Material) Evidence {
+func (j *blobJudge) message(ctx context.Context, e Evidence, b *bundle.Bundle, m keyless.Material) Evidence {
 	msg, err := keyless.ReadMessage(b.Message())
 	if err != nil {
 		return refused(e, err)
@@ -166,7 +167,7 @@ func (j *blobJudge) message(e Evidence, b *bundle.Bundle, m keyless.Material) Ev
 		Signature: msg.Signature, Sum: j.sum,
 		MadeBy: func(k *key.Public) error { return j.madeBy(k, msg) },
 	}
-	e, ok := j.signed(e, b, m, signed)
+	e, ok := j.signed(ctx, e, b, m, signed)
 	if ok {
 		e.Outcome, e.Reason = Accept, Accepted
 	}
@@ -191,8 +192,12 @@ func (j *blobJudge) madeBy(k *key.Public, msg keyless.Message) error {
 }
 
 // signed judges who made the signature and tells whether that one counts.
-func (j *blobJudge) signed(e Evidence, b *bundle.Bundle, m keyless.Material, s keyless.Signed) (Evidence, bool) {
+func (j *blobJudge) signed(ctx context.Context, e Evidence, b *bundle.Bundle, m keyless.Material, s keyless.Signed) (Evidence, bool) {
 	if b.HasCertificate && len(j.who.identities) > 0 {
+		m, err := j.ofIdentity(ctx, j.who, m, s)
+		if err != nil {
+			return undecided(e, err), false
+		}
 		signer, err := j.who.root.Verify(m, s, j.who.identities, j.who.terms())
 		if err != nil {
 			return undecided(e, err), false
@@ -217,7 +222,10 @@ func (j *blobJudge) signed(e Evidence, b *bundle.Bundle, m keyless.Material, s k
 		}
 		err := s.MadeBy(k)
 		if err == nil && j.who.asks(k) {
-			_, err = j.who.dated(k, m, s)
+			var with keyless.Material
+			if with, err = j.ofKey(ctx, j.who, m, s, k); err == nil {
+				_, err = j.who.dated(k, with, s)
+			}
 		}
 		switch {
 		case errors.Is(err, key.ErrSignature):

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"crypto"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ func (j *judge) cameWith(b *bundle.Bundle) reading {
 }
 
 // certifiedEnvelope judges an envelope by what came with it.
-func (j *judge) certifiedEnvelope(e Evidence, env *dsse.Envelope, came reading) (Evidence, bool) {
+func (j *judge) certifiedEnvelope(ctx context.Context, e Evidence, env *dsse.Envelope, came reading) (Evidence, bool) {
 	with, err := came.read()
 	if err == nil {
 		err = keyless.Wanted(with.Material, j.who.identities)
@@ -46,12 +47,12 @@ func (j *judge) certifiedEnvelope(e Evidence, env *dsse.Envelope, came reading) 
 		e.Outcome, e.Reason, e.Detail = Reject, SignatureMalformed, err.Error()
 		return e, false
 	}
-	return j.identified(e, with.Material, signed)
+	return j.identified(ctx, e, with.Material, signed)
 }
 
 // datedEnvelope judges what came with an envelope that accepted keys signed, where one
 // of them is asked for more than that.
-func (j *judge) datedEnvelope(e Evidence, env *dsse.Envelope, came reading) (Evidence, bool) {
+func (j *judge) datedEnvelope(ctx context.Context, e Evidence, env *dsse.Envelope, came reading) (Evidence, bool) {
 	if !j.who.asksAny() {
 		return e, true
 	}
@@ -64,7 +65,7 @@ func (j *judge) datedEnvelope(e Evidence, env *dsse.Envelope, came reading) (Evi
 		e.Outcome, e.Reason, e.Detail = Reject, SignatureMalformed, err.Error()
 		return e, false
 	}
-	return j.dated(e, with.Material, signed)
+	return j.dated(ctx, e, with.Material, signed)
 }
 
 // signed is the one signature of the envelope, as what came with it speaks of it.

@@ -167,5 +167,11 @@ func TestOffline(t *testing.T) {
 		if c := newPlot(t, true, version).judge(); c.Outcome != verify.Accept {
 			t.Errorf("Rekor %d: %s %s", version, c.Reason, c.Detail)
 		}
+		// What is missing is missing: nobody is asked whom nobody named.
+		p := newPlot(t, true, version)
+		p.logs = nil
+		if c := p.judge(); c.Reason != verify.LogEntryMissing {
+			t.Errorf("Rekor %d: no entry: %s %s", version, c.Reason, c.Detail)
+		}
 	}
 }

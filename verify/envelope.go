@@ -36,12 +36,12 @@ func VerifyDocument(ctx context.Context, trust Trust, typ string, text []byte, l
 	}
 	defer b.Close()
 	j := &blobJudge{who: who, revoked: trust.Revoked, sums: make(map[crypto.Hash][]byte)}
-	payload, e := j.document(e, b, typ, limit)
+	payload, e := j.document(ctx, e, b, typ, limit)
 	return payload, blobCheck(who, e), nil
 }
 
 // document judges the envelope in the bundle and returns its payload.
-func (j *blobJudge) document(e Evidence, b *bundle.Bundle, typ string, limit int64) ([]byte, Evidence) {
+func (j *blobJudge) document(ctx context.Context, e Evidence, b *bundle.Bundle, typ string, limit int64) ([]byte, Evidence) {
 	m, err := keyless.FromBundle(b.MediaType, b.Material())
 	if err != nil {
 		return nil, refused(e, err)
@@ -69,7 +69,7 @@ func (j *blobJudge) document(e Evidence, b *bundle.Bundle, typ string, limit int
 		e.Reason, e.Detail = SignatureMalformed, err.Error()
 		return nil, e
 	}
-	e, ok := j.signed(e, b, m, signed)
+	e, ok := j.signed(ctx, e, b, m, signed)
 	if !ok {
 		return nil, e
 	}

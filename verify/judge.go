@@ -28,6 +28,7 @@ type judge struct {
 	layers   map[attach.ID]map[string]bool // the layers in which each entry was found
 	hidden   []attach.Attachment           // what a tombstone hides, not yet judged
 	asked    int                           // manifests that were asked for counter-signatures
+	searches searches                      // of logs
 	until    time.Time                     // when time alone may change the judgement on an entry
 }
 

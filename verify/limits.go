@@ -21,6 +21,9 @@ const (
 	maxSkew = 5 * time.Minute
 	// maxTime is the size of the longest time stamp, in bytes.
 	maxTime = 64
+	// maxSearches is how many signatures logs are asked about, for one rule. Whoever can
+	// write to the repository can copy good ones from elsewhere.
+	maxSearches = 64
 	// maxIndexDepth bounds how deep indexes of one subject are nested.
 	maxIndexDepth = 4
 	// maxBlobs bounds the manifests and blobs of one subject.

@@ -133,6 +133,9 @@ func peak(f func()) uint64 {
 // TestBundleMemory judges large bundles, honest and hostile ones, while looking
 // at the heap, and finds no temporary file left.
 func TestBundleMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("what is measured is the memory of the race detector")
+	}
 	ours, theirs := newKey(t, key.ECDSAP256), newKey(t, key.ECDSAP256)
 	head := `{"mediaType":"` + bundleType + `","verificationMaterial":{"publicKey":{"hint":"` +
 		base64.StdEncoding.EncodeToString([]byte("hint")) + `"}},`

@@ -116,6 +116,9 @@ func optional(name string, p *plot) string {
 // TestTimestampBits turns bits of each byte of a timestamp: CMS is read with little care by many,
 // and none of the changes may pass.
 func TestTimestampBits(t *testing.T) {
+	if testing.Short() {
+		t.Skip("one goroutine computes: there is nothing to race")
+	}
 	t.Parallel()
 	for _, embed := range []bool{false, true} {
 		p := newPlot(t, false, 2)

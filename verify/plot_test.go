@@ -21,6 +21,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sign/payload"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/network"
 )
 
 // A plot is one signature of a file in the making: everything about it can be made
@@ -52,6 +53,7 @@ type plot struct {
 	names    keyless.Names
 	revoked  verify.Revocations
 	made     func(*x509.Certificate) // is told of the certificate
+	hosts    *network.Hosts          // that may be asked
 	key      *keyTrust               // by which it is judged; by the identity where it is nil
 	public   any                     // the key that signs, once it was made
 }
@@ -210,7 +212,7 @@ func (p *plot) judgeRaw(bundle, root []byte) verify.Check {
 	if err != nil {
 		return verify.Check{Outcome: verify.Reject, Reason: badIdentity, Detail: err.Error()}
 	}
-	trust := verify.Trust{Root: trusted, Identities: []keyless.Identity{id}, Revoked: p.revoked, Quorum: p.quorum}
+	trust := verify.Trust{Root: trusted, Identities: []keyless.Identity{id}, Revoked: p.revoked, Quorum: p.quorum, Hosts: p.hosts}
 	if p.key != nil {
 		k, err := key.NewPublic(p.public)
 		must(p.t, err)

@@ -118,6 +118,7 @@ const (
 	Deadline      Reason = "deadline"       // time ran out
 	CounterLimit  Reason = "counter-limit"  // more places may be counter-signed than are asked
 	ContentAbsent Reason = "content-absent" // listed, but the store says it is not there
+	NetworkLimit  Reason = "network-limit"  // more would have to be asked of the network than is asked
 	Overloaded    Reason = "overloaded"     // too much is under way already
 	Internal      Reason = "internal-error" // the verifier itself failed
 )
@@ -140,6 +141,8 @@ func unobtainable(err error) Reason {
 		return AccessDenied
 	case errors.Is(err, attach.ErrNotFound):
 		return ContentAbsent
+	case errors.Is(err, errSearches):
+		return NetworkLimit
 	}
 	return Unreachable
 }

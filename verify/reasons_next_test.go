@@ -93,6 +93,7 @@ func verifyNext() map[string]string {
 		"unreachable":           retry,
 		"access-denied":         "Log in to the registry, and check that the account may read.",
 		"deadline":              "Try again, or raise `--timeout`.",
+		"network-limit":         "Remove entries that nobody needs (`hallmark clean`), or attach the log entries to the signatures.",
 		"counter-limit":         "Remove entries that nobody needs (`hallmark clean`).",
 		"content-absent":        "`hallmark repair`, or push the missing object again.",
 		"overloaded":            "Try again later, or run more webhooks.",
@@ -105,7 +106,7 @@ func verifyExit() map[string]string {
 	for _, open := range []string{
 		"revocations-stale", "revocations-untrusted", "revocations-old", "revocations-malformed",
 		"no-trusted-root", "reference-missing", "policy-program", "digest-only", "authority-unsupported", "policy-unsupported", "object-unknown", "unreachable", "access-denied", "deadline",
-		"counter-limit", "overloaded", "internal-error",
+		"counter-limit", "network-limit", "overloaded", "internal-error",
 	} {
 		exits[open] = "2"
 	}

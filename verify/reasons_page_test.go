@@ -50,9 +50,6 @@ the twin that must still be accepted, so that nothing is refused for another rea
 			fmt.Fprintf(&b, "\n### %s\n\n| | must be refused | with | held by |\n|---|---|---|---|\n", it.section)
 		}
 		all, tests := append(slices.Clone(codes[n]), it.codes...), append(slices.Clone(held[n]), it.held...)
-		if len(tests) == 0 {
-			tests = []string{"no test yet"}
-		}
 		fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", n, it.what, quoted(distinctly(all)), named(n, tests))
 	}
 	b.WriteString("\n## Advisories\n\nWhat went wrong in verifiers, signers and libraries of the same family. Where an attack has no place here, the tests that are\nnearest to it are named.\n\n| advisory | of | what went wrong | held by |\n|---|---|---|---|\n")

@@ -69,7 +69,7 @@ func (j *judge) simpleSigning(ctx context.Context, a attach.Attachment) Evidence
 	}
 	switch {
 	case signer == nil && j.who.certified(a):
-		e, ok := j.identified(e, material, signedMessage(sig, raw))
+		e, ok := j.identified(ctx, e, material, signedMessage(sig, raw))
 		if !ok {
 			return e
 		}
@@ -88,7 +88,7 @@ func (j *judge) simpleSigning(ctx context.Context, a attach.Attachment) Evidence
 			return refused(e, err)
 		}
 		var ok bool
-		if e, ok = j.dated(e, material, signedMessage(sig, raw)); !ok {
+		if e, ok = j.dated(ctx, e, material, signedMessage(sig, raw)); !ok {
 			return e
 		}
 	}

@@ -74,7 +74,7 @@ func (j *judge) envelope(ctx context.Context, e Evidence, r io.Reader, size int6
 	switch {
 	case len(signers) == 0 && came.certified:
 		var ok bool
-		if e, ok = j.certifiedEnvelope(e, env, came); !ok {
+		if e, ok = j.certifiedEnvelope(ctx, e, env, came); !ok {
 			return e, nil
 		}
 		return j.stated(ctx, e, env)
@@ -88,7 +88,7 @@ func (j *judge) envelope(ctx context.Context, e Evidence, r io.Reader, size int6
 		e.Reason, e.Detail = CertificateMismatch, err.Error()
 		return e, nil
 	}
-	e, ok := j.datedEnvelope(e, env, came)
+	e, ok := j.datedEnvelope(ctx, e, env, came)
 	if !ok {
 		return e, nil
 	}

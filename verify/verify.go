@@ -36,6 +36,7 @@ import (
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/network"
 )
 
 // Trust says whose signatures count.
@@ -57,6 +58,9 @@ type Trust struct {
 	// Validity is when keys count, by the time that a trusted clock tells of the
 	// signature, or else by the present one. A key that is not named counts always.
 	Validity map[key.Fingerprint]keyless.Validity
+	// Hosts are those that may be asked over the network, see package network: logs of
+	// the Root for the entries of signatures that came without one. By default nobody is.
+	Hosts *network.Hosts
 	// Now tells the present time, for signatures that no clock dates; for a [Verifier]
 	// that of its [Policy] will do.
 	Now func() time.Time

@@ -35,9 +35,9 @@ func TestForged(t *testing.T) {
 				}
 			}
 			put("first")
-			s.Set(append(base, storetest.Forged(10_000, subject.Desc.Digest.String(), "", before))...)
+			s.Set(append(base, storetest.Forged(forgeries(), subject.Desc.Digest.String(), "", before))...)
 			put("second")
-			s.Set(append(base, storetest.Forged(10_000, subject.Desc.Digest.String(), "", before),
+			s.Set(append(base, storetest.Forged(forgeries(), subject.Desc.Digest.String(), "", before),
 				storetest.Only(`\.sig$`, storetest.Status(404, "MANIFEST_UNKNOWN")))...)
 			all, errs := attach.Collect(t.Context(), open(t, s, Options{}), subject, attach.Signature)
 			for _, err := range errs {
@@ -63,7 +63,7 @@ func TestForgedEntries(t *testing.T) {
 	if _, err := store.Put(t.Context(), attach.Parcel{Subject: subject, Content: first}); err != nil {
 		t.Fatal(err)
 	}
-	s.Set(storetest.NativeReferrers(), storetest.Forged(10_000, subject.Desc.Digest.String(), journal.EntryType, true),
+	s.Set(storetest.NativeReferrers(), storetest.Forged(forgeries(), subject.Desc.Digest.String(), journal.EntryType, true),
 		storetest.Only(`^GET.*\.sig$`, storetest.Status(404, "MANIFEST_UNKNOWN")))
 	again := storetest.NewSignature(subject, "again")
 	again.Same = func(_ context.Context, _ attach.Reader, a attach.Attachment) bool { return a.ID() == first.ID() }
@@ -90,4 +90,13 @@ func TestLostPage(t *testing.T) {
 	if !errors.Is(err, attach.ErrUnfinished) || errors.Is(err, attach.ErrNotFound) || tags != nil {
 		t.Errorf("%q, %v", tags, err)
 	}
+}
+
+// forgeries is how many entries are forged; under -short, which is for the race
+// detector, fewer.
+func forgeries() int {
+	if testing.Short() {
+		return 1000
+	}
+	return 10_000
 }

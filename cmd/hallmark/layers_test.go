@@ -18,7 +18,7 @@ const module = "github.com/hallmark-oci/hallmark"
 // directly below.
 var layers = [][]string{
 	{"sign/jsonscan", "sign/spool", "sign/apart", "verify/policy/doc"},
-	{"sign/key/plugin", "sign/key/wycheproof", "sbom/purl", "attach", "verify/version", "verify/advisory", "verify/tuf", "cmd/hallmark/internal/term"},
+	{"sign/key/plugin", "sign/key/wycheproof", "sbom/purl", "attach", "verify/version", "verify/advisory", "verify/tuf", "verify/network", "cmd/hallmark/internal/term"},
 	{"sbom", "attach/cosign", "attach/inflate", "sign/key", "sign/payload", "sign/dsse", "sign/bundle"},
 	{"sign/key/hashivault", "sign/key/awskms", "sign/key/pkcs11", "sign/key/kmstest", "sbom/spdx", "sbom/cyclonedx", "sbom/scan/extract", "attach/journal", "attach/artifact"},
 	{"sbom/format", "sbom/scan/*", "attach/registry", "attach/layout", "attach/transfer", "sign", "verify/advisory/osv", "verify/match", "verify/keyless"},
@@ -57,7 +57,7 @@ var owners = map[string][]string{
 	"github.com/google/go-containerregistry/pkg/authn":     {"attach/registry"},
 	"cuelang.org/go":                                       {"cmd/hallmark-policy"},
 	"github.com/open-policy-agent/opa":                     {"cmd/hallmark-policy"},
-	"os/exec":                                              {"sign/apart", "sign/key/plugin", "sign/key/wycheproof", "verify/policy/program"},
+	"os/exec":                                              {"sign/apart", "sign/key/plugin", "sign/key/wycheproof", "verify/policy/program", "cmd/hallmark/internal/term"},
 }
 
 // TestLayers keeps the map in README true: imports go down only, and each heavy

@@ -16,6 +16,7 @@ import (
 // readmeFiles are what README's commands find beside them.
 var readmeFiles = map[string]string{
 	"advisories/GHSA-jf85-cpcp-j695.json": `{"schema_version":"1.6.0","id":"GHSA-jf85-cpcp-j695","modified":"2024-01-01T00:00:00Z","affected":[{"package":{"ecosystem":"npm","name":"lodash"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"},{"fixed":"4.17.12"}]}]}]}`,
+	"policy-test.yaml":                    "apiVersion: hallmark.dev/v1alpha1\nkind: PolicyTest\nspec:\n  cases:\n  - {image: 'registry.example/team/app:1.0', outcome: accept}\n  - {image: 'registry.example/other/app:1.0', outcome: reject, checks: [{rule: policy, reason: no-policy}]}\n",
 	"deployment.yaml":                     "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\nspec: {containers: [{name: app, image: 'registry.example/team/app:1.0'}]}\n",
 }
 

@@ -89,8 +89,8 @@ func scriptParams(files []string) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"asked":     asked,
-			"aws":       aws,
 			"beside":    new(evaluator).beside,
+			"aws":       aws,
 			"bomb":      pushBomb,
 			"buildx":    pushBuildx,
 			"chart":     pushChart,

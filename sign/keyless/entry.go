@@ -19,6 +19,8 @@ import (
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	judge "github.com/hallmark-oci/hallmark/verify/keyless"
 )
 
 // The paths of the logs' servers.
@@ -125,62 +127,8 @@ func (s *Signer) leafPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.leaf.Raw})
 }
 
-// answer1 is an entry as Rekor 1 gives it, under its name.
-type answer1 struct {
-	Body         []byte `json:"body"`
-	Time         int64  `json:"integratedTime"`
-	LogID        string `json:"logID"`
-	Index        int64  `json:"logIndex"`
-	Verification struct {
-		Promise []byte `json:"signedEntryTimestamp"`
-		Proof   struct {
-			Checkpoint string   `json:"checkpoint"`
-			Hashes     []string `json:"hashes"`
-			Index      int64    `json:"logIndex"`
-			Root       string   `json:"rootHash"`
-			Size       int64    `json:"treeSize"`
-		} `json:"inclusionProof"`
-	} `json:"verification"`
-}
-
 // readRekor1 reads an answer of Rekor 1.
-func readRekor1(raw []byte) (*protorekor.TransparencyLogEntry, error) {
-	var all map[string]answer1
-	if err := json.Unmarshal(raw, &all); err != nil {
-		return nil, err
-	}
-	if len(all) != 1 {
-		return nil, fmt.Errorf("%d entries, not one", len(all))
-	}
-	var a answer1
-	for _, a = range all {
-	}
-	kind, err := kindOf(a.Body)
-	if err != nil {
-		return nil, err
-	}
-	id, err1 := hex.DecodeString(a.LogID)
-	top, err2 := hex.DecodeString(a.Verification.Proof.Root)
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, err
-	}
-	proof := &protorekor.InclusionProof{
-		LogIndex: a.Verification.Proof.Index, RootHash: top, TreeSize: a.Verification.Proof.Size,
-		Checkpoint: &protorekor.Checkpoint{Envelope: a.Verification.Proof.Checkpoint},
-	}
-	for _, h := range a.Verification.Proof.Hashes {
-		b, err := hex.DecodeString(h)
-		if err != nil {
-			return nil, err
-		}
-		proof.Hashes = append(proof.Hashes, b)
-	}
-	return &protorekor.TransparencyLogEntry{
-		LogIndex: a.Index, LogId: &protocommon.LogId{KeyId: id}, KindVersion: kind, IntegratedTime: a.Time,
-		InclusionPromise: &protorekor.InclusionPromise{SignedEntryTimestamp: a.Verification.Promise},
-		InclusionProof:   proof, CanonicalizedBody: a.Body,
-	}, nil
-}
+func readRekor1(raw []byte) (*protorekor.TransparencyLogEntry, error) { return judge.ReadRekor1(raw) }
 
 // readRekor2 reads an answer of Rekor 2.
 func readRekor2(raw []byte) (*protorekor.TransparencyLogEntry, error) {

@@ -208,6 +208,19 @@ func endOf(chains [][]*x509.Certificate) time.Time {
 	return first
 }
 
+// Issued returns the key of the material's certificate, where a trusted authority issued
+// it, at whatever time that was. Nothing else is asked of it.
+func (r *Root) Issued(m Material) (*key.Public, error) {
+	leaf, signer, err := readLeaf(m.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := r.chainsAt(leaf, leaf.NotBefore); err != nil {
+		return nil, err
+	}
+	return signer.Key, nil
+}
+
 // issuedBy reports whether the authority would do if the time were another, so that
 // what is wrong is the time. It says nothing else.
 func (r *Root) issuedBy(ca root.CertificateAuthority, leaf *x509.Certificate) bool {

@@ -29,4 +29,8 @@ const (
 	maxWitness   = 1 << 10
 	// maxAuthorities bounds the authorities of each sort in one root.
 	maxAuthorities = 256
+	// maxAnswer is the size of the largest answer of a log that is searched, in bytes,
+	// and maxFound how many entries under one digest are asked for.
+	maxAnswer = 4 << 20
+	maxFound  = 10
 )

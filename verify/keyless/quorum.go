@@ -131,6 +131,12 @@ func (r *Root) Short(q Quorum) Quorum {
 // AsksOfKeys reports whether anybody must vouch for signatures by keys.
 func (q Quorum) AsksOfKeys() bool { return q.forKey() != quorum{} }
 
+// AsksLogs reports whether a log must hold a signature with a certificate.
+func (q Quorum) AsksLogs() bool { return q.forCertificate().logs > 0 }
+
+// AsksLogsOfKeys reports whether a log must hold a signature by a key.
+func (q Quorum) AsksLogsOfKeys() bool { return q.forKey().logs > 0 }
+
 // Waived names the authorities that the default asks to vouch for a certificate and
 // this quorum does not, in words for people.
 func (q Quorum) Waived() []string {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/network"
 	"github.com/hallmark-oci/hallmark/verify/revocation"
 	"github.com/hallmark-oci/hallmark/verify/tuf"
 )
@@ -36,6 +38,12 @@ type Options struct {
 	// policies that name one with kms; it decides which services may be asked. Without
 	// it, and where it fails, such policies stay open.
 	ReadService func(name string) (*key.Public, error)
+	// Hosts are those that may be asked for log entries, see verify.Trust.
+	Hosts *network.Hosts
+	// Remote returns what is at an address, for parts in CUE and Rego that are kept there;
+	// the policy names the SHA-256 that it must have. Without it, and where it fails, such
+	// parts stay open.
+	Remote func(address string, sum [sha256.Size]byte) ([]byte, error)
 	// Evaluator runs parts in CUE and Rego. Without one they stay open.
 	Evaluator Evaluator
 	// Elsewhere returns a reader for the image's repository that looks for what is

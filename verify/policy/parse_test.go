@@ -38,7 +38,7 @@ func revoking(revoked string) string {
 	return strings.Replace(scope(`"static": "pass"`), `"spec": {`, `"spec": {"revoked": {`+revoked+`}, `, 1)
 }
 
-func schema(t *testing.T) *jsonschema.Schema {
+func schema(t testing.TB) *jsonschema.Schema {
 	t.Helper()
 	raw, err := os.Open("schema.json")
 	if err != nil {
@@ -94,6 +94,7 @@ func TestAccepted(t *testing.T) {
 		scope(`KEYS, "signature": {"annotations": {"env": "prod"}}`),
 		scope(`KEYS, "signature": {"required": false}, "sbom": {}`),
 		scope(`KEYS, "sbom": {"required": true, "maxAge": "30d"}`),
+		scope(`KEYS, "checkReference": true`),
 		scope(`KEYS, "checked": [{"advisories": "osv", "maxAge": "24h", "minVersion": "2026-01-31", "failOn": "high", "threshold": 1, KEYS}, {"advisories": "trivy", "maxAge": "1d", "minVersion": "2.1"}]`),
 		scope(`KEYS, "sbom": {"required": false}`),
 		scope(`KEYS, "sbom": {"formats": [{"name": "spdx", "minVersion": "2.3"}, {"name": "cyclonedx"}], "quality": {"versions": "95%", "purls": "100%", "licenses": "1%", "suppliers": "50%", "packages": 3, "relations": true, "author": true, "created": true, "complete": true}}`),
@@ -143,6 +144,8 @@ func TestRefused(t *testing.T) {
 		scope(`KEYS, "thresold": 1`):                                                                             "p.yaml:1: spec.scopes[0].thresold: unknown field",
 		scope(`KEYS, "threshold": 0`):                                                                            "spec.scopes[0].threshold: 0 is no whole number from 1",
 		scope(`KEYS, "threshold": "1"`):                                                                          "text where a whole number is wanted",
+		scope(`KEYS, "checkReference": "yes"`):                                                                   "text where",
+		scope(`"static": "pass", "checkReference": true`):                                                        "either static or checkReference",
 		scope(`KEYS, "mode": "audit"`):                                                                           "none of enforce, warn",
 		scope(`"keys": []`):                                                                                      "the list is empty",
 		scope(`"keys": [{}]`):                                                                                    "either data or file",
@@ -373,14 +376,36 @@ func TestPackageExample(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
 		t.Fatal(err)
 	}
-	if err := schema(t).Validate(v); err != nil {
+	if err := schema(t).Validate(undated(v)); err != nil {
 		t.Error(err)
 	}
+}
+
+// undated puts text where YAML 1.1 sees a date: in YAML 1.2, which editors read, it is one.
+func undated(v any) any {
+	switch v := v.(type) {
+	case time.Time:
+		return v.Format(time.RFC3339)
+	case []any:
+		for i := range v {
+			v[i] = undated(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = undated(v[k])
+		}
+	}
+	return v
 }
 
 func FuzzParse(f *testing.F) {
 	f.Add(scope(`KEYS, "sbom": {"maxAge": "30d"}`))
 	f.Add(scope(`"static": "pass"`))
+	f.Add(scope(`KEYS, "attestations": [{"type": "custom", "cel": "predicate.a.all(x, has(x.b) && x.b > 1 && timestamp(x.t) < now)"}]`))
+	f.Add(scope(`KEYS, "sbom": {"formats": [{"name": "spdx", "minVersion": "2.3"}], "quality": {"versions": "95%", "packages": 3, "relations": true}}`))
+	f.Add(scope(`KEYS, "checked": [{"advisories": "osv", "maxAge": "24h", "minVersion": "2026-01-31", "failOn": "high"}]`))
+	f.Add(excepting(strings.ReplaceAll(`KEYS`, "KEYS", `"keys": [{"data": "`+pem+`"}]`), `{"rule": "signature", "scope": "s", "images": ["r.example/a"], "until": "2026-02-01", "reason": "r"}`))
+	published := schema(f)
 	f.Add(cluster("authorities: [{static: {action: pass}}]"))
 	f.Add(cluster(byIdentity) + root("remote: {root: e30=, mirror: m}"))
 	f.Add(cluster(byIdentity) + root("sigstoreKeys: {certificateAuthorities: [{uri: u, certChain: eA==}]}"))
@@ -397,6 +422,13 @@ func FuzzParse(f *testing.F) {
 		}
 		set.Warnings()
 		set.Describe()
+		// The schema takes what the parser takes, where the text is JSON of one document.
+		var raw map[string]any
+		if json.Unmarshal([]byte(text), &raw) == nil && raw["kind"] == "Policy" {
+			if err := published.Validate(raw); err != nil {
+				t.Fatalf("the schema refuses %s: %v", text, err)
+			}
+		}
 		m := set.Match("r.example/a:1", nil)
 		v, ok := m.Static()
 		if ok && len(v.Checks) == 0 {

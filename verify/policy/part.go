@@ -1,6 +1,10 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
 )
@@ -23,10 +27,8 @@ func (p *parser) part(v doc.Value, rule string, show *wanted) (*Part, *verify.Ch
 			out.Text, lack, err = p.configured(v)
 			return err
 		},
-		"remote": func(v doc.Value) error {
-			var url string
-			err := v.Fields(fields{"url": doc.Into(&url, text), "sha256sum": doc.Into(new(string), text)}, "url", "sha256sum")
-			lack = "remote: nothing is fetched for a policy; write what is at " + url + " into data"
+		"remote": func(v doc.Value) (err error) {
+			out.Text, lack, err = p.remotePart(v)
 			return err
 		},
 	}
@@ -50,4 +52,30 @@ func (p *parser) part(v doc.Value, rule string, show *wanted) (*Part, *verify.Ch
 		return nil, &c, nil
 	}
 	return &out, nil, nil
+}
+
+// remotePart reads a part that is kept at an address, with the digest that it must have.
+// What is not to be had there, or is another text by now, is lacking.
+func (p *parser) remotePart(v doc.Value) (content, lack string, err error) {
+	var address, digits string
+	err = v.Fields(fields{"url": doc.Into(&address, text), "sha256sum": doc.Into(&digits, text)}, "url", "sha256sum")
+	if err != nil {
+		return "", "", err
+	}
+	if p.Remote == nil {
+		return "", "remote: nothing is fetched here; write what is at " + address + " into data", nil
+	}
+	sum, err := hex.DecodeString(digits)
+	if err != nil || len(sum) != sha256.Size {
+		return "", fmt.Sprintf("remote: sha256sum is %.100q, which no content has", digits), nil
+	}
+	want := [sha256.Size]byte(sum)
+	raw, err := p.Remote(address, want)
+	if err != nil {
+		return "", "remote: " + err.Error(), nil
+	}
+	if got := sha256.Sum256(raw); got != want {
+		return "", fmt.Sprintf("remote: what is at %s has the SHA-256 %x, and the policy wants %x", address, got, want), nil
+	}
+	return string(raw), "", nil
 }

@@ -15,13 +15,18 @@
 //	    threshold: 1                           # distinct keys and identities that must have signed
 //	    signature: {annotations: {env: prod}}  # asked for unless required: false
 //	    sbom: {maxAge: 90d}                    # an SPDX or CycloneDX attestation
+//	    # sbom: {formats: [{name: spdx, minVersion: "2.3"}], quality: {packages: 1, versions: 95%, purls: 90%}}
 //	    attestations:
 //	    - type: slsaprovenance1
 //	      cel: predicate.runDetails.builder.id == "https://builder.example"   # see package condition
+//	    checked: [{advisories: osv, maxAge: 24h, failOn: high}]   # a vulnerability report, see package scanned
 //	    countersigned: {keys: [{file: auditor.pub}]}   # each entry that counts, by any of these
+//	    checkReference: true                           # signed for this repository, not for a mirror's
 //	  - name: base images
 //	    images: ["registry.k8s.io/pause"]
 //	    static: pass
+//	  exceptions:                              # from rules of the scopes above
+//	  - {rule: sbom, images: [registry.example/apps/old], until: 2027-01-31, reason: the vendor is asked}
 //	  revoked:                                 # counts nowhere, in no policy of the set
 //	    keys: [{file: lost.pub}]               # or data, or {fingerprint: "sha256:<hex>"}
 //	    digests: ["sha256:<hex>"]              # of images, and of attested documents
@@ -37,6 +42,28 @@
 // Every scope and every ClusterImagePolicy whose images match must accept. An
 // image that none matches is rejected: no-policy. Of the authorities of one
 // ClusterImagePolicy any one is enough; of the rules of a scope all must hold.
+//
+// # What is asked of what was signed
+//
+// Beside who signed it, when, and of what type it is, a scope may ask what a statement
+// says: with cel for a condition over the predicate (package condition), with sbom's
+// formats and quality that an SBOM tells enough (package quality), and with checked that
+// the image was held against a set of advisories that is new enough, and that nothing
+// grave was found (package scanned). All of it is asked only of statements that an
+// accepted signer made about the image. A statement that does not meet it does not
+// count, and another one may. Findings are the exception: one report that tells of
+// something as grave as failOn says denies the image, whoever found nothing.
+//
+// # Exceptions
+//
+// An exception takes a rule of the document's scopes, by its name in verdicts, back for
+// some images, until a time: until: 2027-01-31 is the beginning of that day in UTC. It
+// always has a reason. The rule is judged all the same; where it rejects, the check
+// accepts with the code exempted, and its detail tells the exception's end and reason and
+// what would be said without it. A gate hands that on as a warning. An exception that has
+// ended counts for nothing, and is named where the rule rejects. None covers what nobody
+// could tell, or what is revoked: where something that would have counted is revoked, the
+// rule stays rejected.
 //
 // # ClusterImagePolicies
 //

@@ -154,5 +154,5 @@ func digest(v doc.Value) (v1.Hash, error) {
 
 // trust is that of the keys under the revocations of all documents.
 func (p *parser) trust(keys []*key.Public) verify.Trust {
-	return verify.Trust{Keys: keys, Revoked: p.set.revoked}
+	return verify.Trust{Keys: keys, Revoked: p.set.revoked, Hosts: p.Hosts}
 }

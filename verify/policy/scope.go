@@ -102,6 +102,7 @@ type scope struct {
 	sbom                        *demand
 	attestations, checked       []demand
 	counter                     *verify.Counter
+	reference                   bool
 	evidence                    evidence
 	counted                     counted
 }
@@ -123,15 +124,16 @@ func (p *parser) scope(v doc.Value, policy string) (*entry, error) {
 		"sbom":         doc.Into(&s.sbom, p.sbom),
 		"attestations": doc.Into(&s.attestations, list(p.attestation)),
 
-		"checked":       doc.Into(&s.checked, list(p.checked)),
-		"countersigned": doc.Into(&s.counter, p.countersigned),
+		"checked":        doc.Into(&s.checked, list(p.checked)),
+		"countersigned":  doc.Into(&s.counter, p.countersigned),
+		"checkReference": doc.Into(&s.reference, doc.Value.Bool),
 	}), "name", "images")
 	if err != nil {
 		return nil, err
 	}
 	e := &entry{name: policy + "/" + s.name, where: v.Where(), images: s.images, repos: true, warn: s.mode == "warn"}
 	if s.static != "" {
-		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "checked", "countersigned", "evidence", "keyEvidence"} {
+		for _, f := range []string{"keys", "identities", "threshold", "signature", "sbom", "attestations", "checked", "countersigned", "checkReference", "evidence", "keyEvidence"} {
 			if v.Has(f) {
 				return nil, v.Errorf("a scope has either static or %s", f)
 			}
@@ -191,6 +193,7 @@ func (s *scope) rule(name string, kind attach.Kind, d demand, types ...string) v
 	r := verify.Rule{
 		Name: name, Kind: kind, PredicateTypes: types, Keys: d.keys, Identities: d.identities, Validity: d.validity,
 		Threshold: 1, MaxAge: d.maxAge, Annotations: d.annotations, Counter: s.counter, Demands: d.demands,
+		CheckReference: s.reference,
 	}
 	switch {
 	case d.threshold > 0:

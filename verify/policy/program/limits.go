@@ -9,7 +9,7 @@ import (
 // Limits on the program and on what it says.
 const (
 	// MaxTime is how long one answer may take.
-	MaxTime = 5 * time.Second
+	MaxTime = 10 * time.Second
 	// MaxMemory is how much memory the program may use for one answer, in bytes.
 	MaxMemory = 512 << 20
 	// MaxProcesses is how many run at once. Whoever comes later waits.

@@ -35,7 +35,8 @@ With --key a key may sign. With --certificate-identity and
 its certificate, a certificate log and a transparency log must have seen it, and
 a clock must date it. --trusted-root names all of these; with --key it asks for
 the log and the clock as well. --evidence asks for more of these, or for fewer:
-the answer names what it did not ask for. Nothing is asked of the network.
+the answer names what it did not ask for. Of the network nothing
+is asked but the hosts that --network names.
 
 Exit code 0 means yes, 1 a definite no, and 2 that it could not be told.`,
 		Example: `  hallmark blob verify app.tar.gz --key hallmark.pub --bundle app.sigstore.json
@@ -47,6 +48,7 @@ Exit code 0 means yes, 1 a definite no, and 2 that it could not be told.`,
 	job.trust.bindKeys(cmd, app, "public key that may sign: a file, env://NAME or SCHEME://KEY in a key service; repeat to accept several")
 	job.trust.identity.bind(cmd, app)
 	job.trust.identity.told = true
+	job.network.bind(cmd, app)
 	job.trust.revoked.bind(cmd, app)
 	job.bindBundle(cmd, "file with the Sigstore bundle")
 	cmd.Flags().StringArrayVar(&job.types, "type", nil, "ask for a statement of this type about the file, a name or a URI, in place of a signature; repeat to take several")
@@ -80,6 +82,7 @@ type blobJob struct {
 	signers signers
 	bundle  string
 	types   []string // of statements
+	network networked
 	force   bool
 	out     render
 }
@@ -100,6 +103,9 @@ func (j *blobJob) verify(ctx context.Context, name string) error {
 		return err
 	}
 	trust, err := j.trust.load(ctx)
+	if err == nil {
+		err = j.network.join(&trust)
+	}
 	if err != nil {
 		return err
 	}

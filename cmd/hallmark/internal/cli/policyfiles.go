@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
+	"github.com/hallmark-oci/hallmark/verify/network"
 	"github.com/hallmark-oci/hallmark/verify/policy"
 )
 
@@ -25,6 +27,8 @@ type policyFiles struct {
 	root    string                 // file with the trusted root
 	kms     []string               // schemes of key services that policies may have asked
 	fetched map[string]*key.Public // from them, by name
+	network networked              // hosts that may be asked
+	remote  map[string][]byte      // what was fetched from them, by address
 	now     time.Time              // that is judged at; zero for the present
 	partial bool                   // scopes may be missing
 }
@@ -35,8 +39,9 @@ func (p *policyFiles) bind(cmd *cobra.Command, app *App, t *target) {
 	p.bindServices(cmd)
 }
 
-// bindServices declares --policy-kms.
+// bindServices declares --policy-kms and --network.
 func (p *policyFiles) bindServices(cmd *cobra.Command) {
+	p.network.bind(cmd, p.app)
 	cmd.Flags().StringArrayVar(&p.kms, "policy-kms", nil, "scheme of a key service, such as awskms, that policies may have asked for public keys; repeatable (default none)")
 }
 
@@ -50,6 +55,14 @@ func (p *policyFiles) load(ctx context.Context) (*policy.Set, error) {
 		now = func() time.Time { return p.now }
 	}
 	o := policy.Options{Now: now, Partial: p.partial, Root: p.trustedRoot, Fetched: p.app.fetched}
+	hosts, err := p.network.hosts()
+	if err != nil {
+		return nil, err
+	}
+	o.Hosts = hosts
+	o.Remote = func(address string, sum [sha256.Size]byte) ([]byte, error) {
+		return p.remotePart(ctx, hosts, address, sum)
+	}
 	o.ReadService = func(name string) (*key.Public, error) { return p.serviceKey(ctx, name) }
 	if p.app.Evaluator != nil {
 		o.Evaluator = p.app.Evaluator(now)
@@ -77,6 +90,23 @@ func (p *policyFiles) trustedRoot() (*keyless.Root, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return root, nil
+}
+
+// remotePart fetches a part of a policy, once: a server that reads its policies again
+// does not ask again for what has the digest that they name.
+func (p *policyFiles) remotePart(ctx context.Context, hosts *network.Hosts, address string, sum [sha256.Size]byte) ([]byte, error) {
+	if raw, ok := p.remote[address]; ok && sha256.Sum256(raw) == sum {
+		return raw, nil
+	}
+	raw, err := hosts.Get(ctx, address, policy.MaxPart)
+	if err != nil {
+		return nil, err
+	}
+	if p.remote == nil {
+		p.remote = make(map[string][]byte)
+	}
+	p.remote[address] = raw
+	return raw, nil
 }
 
 // serviceKey fetches a public key from a key service that policies may have asked,

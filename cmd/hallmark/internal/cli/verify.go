@@ -24,10 +24,10 @@ one whose certificate a trusted authority issued, which a certificate log and a
 transparency log saw and a clock dates (see --trusted-root). --evidence asks for
 more of these, or for fewer: an answer names what it did not ask for. Of a key
 they are asked only where --trusted-root or --evidence is given. Nothing is
-asked of the network but the registry. With --sbom or --type the image must also
-carry an SBOM or another attestation by an accepted key or identity whose
-statement names the image's digest. With --policy a file says, for each
-repository, which keys count and what an image must have.
+asked of the network but the registry, and the hosts that --network names. With
+--sbom or --type the image must also carry an SBOM or another attestation by an
+accepted key or identity whose statement names the image's digest. With --policy
+a file says, for each repository, which keys count and what an image must have.
 
 With --countersigned-by every signature and statement that is counted must in
 turn be signed, as it is stored, by one of these keys (see 'hallmark sign
@@ -220,6 +220,9 @@ func (j *verifyJob) gate(ctx context.Context) (gate, error) {
 	}
 	trust, err := j.trust.load(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := j.policies.network.join(&trust); err != nil {
 		return nil, err
 	}
 	rules, err := j.rules()
