@@ -35,8 +35,8 @@ With --key a key may sign. With --certificate-identity and
 its certificate, a certificate log and a transparency log must have seen it, and
 a clock must date it. --trusted-root names all of these; with --key it asks for
 the log and the clock as well. --evidence asks for more of these, or for fewer:
-the answer names what it did not ask for. Of the network nothing
-is asked but the hosts that --network names.
+the answer names what it did not ask for. Nothing is asked of the network but
+the hosts that --network names.
 
 Exit code 0 means yes, 1 a definite no, and 2 that it could not be told.`,
 		Example: `  hallmark blob verify app.tar.gz --key hallmark.pub --bundle app.sigstore.json
