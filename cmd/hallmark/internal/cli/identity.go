@@ -49,7 +49,7 @@ func (i *identity) bind(cmd *cobra.Command, app *App) {
 	flags.StringVar(&i.intermediates, "ca-intermediates", "", "certificates between those of --ca-roots and the ones that they issue: a PEM file")
 	flags.StringVar(&i.clock, "timestamp-certificate-chain", "", "who tells the time, in place of those of --trusted-root: the PEM chain of a timestamp authority, its root last")
 	bindQuorum(cmd, &i.quorum)
-	flags.StringArrayVar(&i.witnesses, "witness", nil, "key of a witness, NAME+HASH+KEY, that must have co-signed the log's checkpoint; not for --policy; repeatable")
+	flags.StringArrayVar(&i.witnesses, "witness", nil, "key of a witness, NAME+HASH+KEY, that must have co-signed the log's checkpoint; repeatable")
 	flags.IntVar(&i.witnessed, "witness-threshold", 0, "how many of the witnesses must have co-signed it (default all)")
 }
 
