@@ -210,7 +210,7 @@ func TestRefused(t *testing.T) {
 		revoking(`"digests": []`):           "the list is empty",
 		revoking(`"digests": ["sha256:A"]`): "is no SHA-256 digest",
 		revoking(`"digests": ["sha512:` + strings.Repeat("a", 128) + `"]`):                                 "is no SHA-256 digest",
-		revoking(`"keys": [{"fingerprint": "aa"}]`):                                                        "is no SHA-256 digest",
+		revoking(`"keys": [{"fingerprint": "aa"}]`):                                                        "is no fingerprint",
 		revoking(`"keys": [{"fingerprint": "DIGEST", "file": "a"}]`):                                       "unknown field",
 		revoking(`"keys": [{}]`):                                                                           "either data or file",
 		`{"apiVersion": "hallmark.dev/v1alpha1", "kind": "Policy", "metadata": {"name": "p"}, "spec": {}}`: "field scopes is missing",

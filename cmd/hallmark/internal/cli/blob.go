@@ -159,7 +159,7 @@ func (j *blobJob) sign(ctx context.Context, name string) error {
 		return fmt.Errorf("write %s: %w", j.bundle, err)
 	}
 	return j.out.print(report.BlobSigned{
-		File: name, Digest: signed.Digest(), Bundle: j.bundle, Signer: "sha256:" + signed.Key.String(),
+		File: name, Digest: signed.Digest(), Bundle: j.bundle, Signer: signed.Key.Digest(),
 	})
 }
 

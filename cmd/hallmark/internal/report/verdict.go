@@ -254,7 +254,7 @@ func newEvidence(e verify.Evidence) Evidence {
 		out.Made = e.Time.UTC().Format(time.RFC3339)
 	}
 	for _, id := range e.Signers {
-		out.Signers = append(out.Signers, "sha256:"+id.String())
+		out.Signers = append(out.Signers, id.Digest())
 	}
 	slices.Sort(out.Signers)
 	for _, c := range e.Counter {
