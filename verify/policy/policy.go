@@ -185,7 +185,7 @@ type Set struct {
 
 	now       func() time.Time
 	evaluator Evaluator
-	elsewhere func(image attach.Subject, repo string) (attach.Reader, error)
+	elsewhere func(image attach.Subject, at Source) (attach.Reader, error)
 }
 
 // An entry is one scope, or one ClusterImagePolicy.
