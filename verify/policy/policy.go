@@ -71,6 +71,8 @@
 // files: TrustRoots, and Secrets and ConfigMaps of v1. Nothing is fetched for a policy:
 // a TrustRoot that is a remote repository is what was fetched from that mirror before.
 // A keyless authority without trustRootRef is judged by the root of [Options].
+// Kubernetes objects, but no Policy, may be the items of a v1 List, and a field of
+// theirs that is null is as absent.
 //
 // Who counts is as the policy-controller has it: issuerRegExp and subjectRegExp need
 // only be found in the name, unlike the patterns of scopes, which are for the whole of
@@ -78,7 +80,10 @@
 // identities ask for one log, one clock, and one certificate log unless
 // insecureIgnoreSCT; a timestamp authority that is named takes the place of the log.
 // Attestations are asked for in place of a signature, and one statement that its part
-// takes is enough. Different here, and told in warnings:
+// takes is enough. Where source has a tagPrefix, what stands under PREFIXsha256-<hex>.sig
+// and .att counts and nothing else does; bundles, which have no tags, are found
+// without. A key with hashAlgorithm sha384 or sha512 accepts nothing over another hash.
+// Different here, and told in warnings:
 //
 //   - signatures are looked for in cosign's form and as bundles, whatever
 //     signatureFormat says, by keys too;
@@ -88,6 +93,8 @@
 //     asked for, where the policy-controller takes a signature without bundle only as
 //     long as its certificate is valid;
 //   - ctlog without url and trustRootRef asks the logs of the common root, there none;
+//   - without hashAlgorithm a key accepts what is over the hash of its curve too, and
+//     nobody verifies SHA-224;
 //   - ca-cert is believed, where there no signature is accepted under it;
 //   - a part of the whole policy is shown spec and metadata of the object as they were
 //     sent, and where an authority could not tell, its yes is none.
@@ -185,7 +192,7 @@ type Set struct {
 
 	now       func() time.Time
 	evaluator Evaluator
-	elsewhere func(image attach.Subject, repo string) (attach.Reader, error)
+	elsewhere func(image attach.Subject, at Source) (attach.Reader, error)
 }
 
 // An entry is one scope, or one ClusterImagePolicy.
@@ -279,17 +286,23 @@ func (p *parser) file(f File) ([]document, error) {
 	p.dir = filepath.Dir(f.Name)
 	var all []document
 	for d, err := range doc.Documents(strings.NewReader(string(f.Text)), f.Name, MaxDocument) {
-		ours := false
+		var each []doc.Value
 		if err == nil {
-			ours, err = p.aside(d)
+			each, err = items(d)
 		}
-		if err == nil {
-			err = p.revocations(d)
+		for _, d := range each {
+			ours := false
+			if ours, err = p.aside(d); err == nil {
+				err = p.revocations(d)
+			}
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, document{d, p.dir, ours})
 		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, document{d, p.dir, ours})
 	}
 	return all, nil
 }
@@ -321,31 +334,6 @@ func (p *parser) document(d doc.Value) error {
 
 // apiVersion is the version of hallmark's own policies.
 const apiVersion = "hallmark.dev/v1alpha1"
-
-func clusterVersions() []string {
-	return []string{"policy.sigstore.dev/v1alpha1", "policy.sigstore.dev/v1beta1"}
-}
-
-func isCluster(version string) bool {
-	return version == clusterVersions()[0] || version == clusterVersions()[1]
-}
-
-// typeOf returns apiVersion and kind, whatever else the document holds.
-func typeOf(d doc.Value) (version, kind string, err error) {
-	err = d.Each(func(name string, v doc.Value) (err error) {
-		switch name {
-		case "apiVersion":
-			version, err = v.String()
-		case "kind":
-			kind, err = v.String()
-		}
-		return err
-	})
-	if err == nil && (version == "" || kind == "") {
-		err = d.Errorf("apiVersion or kind is missing")
-	}
-	return version, kind, err
-}
 
 // name registers the name of a policy, which must be used once only.
 func (p *parser) name(v doc.Value, kind string) (string, error) {
