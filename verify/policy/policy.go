@@ -213,6 +213,9 @@ type entry struct {
 func Parse(o Options, files ...File) (*Set, error) {
 	p := &parser{Options: o, names: make(map[string]string)}
 	p.set.now, p.set.evaluator, p.set.elsewhere = o.Now, o.Evaluator, o.Elsewhere
+	if o.Now == nil { // what depends on the time then holds for no time at all
+		p.set.now = func() time.Time { return time.Unix(0, 0) }
+	}
 	var all []document
 	for _, f := range files {
 		documents, err := p.file(f)
