@@ -212,10 +212,7 @@ type entry struct {
 // name that is used twice, a key that cannot be used.
 func Parse(o Options, files ...File) (*Set, error) {
 	p := &parser{Options: o, names: make(map[string]string)}
-	p.set.now, p.set.evaluator, p.set.elsewhere = o.Now, o.Evaluator, o.Elsewhere
-	if o.Now == nil { // what depends on the time then holds for no time at all
-		p.set.now = func() time.Time { return time.Unix(0, 0) }
-	}
+	p.set.now, p.set.evaluator, p.set.elsewhere = o.clock(), o.Evaluator, o.Elsewhere
 	var all []document
 	for _, f := range files {
 		documents, err := p.file(f)
@@ -227,7 +224,10 @@ func Parse(o Options, files ...File) (*Set, error) {
 		}
 		all = append(all, documents...)
 	}
-	p.set.revoked = p.set.void.revocations()
+	var err error
+	if p.set.revoked, err = p.revokedInAll(); err != nil {
+		return nil, err
+	}
 	for _, d := range all {
 		if d.aside {
 			continue
@@ -258,6 +258,7 @@ type parser struct {
 	root  *keyless.Root     // of the document that is read
 
 	// What stands beside the policies, and the root that holds where none is named.
+	signed   []signedList
 	objects  []object
 	roots    map[string]trustRoot
 	common   *trustRoot
