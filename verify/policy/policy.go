@@ -219,7 +219,7 @@ type entry struct {
 // name that is used twice, a key that cannot be used.
 func Parse(o Options, files ...File) (*Set, error) {
 	p := &parser{Options: o, names: make(map[string]string)}
-	p.set.now, p.set.evaluator, p.set.elsewhere = o.Now, o.Evaluator, o.Elsewhere
+	p.set.now, p.set.evaluator, p.set.elsewhere = o.clock(), o.Evaluator, o.Elsewhere
 	var all []document
 	for _, f := range files {
 		documents, err := p.file(f)
@@ -231,7 +231,10 @@ func Parse(o Options, files ...File) (*Set, error) {
 		}
 		all = append(all, documents...)
 	}
-	p.set.revoked = p.set.void.revocations()
+	var err error
+	if p.set.revoked, err = p.revokedInAll(); err != nil {
+		return nil, err
+	}
 	for _, d := range all {
 		if d.aside {
 			continue
@@ -262,6 +265,7 @@ type parser struct {
 	root  *keyless.Root     // of the document that is read
 
 	// What stands beside the policies, and the root that holds where none is named.
+	signed   []signedList
 	objects  []object
 	roots    map[string]trustRoot
 	common   *trustRoot
