@@ -159,8 +159,8 @@ func (a *authority) beside(i int) []string {
 	if i < len(a.attested) && a.attested[i].part != nil {
 		also = append(also, "a part in "+a.attested[i].part.Language+" takes it")
 	}
-	if a.repo != "" {
-		also = append(also, "it is looked for in "+a.repo)
+	if a.source != (Source{}) {
+		also = append(also, "it is looked for "+a.source.String())
 	}
 	return also
 }

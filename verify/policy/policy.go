@@ -73,6 +73,8 @@
 // come along and a part that stands at an address are asked for over the network, and
 // only of hosts that are named (package network).
 // A keyless authority without trustRootRef is judged by the root of [Options].
+// Kubernetes objects, but no Policy, may be the items of a v1 List, and a field of
+// theirs that is null is as absent.
 //
 // Who counts is as the policy-controller has it: issuerRegExp and subjectRegExp need
 // only be found in the name, unlike the patterns of scopes, which are for the whole of
@@ -80,7 +82,10 @@
 // identities ask for one log, one clock, and one certificate log unless
 // insecureIgnoreSCT; a timestamp authority that is named takes the place of the log.
 // Attestations are asked for in place of a signature, and one statement that its part
-// takes is enough. Different here, and told in warnings:
+// takes is enough. Where source has a tagPrefix, what stands under PREFIXsha256-<hex>.sig
+// and .att counts and nothing else does; bundles, which have no tags, are found
+// without. A key with hashAlgorithm sha384 or sha512 accepts nothing over another hash.
+// Different here, and told in warnings:
 //
 //   - signatures are looked for in cosign's form and as bundles, whatever
 //     signatureFormat says, by keys too;
@@ -91,6 +96,8 @@
 //     asked for, where the policy-controller takes a signature without bundle only as
 //     long as its certificate is valid;
 //   - ctlog without url and trustRootRef asks the logs of the common root, there none;
+//   - without hashAlgorithm a key accepts what is over the hash of its curve too, and
+//     nobody verifies SHA-224;
 //   - ca-cert is believed, where there no signature is accepted under it;
 //   - a part of the whole policy is shown spec and metadata of the object as they were
 //     sent, and where an authority could not tell, its yes is none.
@@ -197,7 +204,7 @@ type Set struct {
 
 	now       func() time.Time
 	evaluator Evaluator
-	elsewhere func(image attach.Subject, repo string) (attach.Reader, error)
+	elsewhere func(image attach.Subject, at Source) (attach.Reader, error)
 }
 
 // An entry is one scope, or one ClusterImagePolicy.
@@ -224,7 +231,7 @@ type entry struct {
 // name that is used twice, a key that cannot be used.
 func Parse(o Options, files ...File) (*Set, error) {
 	p := &parser{Options: o, names: make(map[string]string)}
-	p.set.now, p.set.evaluator, p.set.elsewhere = o.Now, o.Evaluator, o.Elsewhere
+	p.set.now, p.set.evaluator, p.set.elsewhere = o.clock(), o.Evaluator, o.Elsewhere
 	var all []document
 	for _, f := range files {
 		documents, err := p.file(f)
@@ -236,7 +243,10 @@ func Parse(o Options, files ...File) (*Set, error) {
 		}
 		all = append(all, documents...)
 	}
-	p.set.revoked = p.set.void.revocations()
+	var err error
+	if p.set.revoked, err = p.revokedInAll(); err != nil {
+		return nil, err
+	}
 	for _, d := range all {
 		if d.aside {
 			continue
@@ -267,6 +277,7 @@ type parser struct {
 	root  *keyless.Root     // of the document that is read
 
 	// What stands beside the policies, and the root that holds where none is named.
+	signed   []signedList
 	objects  []object
 	roots    map[string]trustRoot
 	common   *trustRoot
@@ -291,17 +302,23 @@ func (p *parser) file(f File) ([]document, error) {
 	p.dir = filepath.Dir(f.Name)
 	var all []document
 	for d, err := range doc.Documents(strings.NewReader(string(f.Text)), f.Name, MaxDocument) {
-		ours := false
+		var each []doc.Value
 		if err == nil {
-			ours, err = p.aside(d)
+			each, err = items(d)
 		}
-		if err == nil {
-			err = p.revocations(d)
+		for _, d := range each {
+			ours := false
+			if ours, err = p.aside(d); err == nil {
+				err = p.revocations(d)
+			}
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, document{d, p.dir, ours})
 		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, document{d, p.dir, ours})
 	}
 	return all, nil
 }
@@ -333,28 +350,3 @@ func (p *parser) document(d doc.Value) error {
 
 // apiVersion is the version of hallmark's own policies.
 const apiVersion = "hallmark.dev/v1alpha1"
-
-func clusterVersions() []string {
-	return []string{"policy.sigstore.dev/v1alpha1", "policy.sigstore.dev/v1beta1"}
-}
-
-func isCluster(version string) bool {
-	return version == clusterVersions()[0] || version == clusterVersions()[1]
-}
-
-// typeOf returns apiVersion and kind, whatever else the document holds.
-func typeOf(d doc.Value) (version, kind string, err error) {
-	err = d.Each(func(name string, v doc.Value) (err error) {
-		switch name {
-		case "apiVersion":
-			version, err = v.String()
-		case "kind":
-			kind, err = v.String()
-		}
-		return err
-	})
-	if err == nil && (version == "" || kind == "") {
-		err = d.Errorf("apiVersion or kind is missing")
-	}
-	return version, kind, err
-}
