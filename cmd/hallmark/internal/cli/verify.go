@@ -214,7 +214,7 @@ func (j *verifyJob) gate(ctx context.Context) (gate, error) {
 			return nil, usagef("a policy file says whose signatures count: --policy goes without --countersigned-by")
 		}
 		if j.trust.named() || len(j.annotations) > 0 || len(j.types) > 0 || j.sbom || j.deep || j.all || j.reference || j.trust.threshold != 1 {
-			return nil, usagef("a policy file says which keys count and what is asked for: --policy goes with none of --key, --certificate-identity, --revocations, --threshold, -a, --sbom, --type, --deep, --all, --check-reference")
+			return nil, usagef("a policy file says which keys count and what is asked for: --policy goes with none of --key, --certificate-identity, --evidence, --witness, --revocations, --threshold, -a, --sbom, --type, --deep, --all, --check-reference")
 		}
 		j.policies.root = j.trust.identity.root
 		set, err := j.policies.load(ctx)
