@@ -64,10 +64,16 @@ func (p *parser) object(d doc.Value) (ours bool, err error) {
 		},
 		"data": func(v doc.Value) error { return o.fill(v, read) },
 	}
+	var written doc.Value // over what is in data, wherever it stands
 	if kind == secretKind {
-		more["stringData"] = func(v doc.Value) error { return o.fill(v, plain) }
+		more["stringData"] = func(v doc.Value) error { written = v; return nil }
 	}
-	if err := d.Sparse().Fields(more, "metadata"); err != nil {
+	d = d.Sparse()
+	err = d.Fields(more, "metadata")
+	if err == nil && d.Has("stringData") {
+		err = o.fill(written, plain)
+	}
+	if err != nil {
 		return true, err
 	}
 	if o.name == "" {

@@ -36,7 +36,9 @@ func TestBeside(t *testing.T) {
 	for _, text := range []string{
 		cluster(bySecret) + secret("type: Opaque\nimmutable: true\ndata: {cosign.pub: "+b64(plain)+"}"),
 		cluster(bySecret) + secret(`stringData: {cosign.pub: "`+pem+`"}`),
-		secret("data: {cosign.pub: "+b64(plain)+"}") + "---\n" + cluster(bySecret), // whatever the order
+		secret("data: {cosign.pub: "+b64(plain)+"}") + "---\n" + cluster(bySecret),                                    // whatever the order
+		cluster(bySecret) + secret(`stringData: {cosign.pub: "`+pem+`"}`+"\ndata: {cosign.pub: "+b64("hunter22")+"}"), // stringData overwrites data
+		cluster(bySecret) + secret("data: {cosign.pub: "+b64("hunter22")+"}\n"+`stringData: {cosign.pub: "`+pem+`"}`), // wherever it stands
 		cluster(bySecret), // stays open
 		cluster("match: []\n  authorities: [{key: {DATA}, source: [], attestations: []}]"),
 		cluster("authorities: [{key: {DATA}, source: [{tagPrefix: " + strings.Repeat("x", 52) + "}]}]"),

@@ -205,7 +205,7 @@ func what(r verify.Rule) string {
 func signers(keys []*key.Public, identities []keyless.Identity) []string {
 	var out []string
 	for _, k := range keys {
-		out = append(out, "key sha256:"+k.Fingerprint().String())
+		out = append(out, "key "+k.Fingerprint().Digest())
 	}
 	for _, id := range identities {
 		out = append(out, "identity "+id.String())

@@ -77,6 +77,14 @@ func (s Source) String() string {
 	return strings.Join(where, " ")
 }
 
+// clock is Now, and without it one by which what depends on the time holds for no time.
+func (o Options) clock() func() time.Time {
+	if o.Now == nil {
+		return func() time.Time { return time.Unix(0, 0) }
+	}
+	return o.Now
+}
+
 // Load reads policy files, each of at most [MaxFile] bytes.
 func Load(ctx context.Context, o Options, paths ...string) (*Set, error) {
 	files := make([]File, len(paths))

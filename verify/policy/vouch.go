@@ -128,17 +128,20 @@ func clusterIdentity(v doc.Value, e *entry) (keyless.Identity, error) {
 // reads them too, and accepts no signature under them.
 func (p *parser) caCert(v doc.Value, d *demands) error {
 	var pem string
+	lacking := false
 	err := v.Fields(fields{
 		"data": doc.Into(&pem, doc.Value.String),
 		"secretRef": func(v doc.Value) error {
 			raw, lack, err := p.secret(v)
 			if pem = raw; lack != "" {
+				lacking = true
 				d.lack(verify.ReferenceMissing, "ca-cert."+lack)
 			}
 			return err
 		},
 		"kms": func(v doc.Value) error {
 			_, err := text(v)
+			lacking = true
 			d.lack(verify.AuthorityUnsupported, "ca-cert.kms: a key in a key service is no certificate")
 			return err
 		},
@@ -147,8 +150,11 @@ func (p *parser) caCert(v doc.Value, d *demands) error {
 	if err == nil {
 		err = exactlyOne(v, "data", "secretRef", "kms")
 	}
-	if err != nil || pem == "" {
+	switch {
+	case err != nil || lacking:
 		return err
+	case pem == "": // which must not be as if ca-cert were not there
+		return v.Errorf("there is no certificate in it")
 	}
 	if _, perr := key.ParsePublic([]byte(pem)); perr == nil && !strings.Contains(pem, "BEGIN CERTIFICATE") {
 		d.lack(verify.AuthorityUnsupported, "ca-cert: a key that bears no name issues no certificate that could be told; write the certificate of the authority")

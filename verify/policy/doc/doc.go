@@ -142,7 +142,14 @@ func (v Value) Bool() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return strings.EqualFold(n.Value, "true"), nil
+	// A tag of the writer's own, !!bool yes, says nothing about the word behind it.
+	switch {
+	case strings.EqualFold(n.Value, "true"):
+		return true, nil
+	case strings.EqualFold(n.Value, "false"):
+		return false, nil
+	}
+	return false, v.Errorf("%.20q is neither true nor false", n.Value)
 }
 
 // Int returns a decimal whole number between low and high.

@@ -43,6 +43,8 @@ func TestWhere(t *testing.T) {
 		"s: 1\n":                           "f.yaml:1: s: a number where text is wanted",
 		"s:\n":                             "f.yaml:1: s: nothing where text is wanted",
 		"s: a\nb: yes\n":                   "f.yaml:2: b: text where true or false is wanted",
+		"s: a\nb: !!bool yes\n":            `f.yaml:2: b: "yes" is neither true nor false`,
+		"s: a\nb: !!bool 'true'\nn: 0\n":   "f.yaml:3: n: 0 is no whole number from 1 to 9",
 		"s: a\nw: z\n":                     `f.yaml:2: w: "z" is none of x, y`,
 		"s: a\nlist: []\n":                 "f.yaml:2: list: the list is empty",
 		"s: a\nlist: [1, 2, 3]\n":          "f.yaml:2: list: 3 elements, the limit is 2",
