@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -207,6 +208,21 @@ func (r Revocations) subject(s attach.Subject, manifest []byte) Check {
 		}
 	}
 	return r.Image(s.Desc.Digest)
+}
+
+// Lists reports whether the digest of an image is revoked, or of something else: an
+// index has to be read to tell whether it lists one.
+func (r Revocations) Lists() bool { return len(r.digests) > 0 }
+
+// Subject makes the checks that [Verifier.Verify] begins with and no others, for an image
+// of which nothing else is asked: that its manifest is there and has its digest, and that
+// neither this digest is revoked nor one that it lists.
+func (r Revocations) Subject(ctx context.Context, from attach.Reader, s attach.Subject) []Check {
+	there, manifest := checkSubject(ctx, from, s)
+	if there.Outcome != Accept {
+		return []Check{there}
+	}
+	return []Check{there, r.subject(s, manifest.Raw)}
 }
 
 // standing divides signers in those that count and those that are revoked.

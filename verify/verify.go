@@ -319,7 +319,7 @@ func distinct(keys []*key.Public) []*key.Public {
 // Undetermined verdict.
 func (v *Verifier) Verify(ctx context.Context, r attach.Reader, s attach.Subject) (Verdict, error) {
 	verdict := Verdict{Subject: s}
-	subject, manifest := v.checkSubject(ctx, r, s)
+	subject, manifest := checkSubject(ctx, r, s)
 	verdict.Checks = append(verdict.Checks, subject)
 	if subject.Outcome == Accept {
 		if v.revoked.asks() {
@@ -350,7 +350,7 @@ func (v *Verifier) Verify(ctx context.Context, r attach.Reader, s attach.Subject
 const SubjectRule = "subject"
 
 // checkSubject obtains the subject's manifest and recomputes its digest.
-func (v *Verifier) checkSubject(ctx context.Context, r attach.Reader, s attach.Subject) (Check, attach.Manifest) {
+func checkSubject(ctx context.Context, r attach.Reader, s attach.Subject) (Check, attach.Manifest) {
 	check := Check{Rule: SubjectRule}
 	m, err := r.Manifest(ctx, s, s.Desc.Digest)
 	if err == nil && attach.DigestOf(m.Raw) != s.Desc.Digest {

@@ -19,7 +19,7 @@
 // A reference without digest is refused as digest-required: what is verified
 // must be what is run. Let /mutate come first, which resolves tags. References
 // that a policy exempts or forbids by name are decided by name, without asking
-// a registry. Kinds of objects that are not known are refused; send only those
+// a registry, unless digests are revoked: an exempted index might list one. Kinds of objects that are not known are refused; send only those
 // that are.
 //
 // # What is kept

@@ -52,10 +52,11 @@ func (p *parser) object(d doc.Value) (ours bool, err error) {
 		"apiVersion": ignore, "kind": ignore, "type": ignore, "immutable": ignore, "binaryData": ignore,
 		"metadata": func(v doc.Value) error {
 			return v.Each(func(name string, v doc.Value) (err error) {
-				switch name {
-				case "name":
+				switch {
+				case v.Null():
+				case name == "name":
 					o.name, err = text(v)
-				case "namespace":
+				case name == "namespace":
 					o.namespace, err = text(v)
 				}
 				return err
@@ -63,10 +64,16 @@ func (p *parser) object(d doc.Value) (ours bool, err error) {
 		},
 		"data": func(v doc.Value) error { return o.fill(v, read) },
 	}
+	var written doc.Value // over what is in data, wherever it stands
 	if kind == secretKind {
-		more["stringData"] = func(v doc.Value) error { return o.fill(v, plain) }
+		more["stringData"] = func(v doc.Value) error { written = v; return nil }
 	}
-	if err := d.Fields(more, "metadata"); err != nil {
+	d = d.Sparse()
+	err = d.Fields(more, "metadata")
+	if err == nil && d.Has("stringData") {
+		err = o.fill(written, plain)
+	}
+	if err != nil {
 		return true, err
 	}
 	if o.name == "" {

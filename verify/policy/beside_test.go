@@ -36,9 +36,12 @@ func TestBeside(t *testing.T) {
 	for _, text := range []string{
 		cluster(bySecret) + secret("type: Opaque\nimmutable: true\ndata: {cosign.pub: "+b64(plain)+"}"),
 		cluster(bySecret) + secret(`stringData: {cosign.pub: "`+pem+`"}`),
-		secret("data: {cosign.pub: "+b64(plain)+"}") + "---\n" + cluster(bySecret), // whatever the order
+		secret("data: {cosign.pub: "+b64(plain)+"}") + "---\n" + cluster(bySecret),                                    // whatever the order
+		cluster(bySecret) + secret(`stringData: {cosign.pub: "`+pem+`"}`+"\ndata: {cosign.pub: "+b64("hunter22")+"}"), // stringData overwrites data
+		cluster(bySecret) + secret("data: {cosign.pub: "+b64("hunter22")+"}\n"+`stringData: {cosign.pub: "`+pem+`"}`), // wherever it stands
 		cluster(bySecret), // stays open
 		cluster("match: []\n  authorities: [{key: {DATA}, source: [], attestations: []}]"),
+		cluster("authorities: [{key: {DATA}, source: [{tagPrefix: " + strings.Repeat("x", 52) + "}]}]"),
 		cluster(byIdentity) + root("remote: {root: "+b64("{}")+", mirror: 'https://tuf.example', targets: targets}"),
 		cluster(byIdentity),
 	} {
@@ -58,9 +61,12 @@ func TestBeside(t *testing.T) {
 		cluster("authorities: [{key: {DATA}, attestations: [{name: n, predicateType: custom, policy: {type: cue, configMapRef: {name: m, key: k}}}]}]") + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {j: x}\n": "no entry \"k\"",
 		cluster("authorities: [{key: {DATA}, attestations: [{name: n, predicateType: custom, policy: {type: cue, configMapRef: {name: m}}}]}]"):                                                                                       "field key is missing",
 		cluster("authorities: [{key: {DATA}, attestations: [{name: n, predicateType: custom, policy: {type: cue, data: '" + strings.Repeat("x", policy.MaxPart+1) + "'}}]}]"):                                                         "at most",
-		cluster("authorities: [{key: {kms: awskms}}]"):                                            "SCHEME://KEY",
-		cluster("authorities: [{key: {DATA}, source: [{oci: 'http://x y'}]}]"):                    "source[0].oci",
-		cluster("authorities: [{key: {DATA}, source: [{oci: r.example/a}, {oci: r.example/b}]}]"): "2 elements, at most one",
+		cluster("authorities: [{key: {kms: awskms}}]"):                                                  "SCHEME://KEY",
+		cluster("authorities: [{key: {DATA}, source: [{oci: 'http://x y'}]}]"):                          "source[0].oci",
+		cluster("authorities: [{key: {DATA}, source: [{tagPrefix: -x}]}]"):                              "source[0].tagPrefix: \"-x\" begins no tag",
+		cluster("authorities: [{key: {DATA}, source: [{tagPrefix: a/b}]}]"):                             "begins no tag",
+		cluster("authorities: [{key: {DATA}, source: [{tagPrefix: " + strings.Repeat("x", 53) + "}]}]"): "begins no tag: 1 to 52",
+		cluster("authorities: [{key: {DATA}, source: [{oci: r.example/a}, {oci: r.example/b}]}]"):       "2 elements, at most one",
 		root("sigstoreKeys: {}"):                     "are wanted",
 		root("sigstoreKeys: {tLogs: [" + log + "]}"): "are wanted",
 		root("sigstoreKeys: {certificateAuthorities: [{uri: u, certChain: " + b64("x") + "}]}"):                                             "the certificates",

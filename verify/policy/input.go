@@ -131,6 +131,9 @@ func (e *entry) judged(ctx context.Context, q *question, found map[string]match,
 		c.Until = q.set.now()
 	}
 	for i, checks := range tried {
+		for _, found := range checks { // what the part was shown holds no longer than this
+			c.Until = earlier(c.Until, found.Until)
+		}
 		if o := outcome(checks); c.Outcome == verify.Accept && o == verify.Undetermined {
 			return open(partRule, verify.PolicyNotMet, "met by what was found, but of authority "+e.any[i].name+" nothing could be told")
 		}

@@ -162,3 +162,34 @@ func TestStaleExempt(t *testing.T) {
 		}
 	}
 }
+
+// TestListByRevoked: a key that the policies revoke signs no list either. Who found it
+// would hand out one that revokes nothing.
+func TestListByRevoked(t *testing.T) {
+	l := newListed(t)
+	spare, err := key.Generate(key.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.write(t, "spare.pub", string(spare.PublicKey().PEM()))
+	read := func(keys, more string) (*policy.Set, error) {
+		l.write(t, "policy.yaml", scope(`"static": "pass"`)+revoked("lists: [{file: list.json, keys: ["+keys+"]}]"+more))
+		l.write(t, "lost.yaml", strings.TrimPrefix(strings.Replace(revoked("keys: [{file: security.pub}]"), "name: revoked", "name: lost", 1), "\n---\n"))
+		return policy.Load(t.Context(), policy.Options{Now: func() time.Time { return l.now }}, filepath.Join(l.dir, "policy.yaml"), filepath.Join(l.dir, "lost.yaml"))
+	}
+	const both = "{file: security.pub}, {file: spare.pub}"
+	l.issue(t, 9, l.signer)
+	var refusal *revocation.Refusal
+	if _, err := read(both, ""); !errors.As(err, &refusal) || refusal.Reason != verify.RevocationsUntrusted {
+		t.Errorf("signed by the revoked key: %v", err)
+	}
+	for _, more := range []string{"", "\n    keys: [{file: security.pub}]"} {
+		if _, err := read("{file: security.pub}", more); !errors.Is(err, policy.ErrInvalid) || !strings.Contains(err.Error(), "are revoked") {
+			t.Errorf("no other key may sign it: %v", err)
+		}
+	}
+	l.issue(t, 9, spare)
+	if _, err := read(both, ""); err != nil {
+		t.Errorf("signed by the other key: %v", err)
+	}
+}

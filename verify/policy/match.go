@@ -141,8 +141,10 @@ func (m Matched) Hash() [32]byte {
 
 // Static returns the verdict where no evidence is needed for it: no policy, a
 // name that cannot be read, a digest that is revoked, or policies that pass or
-// fail these images whatever they hold. No registry need be asked then. A static verdict is not to be kept:
-// it is about a name, not about content.
+// fail these images whatever they hold. No registry need be asked then. An image that is
+// named by its digest and passes is looked at all the same where digests are revoked: it
+// may be an index that lists one. A static verdict is not to be kept: it is about a name,
+// not about content.
 func (m Matched) Static() (verify.Verdict, bool) {
 	var v verify.Verdict
 	switch {
@@ -162,7 +164,10 @@ func (m Matched) Static() (verify.Verdict, bool) {
 		}
 		v.Checks = append(v.Checks, checks...)
 	}
-	return decided(v), true
+	if v = decided(v); v.Outcome != verify.Reject && m.digest != (v1.Hash{}) && m.set.revoked.Lists() {
+		return verify.Verdict{}, false
+	}
+	return v, true
 }
 
 // decided adds checks to a verdict and sums it up.
@@ -192,6 +197,10 @@ func (m Matched) Verify(ctx context.Context, r attach.Reader, s attach.Subject) 
 			return verify.Verdict{Subject: s}, err
 		}
 		v.Checks = append(v.Checks, m.except(e, s.Desc.Digest, checks)...)
+	}
+	looked := slices.ContainsFunc(v.Checks, func(c verify.Check) bool { return c.Rule == verify.SubjectRule })
+	if !looked && m.set.revoked.Lists() { // no policy asked for evidence
+		v.Checks = append(m.set.revoked.Subject(ctx, r, s), v.Checks...)
 	}
 	v.Checks = once(once(v.Checks, verify.RevocationRule), verify.SubjectRule)
 	return decided(v), nil

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/policy/doc"
@@ -50,6 +51,8 @@ func (p *parser) part(v doc.Value, rule string, show *wanted) (*Part, *verify.Ch
 	case lack != "":
 		c := open(rule, verify.ReferenceMissing, lack)
 		return nil, &c, nil
+	case strings.TrimSpace(out.Text) == "":
+		return nil, nil, v.Errorf("the part is empty, and an empty one in CUE takes everything: leave it away where nothing is asked")
 	}
 	return &out, nil, nil
 }

@@ -112,6 +112,21 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// TestPartNoClock: without a clock an answer that depends on the time holds for no time.
+func TestPartNoClock(t *testing.T) {
+	f := newFixture(t)
+	quoted := `"` + strings.ReplaceAll(string(f.k1.PublicKey().PEM()), "\n", `\n`) + `"`
+	text := strings.ReplaceAll(attested("https://example.com/untimed", "now"), "K1", quoted)
+	set, err := policy.Parse(policy.Options{Evaluator: &speaker{}}, policy.File{Name: "p.yaml", Text: []byte(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := set.Verify(t.Context(), f.store, f.good, "r.example/app")
+	if err != nil || v.Outcome != verify.Accept || v.Until().IsZero() || v.Until().After(time.Unix(0, 0)) {
+		t.Errorf("it holds until %v: %s, %v", v.Until(), say(v), err)
+	}
+}
+
 // generic is what the policy-controller decodes most statements into.
 //
 //lint:ignore SA1019 it is what is compared with
@@ -211,6 +226,10 @@ func TestInput(t *testing.T) {
 		if got := say(v); got != c.want {
 			t.Errorf("%s\ngot  %s\nwant %s", c.text, got, c.want)
 		}
+	}
+	const timed = "{name: a, key: {data: K1}}, {name: b, key: {data: K2}, attestations: [{name: n, predicateType: spdxjson, policy: {type: rego, data: now}}]}"
+	if v, _ := f.judged(t, whole(timed, "data: 'yes'"), nil); v.Outcome != verify.Accept || !v.Until().Equal(time.Unix(1, 0)) {
+		t.Errorf("what rests on another authority's answer of the moment holds until %v: %s", v.Until(), say(v))
 	}
 	_, s := f.judged(t, whole(two+", {name: s, static: {action: pass}}", "data: 'yes', includeSpec: true, includeObjectMeta: true, includeTypeMeta: true"), object)
 	var got map[string]any

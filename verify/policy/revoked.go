@@ -2,10 +2,10 @@ package policy
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -60,51 +60,61 @@ func (p *parser) revocations(d doc.Value) error {
 	})
 }
 
-// lists reads signed lists, each by the file that it lies in and whose word it is.
+// A signed list that a document names, and what is asked of it.
+type signedList struct {
+	at     doc.Value
+	path   string
+	demand revocation.Demand
+}
+
+// lists reads which signed lists there are, each by the file that it lies in and whose
+// word it is.
 func (p *parser) lists(v doc.Value) error {
 	all, err := elements(v, maxLists, p.signedList)
-	if err == nil && len(all) == 0 {
-		err = v.Errorf("no list is named")
-	}
-	for _, r := range all {
-		p.set.void.listed = p.set.void.listed.And(r)
-	}
+	p.signed = append(p.signed, all...)
 	return err
 }
 
-func (p *parser) signedList(v doc.Value) (verify.Revocations, error) {
+func (p *parser) signedList(v doc.Value) (signedList, error) {
+	l := signedList{at: v, demand: revocation.Demand{Now: p.Now}}
 	if p.ReadRevocations == nil {
-		return verify.Revocations{}, v.Errorf("lists lie in files, which are not read here")
+		return l, v.Errorf("lists lie in files, which are not read here")
 	}
-	var path string
-	d := revocation.Demand{Now: p.Now}
-	err := v.Fields(fields{
-		"file": doc.Into(&path, func(v doc.Value) (string, error) { return p.path(v, true, "list") }),
-		"keys": doc.Into(&d.Keys, list(p.key)),
-		"name": doc.Into(&d.Name, text),
+	return l, v.Fields(fields{
+		"file": doc.Into(&l.path, func(v doc.Value) (string, error) { return p.path(v, true, "list") }),
+		"keys": doc.Into(&l.demand.Keys, list(p.key)),
+		"name": doc.Into(&l.demand.Name, text),
 		"minSequence": func(v doc.Value) error {
 			n, err := v.Int(1, math.MaxInt32)
-			d.Least = int64(n)
+			l.demand.Least = int64(n)
 			return err
 		},
-		"maxAge": doc.Into(&d.MaxAge, duration),
+		"maxAge": doc.Into(&l.demand.MaxAge, duration),
 	}, "file", "keys")
-	switch {
-	case err != nil:
-		return verify.Revocations{}, err
-	case len(d.Keys) == 0:
-		return verify.Revocations{}, v.Errorf("no key may sign the list")
+}
+
+// revokedInAll reads the signed lists, once it is known which keys the documents revoke:
+// those sign no list either. It returns all that is revoked.
+func (p *parser) revokedInAll() (verify.Revocations, error) {
+	for _, l := range p.signed {
+		l.demand.Keys = slices.DeleteFunc(l.demand.Keys, func(k *key.Public) bool {
+			return slices.Contains(p.set.void.keys, k.Fingerprint())
+		})
+		if len(l.demand.Keys) == 0 {
+			return verify.Revocations{}, l.at.Errorf("all keys that may sign the list are revoked")
+		}
+		r, err := p.ReadRevocations(l.path, l.demand)
+		var refusal *revocation.Refusal
+		switch {
+		case errors.As(err, &refusal):
+			// The policy is right: what is revoked cannot be told.
+			return r, fmt.Errorf("%s, line %d, %s: %w", l.path, l.at.Line(), l.at.Path(), err)
+		case err != nil:
+			return r, l.at.Errorf("%w", err)
+		}
+		p.set.void.listed = p.set.void.listed.And(r)
 	}
-	r, err := p.ReadRevocations(path, d)
-	var refusal *revocation.Refusal
-	switch {
-	case errors.As(err, &refusal):
-		// The policy is right: what is revoked cannot be told.
-		return r, fmt.Errorf("%s, line %d, %s: %w", path, v.Line(), v.Path(), err)
-	case err != nil:
-		return r, v.Errorf("%w", err)
-	}
-	return r, nil
+	return p.set.void.revocations(), nil
 }
 
 // readRevocations returns what opens a signed list in a file.
@@ -130,11 +140,13 @@ func (p *parser) revokedKey(v doc.Value) (key.Fingerprint, error) {
 	}
 	var f key.Fingerprint
 	return f, v.Fields(fields{"fingerprint": func(v doc.Value) error {
-		h, err := digest(v)
+		s, err := v.String()
 		if err != nil {
 			return err
 		}
-		_, err = hex.Decode(f[:], []byte(h.Hex))
+		if f, err = key.ParseFingerprint(s); err != nil {
+			err = v.Errorf("%w", err)
+		}
 		return err
 	}})
 }

@@ -75,10 +75,36 @@ func TestRevokedInIndex(t *testing.T) {
 		scope(`"keys": [{"data": K1}]`),
 		scope(`"keys": [{"data": K3}], "mode": "warn"`),
 		cluster("mode: warn\n  authorities: [{key: {data: K2}}, {key: {data: K3}}]"),
+		scope(`"static": "pass"`),
+		cluster("mode: warn\n  authorities: [{static: {action: pass}}]"),
+		cluster("authorities: [{key: {data: K2}}, {static: {action: pass}}]"),
 	} {
 		v, err := f.policy(t, made, text+revoked(fmt.Sprintf("digests: [%q]", child))).Verify(t.Context(), f.store, index, "r.example/app")
 		if pass, _ := policy.Gate(v); err != nil || pass || !strings.Contains(say(v), "revocation=revoked ") && !strings.HasSuffix(say(v), "revocation=revoked") {
 			t.Errorf("%s: %v", say(v), err)
+		}
+	}
+}
+
+// TestRevokedElsewhere: an exempted image is looked at for what it lists where digests
+// are revoked, and for nothing else.
+func TestRevokedElsewhere(t *testing.T) {
+	f := newFixture(t)
+	exempt := scope(`"static": "pass"`) + revoked(`digests: ["`+f.bare.Desc.Digest.String()+`"]`)
+	at := "r.example/app@" + f.good.Desc.Digest.String()
+	set := f.policy(t, made, exempt)
+	if v, err := set.Verify(t.Context(), f.store, f.good, at); err != nil || say(v) != "accept subject=accepted revocation=accepted p/s/static=static-pass" {
+		t.Errorf("another image is revoked: %s, %v", say(v), err)
+	}
+	if v, err := set.Verify(t.Context(), silent{}, f.good, at); err != nil || v.Outcome != verify.Undetermined {
+		t.Errorf("nothing tells what it lists: %s, %v", say(v), err)
+	}
+	if v, static := set.Match("r.example/app:latest", nil).Static(); !static || v.Outcome != verify.Accept {
+		t.Errorf("named by tag alone: %v %s", static, say(v))
+	}
+	for _, text := range []string{scope(`"static": "pass"`), scope(`"static": "pass"`) + revoked("keys: [{data: K1}]"), strings.Replace(exempt, "pass", "fail", 1)} {
+		if _, static := f.policy(t, made, text).Match(at, nil).Static(); !static {
+			t.Errorf("a registry is asked for nothing: %s", text)
 		}
 	}
 }

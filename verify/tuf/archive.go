@@ -94,6 +94,7 @@ func unpack(a Archive) (*archive, error) {
 	}
 	left := &io.LimitedReader{R: zip, N: maxUnpacked + 1}
 	in, out := tar.NewReader(left), &archive{name: a.Name, files: make(map[string][]byte)}
+	held := 0 // bytes: of a file with holes more than what was unpacked
 	for n := 0; ; n++ {
 		h, err := in.Next()
 		switch {
@@ -110,9 +111,12 @@ func unpack(a Archive) (*archive, error) {
 		case h.Size > maxTargets:
 			return fail(Oversized, fmt.Errorf("%q has %d bytes, %d are read at most", h.Name, h.Size, maxTargets))
 		}
-		raw, err := io.ReadAll(in)
+		raw, err := io.ReadAll(io.LimitReader(in, int64(maxUnpacked-held)+1))
 		if err != nil && left.N > 0 {
 			return fail(Malformed, err)
+		}
+		if held += len(raw); held > maxUnpacked {
+			return fail(Oversized, fmt.Errorf("its files have more than %d bytes", maxUnpacked))
 		}
 		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
 		name = strings.TrimPrefix(name, "repository/")

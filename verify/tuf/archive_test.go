@@ -86,6 +86,43 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
+// holes makes an archive of n files of size zeros each that takes next to no room even
+// before it is compressed: the zeros are the hole of a sparse file (pax, GNU sparse 1.0).
+func holes(t testing.TB, n, size int) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	entry := func(kind byte, name, data string) {
+		h := make([]byte, 512)
+		copy(h, name)
+		copy(h[100:], "0000644\x000000000\x000000000\x00")
+		copy(h[124:], fmt.Sprintf("%011o\x0000000000000\x00        %c", len(data), kind))
+		copy(h[257:], "ustar\x0000")
+		sum := 0
+		for _, c := range h {
+			sum += int(c)
+		}
+		copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+		if _, err := zip.Write(append(h, data+strings.Repeat("\x00", -len(data)&511)...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range n {
+		var records string
+		for _, r := range []string{"major=1", "minor=0", fmt.Sprintf("name=f%d", i), fmt.Sprintf("realsize=%d", size)} {
+			r = " GNU.sparse." + r + "\n"
+			records += fmt.Sprint(len(r)+2) + r // two digits
+		}
+		entry('x', "x", records)
+		entry('0', "f", "0\n"+strings.Repeat("\x00", 510)) // a map of no piece
+	}
+	zip.Write(make([]byte, 1024))
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
 // TestUnpackHostile: archives that are none, or too much.
 func TestUnpackHostile(t *testing.T) {
 	at := newRepo(t).publish(make(files))
@@ -107,6 +144,8 @@ func TestUnpackHostile(t *testing.T) {
 		"no gzip":                  {[]byte("{}"), Malformed},
 		"cut":                      {good[:len(good)/2], Malformed},
 		"a bomb":                   {pack(t, bomb, ""), Oversized},
+		"a bomb of holes":          {holes(t, 40, 1<<20), Oversized},
+		"few holes":                {holes(t, 20, 1<<20), Absent},
 		"a large file":             {pack(t, files{"timestamp.json": zeros(maxTargets + 1)}, ""), Oversized},
 		"many files":               {pack(t, many, ""), Oversized},
 		"larger than what is read": {zeros(maxFile + 1), Oversized},

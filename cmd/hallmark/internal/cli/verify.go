@@ -41,7 +41,9 @@ Exit code 0 means yes for every image, 1 means a definite no for at least one,
 and 2 that no answer could be had: a registry that does not answer is never
 taken for a missing signature. Of several images each is answered for in the
 order in which they were named, as soon as that is possible, and one that fails
-does not keep the others from an answer.`,
+does not keep the others from an answer. Each answer bears a code that stays the
+same: verify/REASONS.md in hallmark's repository tells its meaning and what to
+do next.`,
 		Example: `  hallmark verify registry.example/app:1.0 --key hallmark.pub
   hallmark verify registry.example/app:1.0 --key a.pub --key b.pub --threshold 2
   hallmark verify oci:./layout:1.0 --key hallmark.pub --sbom --deep
