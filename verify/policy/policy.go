@@ -265,8 +265,8 @@ func Parse(o Options, files ...File) (*Set, error) {
 // Len returns the number of scopes and ClusterImagePolicies in the set.
 func (s *Set) Len() int { return len(s.entries) }
 
-// Revoked returns how many keys and digests the set revokes.
-func (s *Set) Revoked() (keys, digests int) { return len(s.void.keys), len(s.void.digests) }
+// Revoked returns how much the set revokes, by itself and by signed lists.
+func (s *Set) Revoked() verify.Counts { return s.revoked.Counts() }
 
 // parser collects the policies of several files.
 type parser struct {
