@@ -203,3 +203,36 @@ func TestClusterWarnings(t *testing.T) {
 		}
 	}
 }
+
+// TestServiceNames follows the examples in the comments of the policy-controller's check
+// of AWS keys, and its rule that the name is an ARN: what a name without an account
+// stands for depends on who asks.
+func TestServiceNames(t *testing.T) {
+	const id, arn = "1234abcd-12ab-34cd-56ef-1234567890ab", "arn:aws:kms:us-east-2:111122223333:"
+	for name, want := range map[string]bool{
+		"awskms:///" + arn + "key/" + id:                                         true,
+		"awskms://localhost:4566/" + arn + "key/" + id:                           true,
+		"awskms:///" + arn + "alias/ExampleAlias":                                true,
+		"awskms://localhost:4566/" + arn + "alias/ExampleAlias":                  true,
+		"awskms:///" + arn + "key/mrk-1234abcd12ab34cd56ef1234567890ab":          true,
+		"awskms:///arn:aws-cn:kms:cn-north-1:111122223333:alias/a/b":             true,
+		"gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k/versions/1":     true,
+		"hashivault://key/path":                                                  true,
+		"azurekms://vault.vault.azure.net/key":                                   true,
+		"awskms:///" + id:                                                        false,
+		"awskms://localhost:4566/" + id:                                          false,
+		"awskms:///alias/ExampleAlias":                                           false,
+		"awskms://localhost:4566/alias/ExampleAlias":                             false,
+		"awskms://" + arn + "key/" + id:                                          false,
+		"awskms://localhost/" + arn + "key/" + id:                                false,
+		"awskms:///" + arn + "key/" + id[1:]:                                     false,
+		"awskms:///" + arn + "grant/" + id:                                       false,
+		"awskms:///" + strings.Replace(arn, "kms", "iam", 1) + "key/" + id:       false,
+		"awskms:///" + strings.Replace(arn, "111122223333", "", 1) + "key/" + id: false,
+	} {
+		_, err := parse(cluster("authorities: [{key: {kms: '" + name + "'}}]"))
+		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "p.yaml:6: spec.authorities[0].key.kms: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"crypto"
+	"net"
+	"regexp"
 	"strings"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
@@ -81,6 +83,8 @@ func (p *parser) serviceKey(v doc.Value) (k *key.Public, lack string, err error)
 		return nil, "", err
 	case !key.IsRemote(name):
 		return nil, "", v.Errorf("%.100q is no key in a key service, which is named as SCHEME://KEY", name)
+	case strings.HasPrefix(name, "awskms://") && !isARN(name):
+		return nil, "", v.Errorf("%.300q leaves it to whoever asks which key that is: wanted is the ARN of a key or an alias, as awskms://[HOST:PORT]/arn:aws:kms:REGION:ACCOUNT:key/ID or alias/NAME at its end", name)
 	case p.ReadService == nil:
 		return nil, "kms: no key service is asked for a policy here", nil
 	}
@@ -88,4 +92,18 @@ func (p *parser) serviceKey(v doc.Value) (k *key.Public, lack string, err error)
 		return nil, "kms: " + err.Error(), nil
 	}
 	return k, "", nil
+}
+
+// isARN reports whether the name of a key in AWS KMS is one that the policy-controller
+// takes: an ARN, which says whose key it is and where, behind an endpoint with a port or
+// none at all.
+func isARN(name string) bool {
+	const id = `(?:mrk-)?[A-Fa-f0-9]{8}-?(?:[A-Fa-f0-9]{4}-?){3}[A-Fa-f0-9]{12}`
+	arn := regexp.MustCompile(`^awskms://([^/]*)/arn:(?:aws|aws-us-gov|aws-cn):kms:[a-z0-9-]+:[0-9]{12}:(?:key/` + id + `|alias/.+)$`)
+	m := arn.FindStringSubmatch(name)
+	if m == nil {
+		return false
+	}
+	_, _, err := net.SplitHostPort(m[1])
+	return m[1] == "" || err == nil
 }

@@ -239,7 +239,7 @@ func TestCombined(t *testing.T) {
 		clusters("authorities: [{key: {data: K1}}]"):                                                                                    "accept subject=accepted c/authority-0/signature=accepted",
 		clusters("authorities: [{name: a, key: {data: K3}}, {name: b, key: {data: K1}}]"):                                               "accept subject=accepted c/b/signature=accepted",
 		clusters("authorities: [{key: {data: K3}}, {key: {data: K2}}]"):                                                                 "reject c=none-accepted",
-		clusters("authorities: [{key: {kms: 'awskms:///x'}}]"):                                                                          "undetermined c/authority-0/authority=reference-missing",
+		clusters("authorities: [{key: {kms: 'gcpkms://x'}}]"):                                                                           "undetermined c/authority-0/authority=reference-missing",
 		clusters("authorities: [{key: {data: K3}}, {key: {secretRef: {name: n}}}]"):                                                     "undetermined c=reference-missing",
 		clusters("authorities: [{key: {secretRef: {name: n}}}, {key: {data: K1}}]"):                                                     "accept subject=accepted c/authority-1/signature=accepted",
 		clusters("authorities: [{keyless: {identities: [{issuer: i, subject: s}]}}]"):                                                   "undetermined c/authority-0/authority=no-trusted-root",
@@ -260,7 +260,7 @@ func TestCombined(t *testing.T) {
 		clusters("authorities: [{key: {data: K2}, attestations: [{name: n, predicateType: spdxjson, policy: {type: rego, data: x}}]}]"): "undetermined c/authority-0/attestation n=policy-unsupported",
 		clusters("authorities: [{key: {data: K3}}, {static: {action: pass}}]"):                                                          "accept c/authority-1/static=static-pass",
 		clusters("authorities: [{static: {action: fail}}, {key: {data: K1}}]"):                                                          "accept subject=accepted c/authority-1/signature=accepted",
-		clusters("mode: warn\n  authorities: [{key: {kms: 'awskms:///x'}}]"):                                                            "undetermined c/authority-0/authority=reference-missing!",
+		clusters("mode: warn\n  authorities: [{key: {kms: 'gcpkms://x'}}]"):                                                             "undetermined c/authority-0/authority=reference-missing!",
 		clusters("authorities: [{key: {data: K1}}]\n  match: [{group: '', version: v1, resource: pods}]"):                               "undetermined object=object-unknown",
 	} {
 		v, err := f.policy(t, made, text).Verify(t.Context(), f.store, f.good, "r.example/app")
