@@ -89,7 +89,7 @@ func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) er
 		// Nor does what a layer in image form claims to hold.
 		// Nor does a size that is not that of the content.
 		was := j.evidence[i].Attachment
-		same := was.Type == a.Type && was.Desc.Size == a.Desc.Size && j.sameLayer(a)
+		same := was.Type == a.Type && was.Desc.Size == a.Desc.Size && j.sameLayer(was, a)
 		if j.evidence[i].Outcome == Accept || j.evidence[i].Outcome == Reject && same {
 			j.evidence[i].Attachment.Places = append(j.evidence[i].Attachment.Places, a.Places...)
 			return nil
@@ -111,10 +111,18 @@ func (j *judge) add(ctx context.Context, a attach.Attachment, early *fetched) er
 		j.evidence[i] = e
 		return nil
 	}
-	j.sameLayer(a) // so that it is known
 	j.index[a.ID()] = len(j.evidence)
-	j.evidence = append(j.evidence, e)
+	j.keep(e)
 	return nil
+}
+
+// keep adds evidence. Room for more is made in steps: where there are thousands,
+// doubling would cost more than what is kept.
+func (j *judge) keep(e Evidence) {
+	if len(j.evidence) == cap(j.evidence) {
+		j.evidence = append(make([]Evidence, 0, len(j.evidence)+min(len(j.evidence)+1, 1024)), j.evidence...)
+	}
+	j.evidence = append(j.evidence, e)
 }
 
 // unearth judges what tombstones hide, where what they do not hide is not enough. A
@@ -139,30 +147,37 @@ func (j *judge) unearth(ctx context.Context) error {
 		e.Outcome, e.Reason = Reject, Removed
 		e.Detail = "it would count, but it was removed: the tombstone " + a.Removed + " hides it, which anyone who may write to the repository can put there"
 		j.index[a.ID()] = len(j.evidence)
-		j.evidence = append(j.evidence, e)
+		j.keep(e)
 	}
 	return nil
 }
 
-// sameLayer reports whether the attachment is kept in ways in which what was judged
-// was found before: as a layer of its own, or inside of a layer in image form that is
-// known. It knows them from then on.
-func (j *judge) sameLayer(a attach.Attachment) bool {
-	known, seen := j.layers[a.ID()]
-	if !seen {
+// sameLayer reports whether the entry was found in these layers before. What it was
+// found in first is remembered when it is found again: of thousands most never are.
+func (j *judge) sameLayer(was, a attach.Attachment) bool {
+	known, again := j.layers[a.ID()]
+	if !again {
 		known = make(map[string]bool)
 		j.layers[a.ID()] = known
+		for _, p := range was.Places {
+			known[layerOf(p)] = true
+		}
 	}
 	same := true
 	for _, p := range a.Places {
-		layer := ""
-		if p.Layer != nil {
-			layer = p.Layer.Digest.String()
-		}
+		layer := layerOf(p)
 		same = same && known[layer]
 		known[layer] = true
 	}
-	return same || !seen
+	return same
+}
+
+// layerOf names the layer that the place is in, "" where it is in none.
+func layerOf(p attach.Place) string {
+	if p.Layer == nil {
+		return ""
+	}
+	return p.Layer.Digest.String()
 }
 
 // entry judges one entry. ours is false for artifacts that have nothing to do

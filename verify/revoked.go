@@ -135,6 +135,22 @@ func (r Revocations) And(o Revocations) Revocations {
 // nothing is.
 func (r Revocations) Hash() [sha256.Size]byte { return r.hash }
 
+// Revokes reports whether signatures by the key count nowhere.
+func (r Revocations) Revokes(k key.Fingerprint) bool { return r.keys[k] }
+
+// Counts are how many of each sort [Revocations] revoke, each once.
+type Counts struct {
+	Keys         int
+	Certificates int // SHA-256 and numbers: a list may name a certificate by both
+	Identities   int
+	Digests      int
+}
+
+// Counts counts what is revoked.
+func (r Revocations) Counts() Counts {
+	return Counts{Keys: len(r.keys), Certificates: len(r.certificates) + len(r.serials), Identities: len(r.identities), Digests: len(r.digests)}
+}
+
 func (r Revocations) sum() [sha256.Size]byte {
 	var lines []string
 	for k := range r.keys {

@@ -123,27 +123,12 @@ func (st *stage) staged(i int) string { return st.temp + "/" + strconv.Itoa(i) }
 // untar takes in the files of an archive, compressed or not, and reads it to its
 // end, so that all of it was checked.
 func (st *stage) untar(blob io.Reader) error {
-	src := &source{r: blob}
+	src := &inflate.Source{Blob: blob}
 	err := st.unpack(src)
-	if src.err != nil && err != nil {
-		return src.err // the archive may be well, it did not arrive
+	if src.Err != nil && err != nil {
+		return src.Err // the archive may be well, it did not arrive
 	}
 	return err
-}
-
-// A source remembers with what error a reader ended.
-type source struct {
-	r   io.Reader
-	err error
-}
-
-// Read implements io.Reader.
-func (s *source) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF {
-		s.err = err
-	}
-	return n, err
 }
 
 func (st *stage) unpack(blob io.Reader) error {

@@ -36,7 +36,7 @@ const (
 // larger [attach.ErrLimit]. An error of the blob itself comes as it is. Read it to the
 // end before the blob is taken for whole, and close it.
 func Reader(blob io.Reader, window uint64) (io.ReadCloser, error) {
-	src := &source{r: blob}
+	src := &Source{Blob: blob}
 	br := bufio.NewReaderSize(src, 64<<10)
 	head, err := br.Peek(4)
 	if err != nil && err != io.EOF {
@@ -69,17 +69,19 @@ func skippable(head []byte) bool {
 	return len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18})
 }
 
-// A source remembers with what error a blob ended.
-type source struct {
-	r   io.Reader
-	err error
+// A Source remembers with what error a blob ended: decoders and readers of archives
+// hide it behind their own, and what did not arrive is not broken.
+type Source struct {
+	Blob io.Reader
+	// Err is the error, nil where the blob ended well or did not yet end.
+	Err error
 }
 
 // Read implements io.Reader.
-func (s *source) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
+func (s *Source) Read(p []byte) (int, error) {
+	n, err := s.Blob.Read(p)
 	if err != nil && err != io.EOF {
-		s.err = err
+		s.Err = err
 	}
 	return n, err
 }
@@ -87,7 +89,7 @@ func (s *source) Read(p []byte) (int, error) {
 // content is what comes out of a decoder.
 type content struct {
 	io.ReadCloser
-	src    *source
+	src    *Source
 	format string
 }
 
@@ -104,8 +106,8 @@ func (c *content) Read(p []byte) (int, error) {
 // what is in it.
 func (c *content) explain(err error) error {
 	switch {
-	case c.src.err != nil:
-		return c.src.err
+	case c.src.Err != nil:
+		return c.src.Err
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return fmt.Errorf("the %s stream asks for too much memory: %w: %w", c.format, err, attach.ErrLimit)
 	}

@@ -203,3 +203,34 @@ func TestNotMerged(t *testing.T) {
 		}
 	}
 }
+
+// TestListUnder: what stands under tags with a prefix is listed, and nothing else is
+// asked for.
+func TestListUnder(t *testing.T) {
+	w, subject := newWorld(), subjectOf(0)
+	s, steps := counted(w)
+	mustPut(t, s, signature(subject, 1))
+	tag := attach.CosignTagOf(subject.Desc.Digest, attach.Signature)
+	list := func(prefix string, kinds ...attach.Kind) (found []attach.Attachment) {
+		*steps = nil
+		for a, err := range s.ListUnder(t.Context(), prefix, subject, kinds...) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, a)
+		}
+		return found
+	}
+	if found := list("p-"); len(found) != 0 || len(*steps) != 3 || count(*steps, "GET") != 3 {
+		t.Errorf("nothing is kept there: %v, in %v", found, *steps)
+	}
+	w.tags["p-"+tag] = w.tags[tag]
+	delete(w.tags, tag)
+	found := list("p-", attach.Signature)
+	if len(found) != 1 || len(found[0].Places) != 1 || found[0].Places[0].Tag != "p-"+tag || len(*steps) != 1 {
+		t.Errorf("%+v, in %v", found, *steps)
+	}
+	if found := list("q-", attach.Signature); len(found) != 0 {
+		t.Errorf("another prefix: %v", found)
+	}
+}

@@ -37,6 +37,7 @@ type lister struct {
 	yield   func(attach.Attachment, error) bool
 	gone    graveyard // what was removed, as far as it was listed
 	hidden  bool      // yield that too
+	prefix  string    // of the tags of the views
 }
 
 // List implements [attach.Reader]. It reads the views first: one request for
@@ -50,6 +51,20 @@ func (s *Store) List(ctx context.Context, subject attach.Subject, kinds ...attac
 		l := &lister{Store: s, ctx: ctx, subject: subject, kinds: kinds, yield: yield, gone: make(graveyard)}
 		l.hidden = slices.Contains(kinds, attach.Hidden)
 		_ = l.views() && l.referrers() && l.tags()
+	}
+}
+
+// ListUnder yields what cosign shows under tags with the prefix before the digest, as
+// it does when it is asked for one: PREFIXsha256-<hex>.sig. Nothing else is looked for:
+// who keeps entries under a prefix may do so to tell them from those without. Stores
+// write nothing there.
+func (s *Store) ListUnder(ctx context.Context, prefix string, subject attach.Subject, kinds ...attach.Kind) iter.Seq2[attach.Attachment, error] {
+	if len(kinds) == 0 {
+		kinds = attach.Kinds()
+	}
+	return func(yield func(attach.Attachment, error) bool) {
+		l := &lister{Store: s, ctx: ctx, subject: subject, kinds: kinds, yield: yield, prefix: prefix}
+		_ = l.views()
 	}
 }
 
@@ -105,6 +120,7 @@ func (l *lister) views() bool {
 		if tag == "" {
 			continue
 		}
+		tag = l.prefix + tag
 		m, err := l.medium.Manifest(l.ctx, tag)
 		if errors.Is(err, attach.ErrNotFound) {
 			continue

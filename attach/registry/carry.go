@@ -40,10 +40,6 @@ func (m medium) FirstTags(ctx context.Context) (tags []string, whole bool, err e
 	return tags, err == nil && next == nil && sent >= 0 && sent < m.options.PageSize, err
 }
 
-// IsTag reports whether the text can be a tag in a registry (distribution
-// specification 1.1, "Pulling manifests").
-func IsTag(s string) bool { return isTag(s) }
-
 // Same reports whether the other medium is the same repository of the same registry.
 func (m medium) Same(other journal.Medium) bool {
 	o, ok := other.(medium)

@@ -29,29 +29,10 @@ func acceptManifests() string {
 	}, ", ")
 }
 
-// maxTag is the length of the longest tag.
-const maxTag = 128
-
-// isTag reports whether the text is a tag: [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}
-// (distribution specification 1.1, "Pulling manifests").
-func isTag(s string) bool {
-	if s == "" || len(s) > maxTag || s[0] == '.' || s[0] == '-' {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		word := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
-		if !word && c != '.' && c != '-' {
-			return false
-		}
-	}
-	return true
-}
-
 // checkRef refuses what is neither a tag nor a sha256 digest.
 func checkRef(ref string) error {
 	hex, isDigest := strings.CutPrefix(ref, "sha256:")
-	if isDigest && len(hex) == 64 && strings.Trim(hex, "0123456789abcdef") == "" || isTag(ref) {
+	if isDigest && len(hex) == 64 && strings.Trim(hex, "0123456789abcdef") == "" || attach.IsTag(ref) {
 		return nil
 	}
 	return fmt.Errorf("reference %q is neither a tag nor a sha256 digest: %w", ref, attach.ErrMalformed)

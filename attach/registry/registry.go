@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"strings"
 	"time"
@@ -216,6 +217,23 @@ func (s *Store) Blob(ctx context.Context, _ attach.Subject, d v1.Descriptor) (io
 	}
 	return attach.CheckIn(from.repo.Name(), rc, d)
 }
+
+// A prefixed reads what is kept under tags with something before the digest.
+type prefixed struct {
+	attach.Reader
+	store  *journal.Store
+	prefix string
+}
+
+// List implements [attach.Reader].
+func (p prefixed) List(ctx context.Context, s attach.Subject, kinds ...attach.Kind) iter.Seq2[attach.Attachment, error] {
+	return p.store.ListUnder(ctx, p.prefix, s, kinds...)
+}
+
+// Under returns a reader that lists, instead of all that is attached, what stands under
+// cosign's tags with the prefix before them; see [journal.Store.ListUnder] and
+// [attach.CheckTagPrefix].
+func (s *Store) Under(prefix string) attach.Reader { return prefixed{s, s.Store, prefix} }
 
 // Publish implements [attach.Publisher], in the repository of the subjects.
 func (s *Store) Publish(ctx context.Context, tag string, m attach.Manifest, parts ...attach.Body) (attach.Subject, error) {

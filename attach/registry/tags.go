@@ -35,7 +35,7 @@ func readTags(r io.Reader) (tags []string, sent int, err error) {
 			if sent++; sent > attach.MaxTags {
 				return fmt.Errorf("more than %d elements: %w", attach.MaxTags, attach.ErrLimit)
 			}
-			if tag, ok := t.(string); ok && isTag(tag) {
+			if tag, ok := t.(string); ok && attach.IsTag(tag) {
 				tags = append(tags, tag)
 			}
 			return skipFrom(dec, t)

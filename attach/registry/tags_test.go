@@ -66,7 +66,7 @@ func FuzzReadTags(f *testing.F) {
 			t.Errorf("accepted %q: %q of %d", text, tags, sent)
 		}
 		for _, tag := range tags {
-			if !isTag(tag) {
+			if !attach.IsTag(tag) {
 				t.Errorf("no tag: %q", tag)
 			}
 		}

@@ -23,9 +23,11 @@ const (
 
 // withheld returns the functions that policies are not given, with the reason: all
 // that reach out, and all that answer differently each time, but for the time itself,
-// which the request tells.
-func withheld() map[string]string {
-	return map[string]string{
+// which the request tells. What a JSON schema refers to ("$ref") is fetched from files
+// and hosts, by functions that are pure but for that: they are given where the system
+// holds the process in, and withheld where it is not confined.
+func withheld(confined bool) map[string]string {
+	not := map[string]string{
 		ast.HTTPSend.Name:         "has no network here",
 		ast.NetLookupIPAddr.Name:  "has no network here",
 		ast.OPARuntime.Name:       "has no environment here",
@@ -34,6 +36,11 @@ func withheld() map[string]string {
 		ast.JWTEncodeSign.Name:    "has no randomness here",
 		ast.JWTEncodeSignRaw.Name: "has no randomness here",
 	}
+	if !confined {
+		const why = "would fetch what a schema refers to, and nothing on this system holds it back"
+		not[ast.JSONMatchSchema.Name], not[ast.JSONSchemaVerify.Name] = why, why
+	}
+	return not
 }
 
 // clocks returns the functions whose answer depends on the time.
@@ -41,25 +48,26 @@ func clocks() []string { return []string{ast.NowNanos.Name, ast.JWTDecodeVerify.
 
 // evaluateRego asks the policy whether it is met. The answer is true or false, or a
 // set of objects {result, error, warning}: the first in the order of the set with a
-// true result is a yes, and the last one's error says why there is none.
-func evaluateRego(policy string, document []byte, now time.Time) answer {
+// true result is a yes, and the last one's error says why there is none. Whether the
+// system holds the process in decides what the policy is given.
+func evaluateRego(policy string, document []byte, now time.Time, confined bool) answer {
 	names := calls(policy)
-	if lack := lacking(names); lack != "" {
+	if lack := lacking(names, confined); lack != "" {
 		return answer{Outcome: unsupported, Problem: lack}
 	}
-	a := ask(policy, document, now)
+	a := ask(policy, document, now, confined)
 	a.Timed = slices.ContainsFunc(clocks(), func(name string) bool { return names[name] })
 	return a
 }
 
 // ask compiles the policy and runs it.
-func ask(policy string, document []byte, now time.Time) answer {
+func ask(policy string, document []byte, now time.Time, confined bool) answer {
 	ctx := context.Background()
 	r := rego.New(
 		rego.Query(question),
 		rego.Module(module, policy),
 		rego.SetRegoVersion(ast.RegoV0),
-		rego.Capabilities(given()),
+		rego.Capabilities(given(confined)),
 	)
 	query, err := r.PrepareForEval(ctx)
 	if err != nil {
@@ -139,9 +147,9 @@ func calls(policy string) map[string]bool {
 }
 
 // lacking says which of the functions the policy is not given; "" means none.
-func lacking(names map[string]bool) string {
+func lacking(names map[string]bool, confined bool) string {
 	var lack []string
-	for name, why := range withheld() {
+	for name, why := range withheld(confined) {
 		if names[name] {
 			lack = append(lack, name+", which "+why)
 		}
@@ -155,9 +163,9 @@ func lacking(names map[string]bool) string {
 
 // given is what the language offers to policies: what it offers by itself, without
 // the functions that are withheld, and no host that schemas could be fetched from.
-func given() *ast.Capabilities {
+func given(confined bool) *ast.Capabilities {
 	c := ast.CapabilitiesForThisVersion(ast.CapabilitiesRegoVersion(ast.RegoV0))
-	not := withheld()
+	not := withheld(confined)
 	c.Builtins = slices.DeleteFunc(c.Builtins, func(b *ast.Builtin) bool { return not[b.Name] != "" })
 	c.AllowNet = []string{}
 	return c

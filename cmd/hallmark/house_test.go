@@ -181,7 +181,7 @@ func linked(s source, v *ast.ValueSpec, name *ast.Ident) bool {
 // an error, of this package or of one below, or a regular expression.
 func settled(x ast.Expr) bool {
 	_, name, _ := strings.Cut(selector(x), ".")
-	return strings.HasPrefix(name, "Err") || slices.Contains([]string{"errors.New", "fmt.Errorf", "regexp.MustCompile"}, called(x))
+	return strings.HasPrefix(name, "Err") || slices.Contains([]string{"errors.New", "fmt.Errorf", "regexp.MustCompile", "sync.OnceValue"}, called(x))
 }
 
 // called returns the name of the function that the expression calls, such as "errors.New".

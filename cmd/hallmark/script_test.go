@@ -202,20 +202,20 @@ func pushIndex(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(remote.WriteIndex(ref, index))
 }
 
-// moveTag copies what hangs from one image under cosign's tag to another image:
-// move SUFFIX FROM TO
+// moveTag copies what hangs from one image under cosign's tag to another image, there
+// under a tag that begins with the prefix: move SUFFIX FROM TO [PREFIX]
 func moveTag(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: move SUFFIX FROM TO")
+	if neg || len(args) != 3 && len(args) != 4 {
+		ts.Fatalf("usage: move SUFFIX FROM TO [PREFIX]")
 	}
-	tag := func(ref string) name.Tag {
+	tag := func(ref, prefix string) name.Tag {
 		r, err := name.ParseReference(ref)
 		ts.Check(err)
 		d, err := remote.Head(r)
 		ts.Check(err)
-		return r.Context().Tag(strings.Replace(d.Digest.String(), ":", "-", 1) + "." + args[0])
+		return r.Context().Tag(prefix + strings.Replace(d.Digest.String(), ":", "-", 1) + "." + args[0])
 	}
-	img, err := remote.Image(tag(args[1]))
+	img, err := remote.Image(tag(args[1], ""))
 	ts.Check(err)
-	ts.Check(remote.Write(tag(args[2]), img))
+	ts.Check(remote.Write(tag(args[2], strings.Join(args[3:], "")), img))
 }

@@ -39,8 +39,6 @@
 package key
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 )
 
@@ -61,14 +59,6 @@ var (
 	// ErrLimit says that something is larger than is read.
 	ErrLimit = errors.New("over the limit")
 )
-
-// A Fingerprint is the SHA-256 of a public key's SubjectPublicKeyInfo in DER.
-// It is the same for one key in all its forms: an RSA key that is marked for
-// PSS is hashed as if it were not, so that it counts once.
-type Fingerprint [sha256.Size]byte
-
-// String returns the fingerprint in lower-case hexadecimal.
-func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 
 // An Algorithm names a kind of key and how it signs.
 type Algorithm string

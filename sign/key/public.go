@@ -16,7 +16,8 @@ import (
 // concurrent use.
 type Public struct {
 	key  crypto.PublicKey
-	pss  bool // marked for RSASSA-PSS only
+	pss  bool        // marked for RSASSA-PSS only
+	hash crypto.Hash // that signatures must be over; 0 for those of VerifyMessage
 	spki []byte
 }
 
@@ -42,7 +43,22 @@ func newPublic(pub crypto.PublicKey, pss bool) (*Public, error) {
 // other key as it is.
 func (p *Public) ForPSS() *Public {
 	_, ok := p.key.(*rsa.PublicKey)
-	return &Public{key: p.key, pss: ok, spki: p.spki}
+	return &Public{key: p.key, pss: ok, hash: p.hash, spki: p.spki}
+}
+
+// ForHash returns the key as one whose signatures count only where they are over the
+// hash of the message: SHA-256, SHA-384 or SHA-512, whatever the size of the key. An
+// Ed25519 key has its hash inside of the scheme and is returned as it is. Other hashes
+// are [ErrWeak].
+func (p *Public) ForHash(h crypto.Hash) (*Public, error) {
+	if h != crypto.SHA256 && h != crypto.SHA384 && h != crypto.SHA512 {
+		return nil, fmt.Errorf("signatures over %v: %w", h, ErrWeak)
+	}
+	with := *p
+	if _, ed := p.key.(ed25519.PublicKey); !ed {
+		with.hash = h
+	}
+	return &with, nil
 }
 
 // LoadPublic reads the public key of the given name: a file, env://NAME, or the

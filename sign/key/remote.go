@@ -81,16 +81,31 @@ func orNone(names []string) string {
 }
 
 // withoutSecrets returns the environment without what is no business of a plug-in:
-// the passwords of key files, the identity tokens that hallmark signs with and what
-// gets them, the PIN of a token where it is for another service, and the variables that
-// the caller names.
+// hallmark's secrets, but for the PIN of a token where it is for that.
 func withoutSecrets(scheme string, env, more []string) []string {
-	names := append([]string{
-		"HALLMARK_PASSWORD", "COSIGN_PASSWORD", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL",
-	}, more...)
-	if scheme != pkcs11Scheme {
-		names = append(names, "HALLMARK_PKCS11_PIN", "COSIGN_PKCS11_PIN")
+	if scheme == pkcs11Scheme {
+		return without(env, slices.Concat(secrets(), more))
 	}
+	return WithoutSecrets(env, more)
+}
+
+// WithoutSecrets returns the environment for a program that is started: without the
+// passwords of key files, the identity tokens that hallmark signs with and what gets
+// them, the PINs of tokens, and the variables that the caller names.
+func WithoutSecrets(env, more []string) []string {
+	return without(env, slices.Concat(secrets(), []string{"HALLMARK_PKCS11_PIN", "COSIGN_PKCS11_PIN"}, more))
+}
+
+// secrets are the variables that no program needs but this.
+func secrets() []string {
+	return []string{
+		"HALLMARK_PASSWORD", "COSIGN_PASSWORD", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL",
+		"BUILDKITE_AGENT_ACCESS_TOKEN",
+	}
+}
+
+// without returns the environment without the variables of those names.
+func without(env, names []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) // Windows knows no case

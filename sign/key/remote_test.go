@@ -20,7 +20,7 @@ func TestPluginEnvironment(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "sigstore-kms-tell"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	secrets := []string{"HALLMARK_PASSWORD", "COSIGN_PASSWORD", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "RELEASE"}
+	secrets := []string{"HALLMARK_PASSWORD", "COSIGN_PASSWORD", "SIGSTORE_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL", "BUILDKITE_AGENT_ACCESS_TOKEN", "RELEASE"}
 	env := []string{"PATH=" + dir + string(filepath.ListSeparator) + os.Getenv("PATH"), "VAULT_TOKEN=its own", "RELEASED=its own"}
 	for _, name := range secrets {
 		env = append(env, name+"=hidden")

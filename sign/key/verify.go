@@ -17,8 +17,12 @@ import (
 // as the key's scheme allows. Where decided is true, err is nil for a good
 // signature and wraps [ErrSignature] for a bad one. Where decided is false, the
 // message itself is needed, see [Public.VerifyMessage]: always for Ed25519, and
-// for P-384 and P-521 unless the signature is one over the SHA-256.
+// for P-384 and P-521 unless the signature is one over the SHA-256, and for a key that
+// [Public.ForHash] holds to another hash.
 func (p *Public) VerifyDigest(sig []byte, sha256sum [sha256.Size]byte) (decided bool, err error) {
+	if p.hash != 0 {
+		return p.verifyOwn(sig, crypto.SHA256, sha256sum[:])
+	}
 	switch k := p.key.(type) {
 	case *ecdsa.PublicKey:
 		if ecdsa.VerifyASN1(k, sha256sum[:], sig) {
@@ -42,6 +46,9 @@ func (p *Public) VerifySum(sig []byte, h crypto.Hash, sum []byte) (decided bool,
 	if len(sum) != h.Size() {
 		return false, fmt.Errorf("a digest of %d bytes, %v has %d", len(sum), h, h.Size())
 	}
+	if p.hash != 0 {
+		return p.verifyOwn(sig, h, sum)
+	}
 	if h == crypto.SHA256 {
 		return p.VerifyDigest(sig, [sha256.Size]byte(sum))
 	}
@@ -56,6 +63,14 @@ func (p *Public) VerifySum(sig []byte, h crypto.Hash, sum []byte) (decided bool,
 	return false, p.bad()
 }
 
+// verifyOwn judges a signature of a key that is held to one hash.
+func (p *Public) verifyOwn(sig []byte, h crypto.Hash, sum []byte) (decided bool, err error) {
+	if h == p.hash && p.verifySum(h, sum, sig) {
+		return true, nil
+	}
+	return h == p.hash, p.bad()
+}
+
 // VerifyMessage reads the message to its end and judges the signature over it.
 // It returns nil for a good signature, an error that wraps [ErrSignature] for
 // a bad one, and the reader's own error where the message cannot be read.
@@ -64,7 +79,8 @@ func (p *Public) VerifySum(sig []byte, h crypto.Hash, sum []byte) (decided bool,
 // that fits the curve (SHA-384, SHA-512), RSA over the SHA-256, Ed25519 and
 // Ed25519ph. An RSA key that is marked for PSS (RFC 4055) accepts PSS with a salt as
 // long as the hash, any other one PKCS #1 v1.5: a key has one scheme, so that what was
-// signed in the other is no signature.
+// signed in the other is no signature. A key that [Public.ForHash] holds to a hash
+// accepts what is over that one alone.
 // The message is read as a stream; for Ed25519 up to [MaxMessage] bytes of it are
 // held in memory, and beyond that only Ed25519ph is tried.
 func (p *Public) VerifyMessage(sig []byte, message io.Reader) error {
@@ -74,6 +90,9 @@ func (p *Public) VerifyMessage(sig []byte, message io.Reader) error {
 	hashes := []crypto.Hash{crypto.SHA256}
 	if own := p.curveHash(); own != crypto.SHA256 {
 		hashes = append(hashes, own)
+	}
+	if p.hash != 0 {
+		hashes = []crypto.Hash{p.hash}
 	}
 	states := make([]hash.Hash, len(hashes))
 	writers := make([]io.Writer, len(hashes))
@@ -157,7 +176,10 @@ func hold(message io.Reader, limit int64) (whole []byte, complete bool, err erro
 }
 
 func (p *Public) bad() error {
-	if p.pss {
+	switch {
+	case p.hash != 0:
+		return fmt.Errorf("key %s (%s, over %v): %w", p.Fingerprint(), p.Algorithm(), p.hash, ErrSignature)
+	case p.pss:
 		return fmt.Errorf("key %s (%s, with a salt as long as the hash): %w", p.Fingerprint(), p.Algorithm(), ErrSignature)
 	}
 	return fmt.Errorf("key %s (%s): %w", p.Fingerprint(), p.Algorithm(), ErrSignature)

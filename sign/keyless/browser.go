@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,7 +20,9 @@ const usualDoor = "http://127.0.0.1:0/auth/callback"
 // Browser has the person log in with a browser on this machine: the authorization code
 // flow (RFC 6749, section 4.1) with a proof key (RFC 7636, S256 only). The browser
 // comes back to a port of 127.0.0.1 (RFC 8252, section 7.3), or to Redirect, once and
-// within five minutes. The error is a [*Refusal].
+// within five minutes. Who comes without the state of this login, as any page that is
+// open in the browser may have it do, changes nothing, but is told of. The error is a
+// [*Refusal].
 func (l Login) Browser(ctx context.Context) (Token, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, browserTime, errLate(browserTime))
 	defer cancel()
@@ -48,6 +51,9 @@ func (l Login) Browser(ctx context.Context) (Token, error) {
 	select {
 	case back = <-d.back:
 	case <-ctx.Done():
+		if d.strange.Load() {
+			return Token{}, refuse(LoginInvalid, context.Cause(ctx), "nobody has logged in at %s but %s: begin again, and open only the address that is printed", bare(l.Issuer), strangeLogin)
+		}
 		return Token{}, late(ctx, l.Issuer, browserTime)
 	}
 	if back.err != nil {
@@ -65,17 +71,22 @@ func (l Login) Browser(ctx context.Context) (Token, error) {
 	return v.token(g, d.nonce)
 }
 
+// strangeLogin says of whom nothing is taken.
+const strangeLogin = "a browser that came back from another login than the one that began here (state)"
+
 // returned is with what a browser comes back.
 type returned struct {
-	code string
-	err  error
+	code    string
+	err     error
+	strange bool // it is of another login
 }
 
 // A door is where the browser comes back to.
 type door struct {
 	uri          string
 	state, nonce string
-	back         chan returned // the first that comes
+	back         chan returned // the first that comes of this login
+	strange      atomic.Bool   // somebody came of another
 	server       *http.Server
 }
 
@@ -107,12 +118,18 @@ func (v *visit) listen(ctx context.Context) (*door, error) {
 				return
 			}
 			back := d.read(&seen, r.URL.RawQuery)
+			if back.strange && !d.strange.Swap(true) {
+				seen.Login.note("%s; waiting for the right one", strangeLogin)
+			}
 			text := "You can close this window and go back to the terminal.\n"
 			if back.err != nil {
 				w.WriteHeader(http.StatusBadRequest)
 				text = "This is not the login that hallmark waits for. See the terminal.\n"
 			}
 			io.WriteString(w, text)
+			if back.strange {
+				return
+			}
 			select {
 			case d.back <- back:
 			default: // somebody came before
@@ -162,7 +179,7 @@ func (d *door) read(v *visit, query string) returned {
 	}
 	switch {
 	case err != nil || !same(one("state"), d.state):
-		return returned{err: refuse(LoginInvalid, nil, "a browser came back from another login than the one that began here (state): begin again, and open only the address that is printed")}
+		return returned{strange: true, err: refuse(LoginInvalid, nil, strangeLogin)}
 	case q.Has("iss") && one("iss") != v.Login.Issuer:
 		return returned{err: refuse(LoginInvalid, nil, "the browser comes from the issuer %.200q and was sent to %.200q", one("iss"), v.Login.Issuer)}
 	case q.Has("error"):

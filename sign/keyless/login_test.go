@@ -49,9 +49,6 @@ func TestBrowser(t *testing.T) {
 				o.exchange(w, r)
 			}}
 		}},
-		"another state":       {change: func(o *op) { o.page = func(q url.Values) { q.Set("state", "x") } }, want: keyless.LoginInvalid, says: "(state)"},
-		"no state":            {change: func(o *op) { o.page = func(q url.Values) { q.Del("state") } }, want: keyless.LoginInvalid, says: "(state)"},
-		"two states":          {change: func(o *op) { o.page = func(q url.Values) { q.Add("state", "x") } }, want: keyless.LoginInvalid, says: "(state)"},
 		"from another issuer": {change: func(o *op) { o.page = func(q url.Values) { q.Set("iss", "https://evil.example") } }, want: keyless.LoginInvalid, says: "evil.example"},
 		"no code":             {change: func(o *op) { o.page = func(q url.Values) { q.Del("code") } }, want: keyless.LoginInvalid, says: "without a code"},
 		"another code":        {change: func(o *op) { o.page = func(q url.Values) { q.Set("code", "x") } }, want: keyless.Denied, says: "invalid_request"},
@@ -59,7 +56,6 @@ func TestBrowser(t *testing.T) {
 			o.page = func(q url.Values) { q.Set("error", "access_denied"); q.Set("error_description", "not\ntoday") }
 		}, want: keyless.LoginDenied, says: "access_denied not today"},
 		"an error":             {change: func(o *op) { o.page = func(q url.Values) { q.Set("error", "server_error") } }, want: keyless.Denied, says: "server_error"},
-		"no from another":      {change: func(o *op) { o.page = func(q url.Values) { q.Set("error", "access_denied"); q.Del("state") } }, want: keyless.LoginInvalid, says: "(state)"},
 		"another nonce":        {change: func(o *op) { o.claims = map[string]any{"nonce": "x"} }, want: keyless.LoginInvalid, says: "(nonce)"},
 		"no nonce":             {change: func(o *op) { o.claims = map[string]any{"nonce": nil} }, want: keyless.LoginInvalid, says: "(nonce)"},
 		"of another issuer":    {change: func(o *op) { o.claims = map[string]any{"iss": issuer} }, want: keyless.LoginInvalid, says: issuer},
@@ -154,6 +150,53 @@ func TestNobodyComes(t *testing.T) {
 	}
 	got, err := l.Browser(ctx)
 	o.check(t, got, err, keyless.LoginExpired, "nobody has logged in")
+}
+
+// TestStrangePage: any page that is open in the browser, or any program of this machine,
+// can have the door asked. Without the state of the login that neither ends it nor
+// has its code taken; the browser of the person comes in after it. Where nobody else
+// comes it is told of.
+func TestStrangePage(t *testing.T) {
+	for name, spoil := range map[string]func(url.Values){
+		"another state": func(q url.Values) { q.Set("state", "x") }, "no state": func(q url.Values) { q.Del("state") },
+		"two states": func(q url.Values) { q.Add("state", "x") },
+		"a no":       func(q url.Values) { q.Set("error", "access_denied"); q.Del("state"); q.Del("code") },
+	} {
+		for _, alone := range []bool{false, true} {
+			o := newOP(t)
+			l, _ := o.person(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			var notes []string
+			l.Note = func(line string) { notes = append(notes, line) }
+			follow := l.Show
+			l.Show = func(line string) {
+				_, at, _ := strings.Cut(line, ": ")
+				sent := must(url.Parse(at)).Query()
+				back := url.Values{"state": {sent.Get("state")}, "code": {"a-code-of-somebody-else"}}
+				spoil(back)
+				for range 3 {
+					if res, err := http.Get(sent.Get("redirect_uri") + "?" + back.Encode()); err != nil || res.StatusCode != http.StatusBadRequest {
+						t.Errorf("%s: %v, %v", name, res, err)
+					}
+				}
+				if alone {
+					cancel()
+					return
+				}
+				follow(line)
+			}
+			got, err := l.Browser(ctx)
+			if alone {
+				o.check(t, got, err, keyless.LoginInvalid, "(state)")
+			} else {
+				o.check(t, got, err, "", "")
+			}
+			if len(notes) != 1 || !strings.Contains(notes[0], "(state)") {
+				t.Errorf("%s: notes %q", name, notes)
+			}
+		}
+	}
 }
 
 // TestClient: a client with a name and a password of its own.

@@ -209,8 +209,8 @@ func (r *Root) observed(m Material, s Signed, a author, q quorum, t Terms) ([]ti
 	if err != nil {
 		return nil, Dating{}, err
 	}
-	if len(logs.seen) < q.logs {
-		return nil, Dating{}, refuse(NoLogEntry, "%d of the trusted transparency logs hold the signature, %d are wanted", len(logs.seen), q.logs)
+	if n := logs.distinct(); n < q.logs {
+		return nil, Dating{}, refuse(NoLogEntry, "%d of the trusted transparency logs hold the signature, %d are wanted", n, q.logs)
 	}
 	clocks, err := r.clocks(m.Timestamps, s)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,20 @@ type standing struct {
 	seen map[string]*root.TransparencyLog
 	// promised are the times that a promise covers, by log.
 	promised map[string]time.Time
+}
+
+// distinct returns how many logs hold the signature. A root may have one Ed25519 key under
+// the names of several hosts, as which Rekor 2 signs: whoever has the key can sign in each
+// of these names, so that it is one log that vouches.
+func (l standing) distinct() int {
+	var keys []crypto.PublicKey
+	for _, log := range l.seen {
+		k, ok := log.PublicKey.(interface{ Equal(crypto.PublicKey) bool }) // as all of Go's have
+		if ok && !slices.ContainsFunc(keys, k.Equal) {
+			keys = append(keys, log.PublicKey)
+		}
+	}
+	return len(keys)
 }
 
 // logs judges the entries. Those of logs that the root does not know are passed over.

@@ -23,10 +23,9 @@ type authority struct {
 	keys     []*key.Public    // of the verifier
 	root     *keyless.Root    // of the verifier; nil where no identity counts
 	// What only ClusterImagePolicies have: for each rule that asks for attestations how
-	// it was written, and the repository in which evidence is looked for, "" for the
-	// image's own.
+	// it was written, and where evidence is looked for.
 	attested []attested
-	repo     string
+	source   Source
 }
 
 func defaultName(i int) string { return fmt.Sprintf("authority-%d", i) }
@@ -65,7 +64,7 @@ func (a *authority) check(ctx context.Context, q *question, shown bool) ([]verif
 	if a.verifier == nil {
 		return a.open, match{}, nil
 	}
-	r, err := q.readerFor(a.repo)
+	r, err := q.readerFor(a.source)
 	if err != nil {
 		return append([]verify.Check{open("source", verify.ReferenceMissing, err.Error())}, a.open...), match{}, nil
 	}

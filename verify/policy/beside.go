@@ -52,10 +52,11 @@ func (p *parser) object(d doc.Value) (ours bool, err error) {
 		"apiVersion": ignore, "kind": ignore, "type": ignore, "immutable": ignore, "binaryData": ignore,
 		"metadata": func(v doc.Value) error {
 			return v.Each(func(name string, v doc.Value) (err error) {
-				switch name {
-				case "name":
+				switch {
+				case v.Null():
+				case name == "name":
 					o.name, err = text(v)
-				case "namespace":
+				case name == "namespace":
 					o.namespace, err = text(v)
 				}
 				return err
@@ -67,6 +68,7 @@ func (p *parser) object(d doc.Value) (ours bool, err error) {
 	if kind == secretKind {
 		more["stringData"] = func(v doc.Value) error { written = v; return nil }
 	}
+	d = d.Sparse()
 	err = d.Fields(more, "metadata")
 	if err == nil && d.Has("stringData") {
 		err = o.fill(written, plain)

@@ -41,6 +41,7 @@ func TestBeside(t *testing.T) {
 		cluster(bySecret) + secret("data: {cosign.pub: "+b64("hunter22")+"}\n"+`stringData: {cosign.pub: "`+pem+`"}`), // wherever it stands
 		cluster(bySecret), // stays open
 		cluster("match: []\n  authorities: [{key: {DATA}, source: [], attestations: []}]"),
+		cluster("authorities: [{key: {DATA}, source: [{tagPrefix: " + strings.Repeat("x", 52) + "}]}]"),
 		cluster(byIdentity) + root("remote: {root: "+b64("{}")+", mirror: 'https://tuf.example', targets: targets}"),
 		cluster(byIdentity),
 	} {
@@ -60,9 +61,12 @@ func TestBeside(t *testing.T) {
 		cluster("authorities: [{key: {DATA}, attestations: [{name: n, predicateType: custom, policy: {type: cue, configMapRef: {name: m, key: k}}}]}]") + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {j: x}\n": "no entry \"k\"",
 		cluster("authorities: [{key: {DATA}, attestations: [{name: n, predicateType: custom, policy: {type: cue, configMapRef: {name: m}}}]}]"):                                                                                       "field key is missing",
 		cluster("authorities: [{key: {DATA}, attestations: [{name: n, predicateType: custom, policy: {type: cue, data: '" + strings.Repeat("x", policy.MaxPart+1) + "'}}]}]"):                                                         "at most",
-		cluster("authorities: [{key: {kms: awskms}}]"):                                            "SCHEME://KEY",
-		cluster("authorities: [{key: {DATA}, source: [{oci: 'http://x y'}]}]"):                    "source[0].oci",
-		cluster("authorities: [{key: {DATA}, source: [{oci: r.example/a}, {oci: r.example/b}]}]"): "2 elements, at most one",
+		cluster("authorities: [{key: {kms: awskms}}]"):                                                  "SCHEME://KEY",
+		cluster("authorities: [{key: {DATA}, source: [{oci: 'http://x y'}]}]"):                          "source[0].oci",
+		cluster("authorities: [{key: {DATA}, source: [{tagPrefix: -x}]}]"):                              "source[0].tagPrefix: \"-x\" begins no tag",
+		cluster("authorities: [{key: {DATA}, source: [{tagPrefix: a/b}]}]"):                             "begins no tag",
+		cluster("authorities: [{key: {DATA}, source: [{tagPrefix: " + strings.Repeat("x", 53) + "}]}]"): "begins no tag: 1 to 52",
+		cluster("authorities: [{key: {DATA}, source: [{oci: r.example/a}, {oci: r.example/b}]}]"):       "2 elements, at most one",
 		root("sigstoreKeys: {}"):                     "are wanted",
 		root("sigstoreKeys: {tLogs: [" + log + "]}"): "are wanted",
 		root("sigstoreKeys: {certificateAuthorities: [{uri: u, certChain: " + b64("x") + "}]}"):                                             "the certificates",
@@ -196,6 +200,39 @@ func TestClusterWarnings(t *testing.T) {
 		}
 		if all := strings.Join(got, "\n"); (all == "") != (want == "") || !strings.Contains(all, want) {
 			t.Errorf("%s\ngot %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestServiceNames follows the examples in the comments of the policy-controller's check
+// of AWS keys, and its rule that the name is an ARN: what a name without an account
+// stands for depends on who asks.
+func TestServiceNames(t *testing.T) {
+	const id, arn = "1234abcd-12ab-34cd-56ef-1234567890ab", "arn:aws:kms:us-east-2:111122223333:"
+	for name, want := range map[string]bool{
+		"awskms:///" + arn + "key/" + id:                                         true,
+		"awskms://localhost:4566/" + arn + "key/" + id:                           true,
+		"awskms:///" + arn + "alias/ExampleAlias":                                true,
+		"awskms://localhost:4566/" + arn + "alias/ExampleAlias":                  true,
+		"awskms:///" + arn + "key/mrk-1234abcd12ab34cd56ef1234567890ab":          true,
+		"awskms:///arn:aws-cn:kms:cn-north-1:111122223333:alias/a/b":             true,
+		"gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k/versions/1":     true,
+		"hashivault://key/path":                                                  true,
+		"azurekms://vault.vault.azure.net/key":                                   true,
+		"awskms:///" + id:                                                        false,
+		"awskms://localhost:4566/" + id:                                          false,
+		"awskms:///alias/ExampleAlias":                                           false,
+		"awskms://localhost:4566/alias/ExampleAlias":                             false,
+		"awskms://" + arn + "key/" + id:                                          false,
+		"awskms://localhost/" + arn + "key/" + id:                                false,
+		"awskms:///" + arn + "key/" + id[1:]:                                     false,
+		"awskms:///" + arn + "grant/" + id:                                       false,
+		"awskms:///" + strings.Replace(arn, "kms", "iam", 1) + "key/" + id:       false,
+		"awskms:///" + strings.Replace(arn, "111122223333", "", 1) + "key/" + id: false,
+	} {
+		_, err := parse(cluster("authorities: [{key: {kms: '" + name + "'}}]"))
+		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "p.yaml:6: spec.authorities[0].key.kms: ") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -11,6 +11,7 @@ type fields = map[string]func(doc.Value) error
 
 // cluster reads a ClusterImagePolicy document.
 func (p *parser) cluster(d doc.Value) ([]*entry, error) {
+	d = d.Sparse()
 	e := &entry{where: d.Where()}
 	err := d.Fields(fields{
 		"apiVersion": ignore,
@@ -101,4 +102,55 @@ func exactlyOne(v doc.Value, names ...string) error {
 		return v.Errorf("exactly one of %s is wanted", strings.Join(names, ", "))
 	}
 	return nil
+}
+
+// items returns the elements of a Kubernetes List, as "kubectl get -o yaml" writes it,
+// and any other document alone.
+func items(d doc.Value) ([]doc.Value, error) {
+	version, kind, err := typeOf(d)
+	if err != nil || version != "v1" || kind != "List" {
+		return []doc.Value{d}, nil // what is wrong with it is said where it is read
+	}
+	var all []doc.Value
+	err = d.Sparse().Fields(fields{
+		"apiVersion": ignore, "kind": ignore, "metadata": ignore,
+		"items": func(v doc.Value) (err error) {
+			all, err = v.List(MaxPolicies)
+			return err
+		},
+	}, "items")
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range all {
+		if version, _, _ := typeOf(d); version == apiVersion {
+			return nil, d.Errorf("a Policy of hallmark's own is no object of a cluster, and stands in no List: make it a document of its own")
+		}
+	}
+	return all, nil
+}
+
+func clusterVersions() []string {
+	return []string{"policy.sigstore.dev/v1alpha1", "policy.sigstore.dev/v1beta1"}
+}
+
+func isCluster(version string) bool {
+	return version == clusterVersions()[0] || version == clusterVersions()[1]
+}
+
+// typeOf returns apiVersion and kind, whatever else the document holds.
+func typeOf(d doc.Value) (version, kind string, err error) {
+	err = d.Each(func(name string, v doc.Value) (err error) {
+		switch name {
+		case "apiVersion":
+			version, err = v.String()
+		case "kind":
+			kind, err = v.String()
+		}
+		return err
+	})
+	if err == nil && (version == "" || kind == "") {
+		err = d.Errorf("apiVersion or kind is missing")
+	}
+	return version, kind, err
 }

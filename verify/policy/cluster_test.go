@@ -19,7 +19,7 @@ func TestClusterForm(t *testing.T) {
 		cluster("authorities: [{key: {DATA}}]"),
 		cluster("authorities: [{key: {DATA, hashAlgorithm: sha256}}]\n  mode: enforce"),
 		cluster("authorities: [{key: {DATA}, ctlog: {url: 'https://rekor.sigstore.dev'}}]"),
-		cluster("authorities: [{name: a, key: {secretRef: {name: n}}}, {key: {kms: 'awskms:///x'}}]"),
+		cluster("authorities: [{name: a, key: {secretRef: {name: n}}}, {key: {kms: 'gcpkms://x'}}]"),
 		cluster("authorities: [{keyless: {url: 'https://fulcio', identities: [{issuerRegExp: .*, subject: s}], trustRootRef: r, insecureIgnoreSCT: true}, rfc3161timestamp: {trustRootRef: r}, signatureFormat: bundle}]"),
 		cluster("authorities: [{key: {DATA}, source: [{oci: r.example/s, tagPrefix: p, signaturePullSecrets: [{name: n}]}]}]"),
 		cluster("authorities: [{key: {DATA}, attestations: [{name: n, predicateType: custom, policy: {type: cue, data: x}}]}]\n  policy: {type: rego, data: x, includeSpec: true, fetchConfigFile: false}"),

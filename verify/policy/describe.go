@@ -159,8 +159,8 @@ func (a *authority) beside(i int) []string {
 	if i < len(a.attested) && a.attested[i].part != nil {
 		also = append(also, "a part in "+a.attested[i].part.Language+" takes it")
 	}
-	if a.repo != "" {
-		also = append(also, "it is looked for in "+a.repo)
+	if a.source != (Source{}) {
+		also = append(also, "it is looked for "+a.source.String())
 	}
 	return also
 }
@@ -205,7 +205,7 @@ func what(r verify.Rule) string {
 func signers(keys []*key.Public, identities []keyless.Identity) []string {
 	var out []string
 	for _, k := range keys {
-		out = append(out, "key sha256:"+k.Fingerprint().String())
+		out = append(out, "key "+k.Fingerprint().Digest())
 	}
 	for _, id := range identities {
 		out = append(out, "identity "+id.String())

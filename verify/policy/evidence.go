@@ -106,7 +106,7 @@ func (a *authority) vouching(r verify.Rule, keys []*key.Public, identities []key
 	}
 	for _, k := range keys {
 		if v, limited := validity[k.Fingerprint()]; limited {
-			out = append(out, fmt.Sprintf("key sha256:%s counts %s", k.Fingerprint(), v))
+			out = append(out, fmt.Sprintf("key %s counts %s", k.Fingerprint().Digest(), v))
 		}
 	}
 	return out

@@ -22,15 +22,15 @@ type question struct {
 	object  *Object
 }
 
-// readerFor returns the reader that looks for attachments in the repository.
-func (q *question) readerFor(repo string) (attach.Reader, error) {
-	if repo == "" {
+// readerFor returns the reader that looks for attachments there.
+func (q *question) readerFor(at Source) (attach.Reader, error) {
+	if at == (Source{}) {
 		return q.reader, nil
 	}
 	if q.set.elsewhere == nil {
-		return nil, fmt.Errorf("evidence is kept in %s, and another repository than the image's is not looked into here", repo)
+		return nil, fmt.Errorf("evidence is kept %s, and nothing but what is attached to the image is looked at here", at)
 	}
-	return q.set.elsewhere(q.subject, repo)
+	return q.set.elsewhere(q.subject, at)
 }
 
 // hash adds what a policy wants to be shown of the object.

@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"crypto"
+	"net"
+	"regexp"
 	"strings"
 
 	"github.com/hallmark-oci/hallmark/sign/key"
@@ -36,30 +39,37 @@ func (p *parser) keyed(v doc.Value, d *demands) error {
 		return err
 	case lack != "":
 		d.lack(verify.ReferenceMissing, "key."+lack)
-	case hash != "sha256":
-		d.keys = []*key.Public{k}
-		d.open = append(d.open, open("authority", verify.AuthorityUnsupported, "key.hashAlgorithm: signatures over "+hash+" are not verified"))
-	default:
+	case hash == crypto.SHA224:
+		d.lack(verify.AuthorityUnsupported, "key.hashAlgorithm: signatures over SHA-224 are not verified; sign with SHA-256")
+	case hash != crypto.SHA256: // where it is, nothing else needs to be said of a key
+		if k, err = k.ForHash(hash); err != nil {
+			return v.Errorf("%w", err)
+		}
+	}
+	if k != nil {
 		d.keys = []*key.Public{k}
 	}
 	return nil
 }
 
-// hashAlgorithm reads the member of that name, in whatever case it is written.
-func hashAlgorithm(v doc.Value) (hash string, err error) {
-	hash = "sha256"
+// hashAlgorithm reads the member of that name, in whatever case it is written. Without
+// one it is SHA-256.
+func hashAlgorithm(v doc.Value) (hash crypto.Hash, err error) {
+	known := map[string]crypto.Hash{"": crypto.SHA256, "sha224": crypto.SHA224, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}
+	hash = crypto.SHA256
 	err = v.Each(func(name string, v doc.Value) error {
-		if name != "hashAlgorithm" {
+		if name != "hashAlgorithm" || v.Null() {
 			return nil
 		}
 		s, err := v.String()
-		switch hash = strings.ToLower(strings.TrimSpace(s)); {
-		case err != nil:
+		if err != nil {
 			return err
-		case hash != "sha224" && hash != "sha256" && hash != "sha384" && hash != "sha512":
-			return v.Errorf("%.40q is none of sha224, sha256, sha384, sha512", s)
 		}
-		return nil
+		var ok bool
+		if hash, ok = known[strings.ToLower(strings.TrimSpace(s))]; !ok {
+			err = v.Errorf("%.40q is none of sha224, sha256, sha384, sha512", s)
+		}
+		return err
 	})
 	return hash, err
 }
@@ -73,6 +83,8 @@ func (p *parser) serviceKey(v doc.Value) (k *key.Public, lack string, err error)
 		return nil, "", err
 	case !key.IsRemote(name):
 		return nil, "", v.Errorf("%.100q is no key in a key service, which is named as SCHEME://KEY", name)
+	case strings.HasPrefix(name, "awskms://") && !isARN(name):
+		return nil, "", v.Errorf("%.300q leaves it to whoever asks which key that is: wanted is the ARN of a key or an alias, as awskms://[HOST:PORT]/arn:aws:kms:REGION:ACCOUNT:key/ID or alias/NAME at its end", name)
 	case p.ReadService == nil:
 		return nil, "kms: no key service is asked for a policy here", nil
 	}
@@ -80,4 +92,18 @@ func (p *parser) serviceKey(v doc.Value) (k *key.Public, lack string, err error)
 		return nil, "kms: " + err.Error(), nil
 	}
 	return k, "", nil
+}
+
+// isARN reports whether the name of a key in AWS KMS is one that the policy-controller
+// takes: an ARN, which says whose key it is and where, behind an endpoint with a port or
+// none at all.
+func isARN(name string) bool {
+	const id = `(?:mrk-)?[A-Fa-f0-9]{8}-?(?:[A-Fa-f0-9]{4}-?){3}[A-Fa-f0-9]{12}`
+	arn := regexp.MustCompile(`^awskms://([^/]*)/arn:(?:aws|aws-us-gov|aws-cn):kms:[a-z0-9-]+:[0-9]{12}:(?:key/` + id + `|alias/.+)$`)
+	m := arn.FindStringSubmatch(name)
+	if m == nil {
+		return false
+	}
+	_, _, err := net.SplitHostPort(m[1])
+	return m[1] == "" || err == nil
 }

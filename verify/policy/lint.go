@@ -72,14 +72,14 @@ func (s *Set) lintAuthority(a *authority) []string {
 		var lost []string
 		left := make(map[key.Fingerprint]bool)
 		for _, k := range keys {
-			if slices.Contains(s.void.keys, k.Fingerprint()) {
-				lost = append(lost, k.Fingerprint().String())
+			if s.revoked.Revokes(k.Fingerprint()) {
+				lost = append(lost, k.Fingerprint().Digest())
 			} else {
 				left[k.Fingerprint()] = true
 			}
 		}
 		for _, f := range lost {
-			say("key sha256:%s is revoked: its signatures do not count", f)
+			say("key %s is revoked: its signatures do not count", f)
 		}
 		if len(lost) > 0 && len(left)+len(identities) < r.Threshold {
 			say("%s: nothing can meet it, %d must sign and %d are left that are not revoked", r.Name, r.Threshold, len(left)+len(identities))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/hallmark-oci/hallmark/attach"
@@ -47,11 +48,33 @@ type Options struct {
 	// Evaluator runs parts in CUE and Rego. Without one they stay open.
 	Evaluator Evaluator
 	// Elsewhere returns a reader for the image's repository that looks for what is
-	// attached in another one, for policies with a source. Without it they stay open.
-	Elsewhere func(image attach.Subject, repo string) (attach.Reader, error)
+	// attached where the source says, for policies that have one. Without it, and where
+	// it fails, they stay open.
+	Elsewhere func(image attach.Subject, at Source) (attach.Reader, error)
 	// Partial takes files without any scope or ClusterImagePolicy, as one that revokes
 	// alone is before it stands beside others. Such a set rejects every image.
 	Partial bool
+}
+
+// A Source says where evidence is kept, if not beside the image. The zero Source is there.
+type Source struct {
+	// Repo is another repository, "" for that of the image.
+	Repo string
+	// TagPrefix stands before the digest in cosign's tags, and nothing without it counts:
+	// see [attach.CheckTagPrefix]. Where it is empty, all that is attached is looked at.
+	TagPrefix string
+}
+
+// String says where: "in r.example/a under tags that begin with x".
+func (s Source) String() string {
+	var where []string
+	if s.Repo != "" {
+		where = append(where, "in "+s.Repo)
+	}
+	if s.TagPrefix != "" {
+		where = append(where, "under tags that begin with "+s.TagPrefix)
+	}
+	return strings.Join(where, " ")
 }
 
 // clock is Now, and without it one by which what depends on the time holds for no time.

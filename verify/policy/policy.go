@@ -68,9 +68,13 @@
 // # ClusterImagePolicies
 //
 // What a ClusterImagePolicy refers to stands in documents beside it, in any of the
-// files: TrustRoots, and Secrets and ConfigMaps of v1. Nothing is fetched for a policy:
-// a TrustRoot that is a remote repository is what was fetched from that mirror before.
+// files: TrustRoots, and Secrets and ConfigMaps of v1. A TrustRoot that is a remote
+// repository is what was fetched from that mirror before. Only a log entry that did not
+// come along and a part that stands at an address are asked for over the network, and
+// only of hosts that are named (package network).
 // A keyless authority without trustRootRef is judged by the root of [Options].
+// Kubernetes objects, but no Policy, may be the items of a v1 List, and a field of
+// theirs that is null is as absent.
 //
 // Who counts is as the policy-controller has it: issuerRegExp and subjectRegExp need
 // only be found in the name, unlike the patterns of scopes, which are for the whole of
@@ -78,16 +82,22 @@
 // identities ask for one log, one clock, and one certificate log unless
 // insecureIgnoreSCT; a timestamp authority that is named takes the place of the log.
 // Attestations are asked for in place of a signature, and one statement that its part
-// takes is enough. Different here, and told in warnings:
+// takes is enough. Where source has a tagPrefix, what stands under PREFIXsha256-<hex>.sig
+// and .att counts and nothing else does; bundles, which have no tags, are found
+// without. A key with hashAlgorithm sha384 or sha512 accepts nothing over another hash.
+// Different here, and told in warnings:
 //
 //   - signatures are looked for in cosign's form and as bundles, whatever
 //     signatureFormat says, by keys too;
-//   - logs are not asked: an entry must come with the signature;
+//   - an entry must come with the signature, or the log's host must be one that may be
+//     asked;
 //   - a certificate must have exactly one name;
 //   - with trustRootRef and neither ctlog nor rfc3161timestamp the logs of that root are
 //     asked for, where the policy-controller takes a signature without bundle only as
 //     long as its certificate is valid;
 //   - ctlog without url and trustRootRef asks the logs of the common root, there none;
+//   - without hashAlgorithm a key accepts what is over the hash of its curve too, and
+//     nobody verifies SHA-224;
 //   - ca-cert is believed, where there no signature is accepted under it;
 //   - a part of the whole policy is shown spec and metadata of the object as they were
 //     sent, and where an authority could not tell, its yes is none.
@@ -127,12 +137,12 @@
 // 2027-01-31T00:00:00Z}: what matters is when a trusted clock saw the signature or,
 // where none tells, the present time.
 //
-// # What cannot be verified here
+// # What is not at hand
 //
-// A ClusterImagePolicy may ask for what is not to be had: a trusted root, a key in a
-// secret or a service, an object that asks for the image. Such a part is read, checked
-// for form, and leaves the question open under its name. It is never passed over. A
-// field that is not known at all is an error.
+// What a policy names and nobody gave, a trusted root, a Secret, a key service, an
+// object that asks for the image, leaves the question open: that part is read, checked
+// for form, and "could not tell" under its name. It is never passed over. A field that
+// is not known at all is an error.
 //
 // # CUE and Rego
 //
@@ -149,6 +159,15 @@
 // A policy in mode warn is judged like any other, and its outcome stands in the
 // verdict. Its checks bear a mark by which [Gate] tells refusals that only warn
 // from those that refuse.
+//
+// # For readers of the code
+//
+// policy.go reads files and tells the kinds of documents apart. scope.go, demand.go,
+// exception.go and revoked.go read hallmark's kind; cluster.go, authority.go, vouch.go and
+// trustroot.go read ClusterImagePolicies, and beside.go what they refer to; evidence.go,
+// identity.go and key.go serve both. match.go judges an image by what was read, hearing.go
+// by what must be asked first; part.go asks the parts in CUE and Rego, which are shown
+// what input.go and statement.go make. describe.go and lint.go tell people what a set says.
 package policy
 
 import (
@@ -185,7 +204,7 @@ type Set struct {
 
 	now       func() time.Time
 	evaluator Evaluator
-	elsewhere func(image attach.Subject, repo string) (attach.Reader, error)
+	elsewhere func(image attach.Subject, at Source) (attach.Reader, error)
 }
 
 // An entry is one scope, or one ClusterImagePolicy.
@@ -246,8 +265,8 @@ func Parse(o Options, files ...File) (*Set, error) {
 // Len returns the number of scopes and ClusterImagePolicies in the set.
 func (s *Set) Len() int { return len(s.entries) }
 
-// Revoked returns how many keys and digests the set revokes.
-func (s *Set) Revoked() (keys, digests int) { return len(s.void.keys), len(s.void.digests) }
+// Revoked returns how much the set revokes, by itself and by signed lists.
+func (s *Set) Revoked() verify.Counts { return s.revoked.Counts() }
 
 // parser collects the policies of several files.
 type parser struct {
@@ -283,17 +302,23 @@ func (p *parser) file(f File) ([]document, error) {
 	p.dir = filepath.Dir(f.Name)
 	var all []document
 	for d, err := range doc.Documents(strings.NewReader(string(f.Text)), f.Name, MaxDocument) {
-		ours := false
+		var each []doc.Value
 		if err == nil {
-			ours, err = p.aside(d)
+			each, err = items(d)
 		}
-		if err == nil {
-			err = p.revocations(d)
+		for _, d := range each {
+			ours := false
+			if ours, err = p.aside(d); err == nil {
+				err = p.revocations(d)
+			}
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, document{d, p.dir, ours})
 		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, document{d, p.dir, ours})
 	}
 	return all, nil
 }
@@ -325,73 +350,3 @@ func (p *parser) document(d doc.Value) error {
 
 // apiVersion is the version of hallmark's own policies.
 const apiVersion = "hallmark.dev/v1alpha1"
-
-func clusterVersions() []string {
-	return []string{"policy.sigstore.dev/v1alpha1", "policy.sigstore.dev/v1beta1"}
-}
-
-func isCluster(version string) bool {
-	return version == clusterVersions()[0] || version == clusterVersions()[1]
-}
-
-// typeOf returns apiVersion and kind, whatever else the document holds.
-func typeOf(d doc.Value) (version, kind string, err error) {
-	err = d.Each(func(name string, v doc.Value) (err error) {
-		switch name {
-		case "apiVersion":
-			version, err = v.String()
-		case "kind":
-			kind, err = v.String()
-		}
-		return err
-	})
-	if err == nil && (version == "" || kind == "") {
-		err = d.Errorf("apiVersion or kind is missing")
-	}
-	return version, kind, err
-}
-
-// name registers the name of a policy, which must be used once only.
-func (p *parser) name(v doc.Value, kind string) (string, error) {
-	s, err := text(v)
-	if err != nil {
-		return "", err
-	}
-	if before, twice := p.names[kind+" "+s]; twice {
-		return "", v.Errorf("%q is also the name of the one at %s", s, before)
-	}
-	p.names[kind+" "+s] = fmt.Sprintf("line %d", v.Line())
-	return s, nil
-}
-
-// text reads a text that is not empty and has no control characters.
-func text(v doc.Value) (string, error) {
-	s, err := v.String()
-	if err == nil && (s == "" || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })) {
-		err = v.Errorf("%.100q is empty or has control characters", s)
-	}
-	return s, err
-}
-
-// list reads a list with one function for its elements.
-func list[T any](read func(doc.Value) (T, error)) func(doc.Value) ([]T, error) {
-	return func(v doc.Value) ([]T, error) { return elements(v, maxList, read) }
-}
-
-// elements reads a list of at most limit elements.
-func elements[T any](v doc.Value, limit int, read func(doc.Value) (T, error)) ([]T, error) {
-	values, err := v.List(limit)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]T, len(values))
-	for i, e := range values {
-		if out[i], err = read(e); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-// ignore takes any value: for what is no part of a policy.
-func ignore(doc.Value) error { return nil }

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -141,11 +140,13 @@ func (p *parser) revokedKey(v doc.Value) (key.Fingerprint, error) {
 	}
 	var f key.Fingerprint
 	return f, v.Fields(fields{"fingerprint": func(v doc.Value) error {
-		h, err := digest(v)
+		s, err := v.String()
 		if err != nil {
 			return err
 		}
-		_, err = hex.Decode(f[:], []byte(h.Hex))
+		if f, err = key.ParseFingerprint(s); err != nil {
+			err = v.Errorf("%w", err)
+		}
 		return err
 	}})
 }

@@ -65,11 +65,11 @@ func (p *parser) scopes(d doc.Value) ([]*entry, error) {
 }
 
 // fingerprint is the hash of everything that an entry depends on: the text it
-// stands in, which one of that text it is, and the keys, roots and parts, which may lie elsewhere
-// or not be at hand.
+// stands in, which one of that text it is and where, and the keys, roots and parts,
+// which may lie elsewhere or not be at hand.
 func fingerprint(d doc.Value, i int, e *entry) [32]byte {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %d\n", d.Text(), i)
+	fmt.Fprintf(h, "%q %q %d\n", d.Text(), d.Path(), i)
 	for _, a := range e.any {
 		for _, k := range a.keys {
 			fmt.Fprintf(h, "%s\n", k.PEM())

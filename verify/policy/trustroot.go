@@ -27,7 +27,7 @@ func (p *parser) trustRoot(d doc.Value) (ours bool, err error) {
 	}
 	var name string
 	var t trustRoot
-	err = d.Fields(fields{
+	err = d.Sparse().Fields(fields{
 		"apiVersion": ignore,
 		"kind":       ignore,
 		"status":     ignore,

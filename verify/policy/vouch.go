@@ -23,7 +23,8 @@ type demands struct {
 	ca         *keyless.Root
 	log, stamp *string // trustRootRef of ctlog and of rfc3161timestamp
 	logURL     bool
-	missing    bool // nothing of it can be verified
+	format     string // signatureFormat
+	missing    bool   // nothing of it can be verified
 }
 
 // An attested is an attestation that an authority must have made.
@@ -46,11 +47,11 @@ func (p *parser) clusterAuthority(v doc.Value, i int, e *entry) (authority, erro
 		"key":              func(v doc.Value) error { return p.keyed(v, d) },
 		"keyless":          func(v doc.Value) error { return p.keyless(v, d, e) },
 		"static":           func(v doc.Value) error { return d.static(v) },
-		"source":           func(v doc.Value) error { return d.source(v) },
+		"source":           func(v doc.Value) error { return d.sources(v) },
 		"ctlog":            func(v doc.Value) error { return d.ctlog(v) },
 		"rfc3161timestamp": func(v doc.Value) error { return d.timestamp(v) },
-		// Signatures are looked for in both, whatever is said here.
-		"signatureFormat": func(v doc.Value) error { _, err := v.OneOf("legacy", "bundle"); return err },
+		// Signatures are looked for in both, whatever is said here; see build for a tagPrefix.
+		"signatureFormat": doc.Into(&d.format, func(v doc.Value) (string, error) { return v.OneOf("legacy", "bundle") }),
 		"attestations": func(v doc.Value) (err error) {
 			d.attested, err = listOrNone(func(v doc.Value) (attested, error) { return p.attested(v, d) })(v)
 			return err
@@ -188,8 +189,8 @@ func (d *demands) static(v doc.Value) error {
 	return err
 }
 
-// source reads where the evidence is kept, if not beside the image.
-func (d *demands) source(v doc.Value) error {
+// sources reads where the evidence is kept, if not beside the image.
+func (d *demands) sources(v doc.Value) error {
 	elements, err := listOrNone(func(v doc.Value) (doc.Value, error) { return v, nil })(v)
 	if err == nil && len(elements) > 1 {
 		err = v.Errorf("%d elements, at most one is read", len(elements))
@@ -199,12 +200,8 @@ func (d *demands) source(v doc.Value) error {
 	}
 	for _, v := range elements {
 		err = v.Fields(fields{
-			"oci": doc.Into(&d.repo, repository),
-			"tagPrefix": func(v doc.Value) error {
-				d.lack(verify.AuthorityUnsupported, "source.tagPrefix: tags with something before the digest are not looked for")
-				_, err := text(v)
-				return err
-			},
+			"oci":       doc.Into(&d.source.Repo, repository),
+			"tagPrefix": doc.Into(&d.source.TagPrefix, tagPrefix),
 			// Credentials are those of whoever asks the registry.
 			"signaturePullSecrets": func(v doc.Value) error {
 				_, err := listOrNone(func(v doc.Value) (string, error) {
@@ -219,6 +216,18 @@ func (d *demands) source(v doc.Value) error {
 		}
 	}
 	return nil
+}
+
+// tagPrefix reads what stands before the digest in tags.
+func tagPrefix(v doc.Value) (string, error) {
+	s, err := v.String()
+	if err != nil || s == "" { // empty is none
+		return "", err
+	}
+	if err := attach.CheckTagPrefix(s); err != nil {
+		return "", v.Errorf("%w", err)
+	}
+	return s, nil
 }
 
 // repository reads the name of a repository.
@@ -272,6 +281,9 @@ func (d *demands) build(p *parser) error {
 	d.trust = p.trust(d.keys)
 	d.trust.Now, d.trust.Identities = p.Now, d.identities
 	d.vouchers(p)
+	if d.format == "bundle" {
+		d.source.TagPrefix = "" // bundles are referrers, which the policy-controller lists whatever the prefix
+	}
 	if d.missing {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/hallmark-oci/hallmark/sign/jsonscan"
+	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/verify"
 )
 
@@ -51,7 +52,7 @@ func (l List) Encode() ([]byte, error) {
 		return e
 	}
 	for _, k := range l.Keys {
-		d.Keys = append(d.Keys, why(entry{Fingerprint: "sha256:" + k.Fingerprint.String()}, k.Why))
+		d.Keys = append(d.Keys, why(entry{Fingerprint: k.Fingerprint.Digest()}, k.Why))
 	}
 	for _, c := range l.Certificates {
 		e := entry{Authority: c.Authority(), Serial: c.Number}
@@ -108,12 +109,11 @@ func (p *parser) member(name string) (err error) {
 		l.Expires, err = p.time()
 	case "keys":
 		return p.entries(func(m map[string]string, w Why) error {
-			h, err := digestOf(m["fingerprint"])
-			k := Key{Why: w}
-			if err == nil {
-				_, err = hex.Decode(k.Fingerprint[:], []byte(h.Hex))
+			f, err := key.ParseFingerprint(m["fingerprint"])
+			if err != nil {
+				err = refuse("%v", err)
 			}
-			l.Keys = append(l.Keys, k)
+			l.Keys = append(l.Keys, Key{Fingerprint: f, Why: w})
 			return err
 		}, "fingerprint")
 	case "certificates":

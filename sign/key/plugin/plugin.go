@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 )
 
@@ -51,11 +52,11 @@ var (
 
 // schemes are what may stand before the :// of a key: what is safe as the end of a
 // file's name.
-var schemes = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+var schemes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`) })
 
 // CheckScheme refuses a scheme that no plug-in can be called by.
 func CheckScheme(scheme string) error {
-	if !schemes.MatchString(scheme) {
+	if !schemes().MatchString(scheme) {
 		return fmt.Errorf("scheme %q: want up to 63 of a-z, 0-9, '.', '_', '-', the first a letter or digit: %w", scheme, ErrMissing)
 	}
 	return nil

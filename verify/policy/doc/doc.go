@@ -34,6 +34,8 @@ type Value struct {
 	path string
 	line int // what to add to the node's line
 	text []byte
+
+	sparse bool // see Sparse
 }
 
 // Path returns where the value stands in the document: "spec.images[0].glob".
@@ -191,6 +193,9 @@ func (v Value) Fields(known map[string]func(Value) error, required ...string) er
 		if !ok {
 			return member.Errorf("unknown field, known are %s", names(known))
 		}
+		if v.sparse && member.Null() {
+			return nil
+		}
 		seen[name] = true
 		return read(member)
 	})
@@ -237,14 +242,26 @@ func (v Value) Has(name string) bool {
 	}
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
 		if v.node.Content[i].Value == name {
-			return true
+			return !v.sparse || !v.child(v.node.Content[i+1], "").Null()
 		}
 	}
 	return false
 }
 
+// Sparse returns the value as Kubernetes reads its objects: to [Value.Fields] and
+// [Value.Has] a member that is null is as absent, here and in all that is inside. A name
+// that is not known, or stands twice, is refused all the same, and [Value.Each] visits
+// the entries of a mapping that are null.
+func (v Value) Sparse() Value {
+	v.sparse = true
+	return v
+}
+
+// Null reports whether the value is null, written as such or as nothing at all.
+func (v Value) Null() bool { return v.node != nil && v.node.Anchor == "" && isNull(v.node) }
+
 func (v Value) child(n *yaml.Node, path string) Value {
-	return Value{node: n, file: v.file, path: path, line: v.line, text: v.text}
+	return Value{node: n, file: v.file, path: path, line: v.line, text: v.text, sparse: v.sparse}
 }
 
 // join appends a member's name to a path. Names that hold a dot are quoted.

@@ -71,6 +71,47 @@ func TestWhere(t *testing.T) {
 	}
 }
 
+// TestSparse: a null member is as absent where that is asked for, in all that is
+// inside, and whatever is wrong with it as a member is told all the same.
+func TestSparse(t *testing.T) {
+	decode := func(v Value) error {
+		read := func(v Value) error { _, err := v.String(); return err }
+		return v.Fields(map[string]func(Value) error{
+			"a": read,
+			"in": func(v Value) error {
+				if v.Has("b") {
+					return v.Errorf("it has b")
+				}
+				return v.Fields(map[string]func(Value) error{"b": read, "c": read}, "c")
+			},
+		})
+	}
+	for text, want := range map[string][2]string{
+		"a:\n":                     {"nothing where text is wanted", ""},
+		"a: ~\n":                   {"nothing where text is wanted", ""},
+		"a: null\n":                {"nothing where text is wanted", ""},
+		`{"a": null}`:              {"nothing where text is wanted", ""},
+		"a: 'null'\n":              {"", ""},
+		"a: &x null\n":             {"anchors and aliases", "anchors and aliases"},
+		"z: null\n":                {"unknown field", "unknown field"},
+		"a: null\na: b\n":          {"nothing where", "stands twice"},
+		"in: {b: null, c: x}\n":    {"it has b", ""},
+		"in: {c: null}\n":          {"nothing where", "field c is missing"},
+		"in: {b: 'null', c: x}\n":  {"it has b", "it has b"},
+		"in: {b: &x null, c: x}\n": {"it has b", "it has b"},
+	} {
+		vs, err := all(t, text, 1000)
+		if err != nil || len(vs) != 1 {
+			t.Fatalf("%q: %d documents, %v", text, len(vs), err)
+		}
+		for i, v := range []Value{vs[0], vs[0].Sparse()} {
+			if err := decode(v); (err == nil) != (want[i] == "") || err != nil && !strings.Contains(err.Error(), want[i]) {
+				t.Errorf("%q, sparse %v: got %v, want %q", text, i == 1, err, want[i])
+			}
+		}
+	}
+}
+
 // TestRefused has what is no document at all.
 func TestRefused(t *testing.T) {
 	for text, want := range map[string]string{

@@ -15,7 +15,9 @@
 // # Which program
 //
 // Only hallmark-policy beside the executable of hallmark itself: nothing on the PATH, no
-// symbolic link, no file that others than its owner may write. A release of hallmark knows
+// symbolic link, no file that others than its owner may write, that belongs to a stranger,
+// or that strangers may put another in the place of: who may do that could do so between
+// the look at it and the start. A release of hallmark knows
 // the SHA-256 of the hallmark-policy that was built with it and starts no other; it
 // is computed anew for each process. A build without that knowledge, as by go install,
 // takes what it finds, and `hallmark version` says so.
@@ -187,6 +189,9 @@ func (p *Program) check(path string) error {
 		return fmt.Errorf("%w: others than its owner may write it (mode %v): chmod go-w it, after making sure of what it is", ErrRefused, info.Mode().Perm())
 	case info.Size() > MaxProgram:
 		return fmt.Errorf("%w: it has %d bytes, more than %d", ErrRefused, info.Size(), MaxProgram)
+	}
+	if err := owned(info, path, p.o.Executable); err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	if p.o.Digest == "" {
 		return nil

@@ -35,8 +35,8 @@ With --key a key may sign. With --certificate-identity and
 its certificate, a certificate log and a transparency log must have seen it, and
 a clock must date it. --trusted-root names all of these; with --key it asks for
 the log and the clock as well. --evidence asks for more of these, or for fewer:
-the answer names what it did not ask for. Of the network nothing
-is asked but the hosts that --network names.
+the answer names what it did not ask for. Nothing is asked of the network but
+the hosts that --network names.
 
 Exit code 0 means yes, 1 a definite no, and 2 that it could not be told.`,
 		Example: `  hallmark blob verify app.tar.gz --key hallmark.pub --bundle app.sigstore.json
@@ -159,7 +159,7 @@ func (j *blobJob) sign(ctx context.Context, name string) error {
 		return fmt.Errorf("write %s: %w", j.bundle, err)
 	}
 	return j.out.print(report.BlobSigned{
-		File: name, Digest: signed.Digest(), Bundle: j.bundle, Signer: "sha256:" + signed.Key.String(),
+		File: name, Digest: signed.Digest(), Bundle: j.bundle, Signer: signed.Key.Digest(),
 	})
 }
 

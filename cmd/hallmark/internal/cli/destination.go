@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/layout"
 	"github.com/hallmark-oci/hallmark/attach/registry"
 	"github.com/hallmark-oci/hallmark/attach/transfer"
@@ -72,7 +73,7 @@ func (p place) fits(file string, images []layout.Image) error {
 		return nil
 	}
 	for _, img := range images {
-		if img.Tag != "" && !registry.IsTag(img.Tag) {
+		if img.Tag != "" && !attach.IsTag(img.Tag) {
 			return usagef("%s names an image %q, which is no tag in a registry: unpack it as %s:TAG", file, img.Tag, p.arg)
 		}
 	}

@@ -26,13 +26,31 @@ func (g keyGate) judge(ctx context.Context, r attach.Reader, s attach.Subject, _
 	return g.Verify(ctx, r, s)
 }
 
-// policyGate asks for what policy files say.
-type policyGate struct{ *policy.Set }
+// policyGate asks for what policy files say, of an image of another name where as is
+// given.
+type policyGate struct {
+	*policy.Set
+	as string
+}
 
-func (g policyGate) known(name string) (verify.Verdict, bool) { return g.Match(name, nil).Static() }
+func (g policyGate) known(name string) (verify.Verdict, bool) {
+	m, err := matched(g.Set, g.name(name))
+	if err != nil {
+		return verify.Verdict{}, false // resolving it tells why
+	}
+	return m.Static()
+}
 
 func (g policyGate) judge(ctx context.Context, r attach.Reader, s attach.Subject, name string) (verify.Verdict, error) {
-	return g.Verify(ctx, r, s, name)
+	return g.Verify(ctx, r, s, g.name(name))
+}
+
+// name returns the name that the policies are to know the image by.
+func (g policyGate) name(name string) string {
+	if g.as != "" {
+		return g.as
+	}
+	return name
 }
 
 // passes turns a verdict into the outcome for the exit code: what a policy

@@ -91,11 +91,13 @@ func (i *identity) asksWitnesses() bool { return len(i.witnesses) > 0 || i.witne
 // load adds the identity and the root to the trust. For an identity the root that
 // was fetched will do; for a key a root counts only where something is said of it.
 func (i *identity) load(t *verify.Trust) error {
-	if !i.given() && i.asksWitnesses() {
-		return usagef("--witness and --witness-threshold are about the log entries that an identity needs: give --certificate-identity")
-	}
-	if !i.given() && !i.asked() {
+	switch {
+	case !i.given() && !i.asked() && i.asksWitnesses():
+		return usagef("--witness and --witness-threshold are about log entries, which identities need, and a key only where it is asked for: give --certificate-identity, --trusted-root or --evidence")
+	case !i.given() && !i.asked():
 		return nil
+	case i.asksWitnesses() && i.quorum.Logs == keyless.None:
+		return usagef("witnesses are asked for what logs show, and --evidence logs=0 asks for no log: leave one of them away")
 	}
 	n := i.names()
 	if i.given() && (n.Subject == "" && n.SubjectPattern == "" || n.Issuer == "" && n.IssuerPattern == "") {
@@ -105,16 +107,13 @@ func (i *identity) load(t *verify.Trust) error {
 	if t.Root, err = i.believed(); err != nil {
 		return err
 	}
+	if t.Root, err = i.witnessedBy(t.Root); err != nil {
+		return err
+	}
 	if !i.given() {
 		// A root is named, or numbers are: then a log and a clock are asked of keys too.
 		t.KeyQuorum = i.quorum.Or(keyless.Quorum{Logs: 1, Clocks: 1})
 		return nil
-	}
-	if i.asksWitnesses() && i.quorum.Logs == keyless.None {
-		return usagef("witnesses are asked for what logs show, and --evidence logs=0 asks for no log: leave one of them away")
-	}
-	if t.Root, err = i.witnessedBy(t.Root); err != nil {
-		return err
 	}
 	id, err := keyless.NewIdentity(n)
 	if err != nil {

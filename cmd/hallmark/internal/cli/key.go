@@ -120,7 +120,7 @@ func (k *keyOutput) write(ctx context.Context, p *key.Private) error {
 		return err
 	}
 	return report.Write(k.app.Out, k.format, report.KeyInfo{
-		Name: k.path, Algorithm: p.PublicKey().Algorithm(), Fingerprint: "sha256:" + p.ID().String(), Private: true,
+		Name: k.path, Algorithm: p.PublicKey().Algorithm(), Fingerprint: p.ID().Digest(), Private: true,
 		Files: []string{k.path, key.PublicPath(k.path)},
 	})
 }
@@ -203,7 +203,7 @@ func (k *keyOutput) remote(cmd *cobra.Command, name, algorithm string) error {
 		return fmt.Errorf("the key %s was made; 'hallmark key public' prints its public key: %w", name, err)
 	}
 	return report.Write(k.app.Out, k.format, report.KeyInfo{
-		Name: name, Algorithm: p.Algorithm(), Fingerprint: "sha256:" + p.Fingerprint().String(), Private: true,
+		Name: name, Algorithm: p.Algorithm(), Fingerprint: p.Fingerprint().Digest(), Private: true,
 		Files: []string{path},
 	})
 }
@@ -305,6 +305,6 @@ func (app *App) inspect(ctx context.Context, name string) (report.KeyInfo, error
 	if err != nil {
 		return info, fmt.Errorf("inspect: %w", err)
 	}
-	info.Algorithm, info.Fingerprint = public.Algorithm(), "sha256:"+public.Fingerprint().String()
+	info.Algorithm, info.Fingerprint = public.Algorithm(), public.Fingerprint().Digest()
 	return info, nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hallmark-oci/hallmark/cmd/hallmark/internal/term"
+	"github.com/hallmark-oci/hallmark/sign/key"
 	"github.com/hallmark-oci/hallmark/sign/keyless"
 )
 
@@ -69,11 +69,7 @@ func (l *login) environ() []string {
 	if l.app.Environ == nil {
 		return nil
 	}
-	secrets := append(passwordVariables(), l.app.named...)
-	return slices.DeleteFunc(l.app.Environ(), func(v string) bool {
-		name, _, _ := strings.Cut(v, "=")
-		return slices.Contains(secrets, name)
-	})
+	return key.WithoutSecrets(l.app.Environ(), l.app.named)
 }
 
 // tokenSource gets an identity token.

@@ -68,8 +68,8 @@ func (p *policyFiles) load(ctx context.Context) (*policy.Set, error) {
 		o.Evaluator = p.app.Evaluator(now)
 	}
 	if p.target != nil {
-		o.Elsewhere = func(image attach.Subject, repo string) (attach.Reader, error) {
-			return p.target.elsewhere(image.Repo, repo)
+		o.Elsewhere = func(image attach.Subject, at policy.Source) (attach.Reader, error) {
+			return p.target.elsewhere(image.Repo, at)
 		}
 	}
 	set, err := policy.Load(ctx, o, p.paths...)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/spf13/cobra"
@@ -92,8 +93,11 @@ func (p *packing) bind(cmd *cobra.Command) {
 	flags.StringArrayVarP(&p.annotations, "annotations", "a", nil, "name=value to write into the manifest; repeatable")
 }
 
-// mediaType is the form of media types (RFC 6838, section 4.2).
-var mediaType = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
+// mediaType is the form of media types (RFC 6838, section 4.2). This and the like are
+// compiled when they are asked for: most runs of the program ask for none.
+var mediaType = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
+})
 
 // manifest packs the files.
 func (p *packing) manifest(ctx context.Context, files []string, subject *v1.Descriptor) (artifact.Manifest, error) {
@@ -137,7 +141,7 @@ func (p *packing) manifest(ctx context.Context, files []string, subject *v1.Desc
 
 func (p *packing) check() error {
 	switch {
-	case p.kind != "" && !mediaType.MatchString(p.kind):
+	case p.kind != "" && !mediaType().MatchString(p.kind):
 		return usagef("--type %q is no media type", p.kind)
 	case p.form == string(artifact.ImageForm) && p.config != "":
 		return usagef("--config goes with --as artifact; the image form has the config of an image")
@@ -151,7 +155,7 @@ func (p *packing) check() error {
 func source(arg string) (artifact.Source, error) {
 	path, typ := arg, ""
 	if _, err := os.Lstat(arg); errors.Is(err, fs.ErrNotExist) {
-		if i := strings.LastIndex(arg, ":"); i > 0 && mediaType.MatchString(arg[i+1:]) {
+		if i := strings.LastIndex(arg, ":"); i > 0 && mediaType().MatchString(arg[i+1:]) {
 			path, typ = arg[:i], arg[i+1:]
 		}
 	}

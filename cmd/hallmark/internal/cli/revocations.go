@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +16,7 @@ type revocations struct {
 	file   string
 	keys   []string
 	least  int64
-	maxAge time.Duration
+	maxAge age
 }
 
 func (r *revocations) bind(cmd *cobra.Command, app *App) {
@@ -26,12 +25,12 @@ func (r *revocations) bind(cmd *cobra.Command, app *App) {
 	flags.StringVar(&r.file, "revocations", "", "file with a signed list of what counts no longer (see 'hallmark revoke')")
 	flags.StringArrayVar(&r.keys, "revocations-key", nil, "public key that must have signed the list; repeat to accept several")
 	flags.Int64Var(&r.least, "revocations-sequence", 0, "the lowest number that the list may have")
-	flags.DurationVar(&r.maxAge, "revocations-max-age", 0, "how long after its issue the list is believed, such as 168h (default: until it expires)")
+	flags.Var(&r.maxAge, "revocations-max-age", "how long after its issue the list is believed, such as 12h or 7d (default: until it expires)")
 }
 
 // given reports whether anything is asked of a list.
 func (r *revocations) given() bool {
-	return r.file != "" || len(r.keys) > 0 || r.least != 0 || r.maxAge != 0
+	return r.file != "" || len(r.keys) > 0 || r.least != 0 || r.maxAge.set
 }
 
 // load reads what the list revokes; nothing where none is named.
@@ -43,10 +42,10 @@ func (r *revocations) load(ctx context.Context) (verify.Revocations, error) {
 		return verify.Revocations{}, usagef("no list: give --revocations FILE, or leave the other flags of it away")
 	case len(r.keys) == 0:
 		return verify.Revocations{}, usagef("whose word is the list? give --revocations-key FILE, the public key that must have signed it")
-	case r.least < 0 || r.maxAge < 0:
-		return verify.Revocations{}, usagef("--revocations-sequence and --revocations-max-age are not negative")
+	case r.least < 0 || r.maxAge.set && r.maxAge.d == 0:
+		return verify.Revocations{}, usagef("--revocations-sequence is not negative, and with --revocations-max-age 0 no list would be believed")
 	}
-	d := revocation.Demand{Least: r.least, MaxAge: r.maxAge, Now: r.app.Now}
+	d := revocation.Demand{Least: r.least, MaxAge: r.maxAge.d, Now: r.app.Now}
 	for _, name := range r.keys {
 		k, err := key.LoadPublic(ctx, name, r.app.keyOptions())
 		if err != nil {

@@ -39,14 +39,15 @@ type issueJob struct {
 	app     *App
 	signers signers
 	out     render
-	valid   time.Duration
+	valid   age
 }
 
 func (j *issueJob) bind(cmd *cobra.Command, app *App) {
 	j.app = app
 	j.signers.bind(cmd, app)
 	j.out.bind(cmd, app, "text", "json")
-	cmd.Flags().DurationVar(&j.valid, "valid", 30*24*time.Hour, "how long the list holds")
+	j.valid = age{30 * 24 * time.Hour, true}
+	cmd.Flags().Var(&j.valid, "valid", "how long the list holds, such as 12h or 30d")
 }
 
 // signer opens the one key that signs the list.
@@ -64,7 +65,7 @@ func (j *issueJob) signer(ctx context.Context) (*key.Private, error) {
 // issue dates, signs and writes the list.
 func (j *issueJob) issue(ctx context.Context, path string, l revocation.List, k *key.Private) error {
 	l.Issued = j.app.Now().UTC().Truncate(time.Second)
-	l.Expires = l.Issued.Add(j.valid)
+	l.Expires = l.Issued.Add(j.valid.d)
 	if err := l.Check(); err != nil {
 		return usagef("%v", err)
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"math/big"
 	"strings"
 	"time"
@@ -122,13 +121,11 @@ func (r *revoked) list(ctx context.Context, app *App) (l revocation.List, err er
 
 // revokedKey reads a key, or its fingerprint where the key itself is not at hand.
 func (app *App) revokedKey(ctx context.Context, name string) (key.Fingerprint, error) {
-	if digits, ok := strings.CutPrefix(name, "sha256:"); ok {
-		var f key.Fingerprint
-		raw, err := hex.DecodeString(digits)
-		if err != nil || len(raw) != len(f) {
-			return f, usagef("--revoke-key %q is no fingerprint: want sha256: and 64 hexadecimal digits", name)
+	if strings.HasPrefix(name, "sha256:") {
+		f, err := key.ParseFingerprint(strings.ToLower(name))
+		if err != nil {
+			return f, usagef("--revoke-key: %v", err)
 		}
-		copy(f[:], raw)
 		return f, nil
 	}
 	k, err := key.LoadPublic(ctx, name, app.keyOptions())

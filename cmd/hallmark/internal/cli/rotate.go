@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -143,7 +144,7 @@ func signedBefore(ctx context.Context, v *verify.Verifier, o opened) error {
 }
 
 // digestLine is what a line of the file may be.
-var digestLine = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+var digestLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^sha256:[0-9a-f]{64}$`) })
 
 // approved reads the file and returns the images, each once. A line that is no
 // digest is found before anything is signed.
@@ -161,7 +162,7 @@ func (j *rotateJob) approved(repo string) ([]named, error) {
 		in = f
 	}
 	lines, err := nameLines(in, func(line string) error {
-		if !digestLine.MatchString(line) {
+		if !digestLine().MatchString(line) {
 			return fmt.Errorf("%q is no digest of the form sha256:HEX: a tag could name something else tomorrow", line)
 		}
 		return nil

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/attach/layout"
 	"github.com/hallmark-oci/hallmark/attach/registry"
+	"github.com/hallmark-oci/hallmark/verify/policy"
 )
 
 // target is the group of flags that say where images and attachments are.
@@ -143,40 +145,41 @@ const maxLayouts = 64
 
 // registry returns the store of a repository, the same for all its images.
 func (t *target) registry(repo string) (*registry.Store, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s := t.stores[repo]; s != nil {
-		return s, nil
-	}
 	if err := t.limits(); err != nil {
 		return nil, err
 	}
-	s, err := registry.New(repo, registry.Options{Hosts: t.shared(), AttachmentRepo: t.attachments(), Push: t.push, Delete: t.deletes})
-	if err != nil {
-		return nil, err
-	}
-	if t.stores == nil || len(t.stores) >= maxStores {
-		t.stores = make(map[string]*registry.Store)
-	}
-	t.stores[repo] = s
-	return s, nil
+	return t.kept(repo, registry.Options{AttachmentRepo: t.attachments(), Push: t.push, Delete: t.deletes})
 }
 
-// elsewhere returns the store of a repository that looks for attachments in another one.
-func (t *target) elsewhere(repo, attachments string) (*registry.Store, error) {
+// elsewhere returns a reader of a repository that looks for attachments where a policy
+// says that they are.
+func (t *target) elsewhere(repo string, at policy.Source) (attach.Reader, error) {
 	if strings.HasPrefix(repo, layoutPrefix) {
-		return nil, fmt.Errorf("%s keeps its own attachments, and those in %s are not looked for", repo, attachments)
+		return nil, fmt.Errorf("%s keeps its own attachments, and those %s are not looked for", repo, at)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if err := t.limits(); err != nil {
 		return nil, err
 	}
-	name := repo + " " + attachments
+	s, err := t.kept(repo, registry.Options{AttachmentRepo: cmp.Or(at.Repo, t.attachments())})
+	switch {
+	case err != nil:
+		return nil, err
+	case at.TagPrefix == "":
+		return s, nil
+	}
+	return s.Under(at.TagPrefix), nil
+}
+
+// kept returns the store of a repository that has its attachments where the options say.
+func (t *target) kept(repo string, o registry.Options) (*registry.Store, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	name := fmt.Sprintf("%s %s %t", repo, o.AttachmentRepo, o.Push)
 	if s := t.stores[name]; s != nil {
 		return s, nil
 	}
-	s, err := registry.New(repo, registry.Options{Hosts: t.shared(), AttachmentRepo: attachments})
+	o.Hosts = t.shared()
+	s, err := registry.New(repo, o)
 	if err != nil {
 		return nil, err
 	}

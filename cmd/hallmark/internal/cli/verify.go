@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -41,13 +42,16 @@ Exit code 0 means yes for every image, 1 means a definite no for at least one,
 and 2 that no answer could be had: a registry that does not answer is never
 taken for a missing signature. Of several images each is answered for in the
 order in which they were named, as soon as that is possible, and one that fails
-does not keep the others from an answer.`,
+does not keep the others from an answer. Each answer bears a code that stays the
+same: verify/REASONS.md in hallmark's repository tells its meaning and what to
+do next.`,
 		Example: `  hallmark verify registry.example/app:1.0 --key hallmark.pub
   hallmark verify registry.example/app:1.0 --key a.pub --key b.pub --threshold 2
   hallmark verify oci:./layout:1.0 --key hallmark.pub --sbom --deep
   hallmark verify registry.example/app:1.0 --key hallmark.pub --type slsaprovenance1 -a env=prod
   hallmark verify registry.example/app:1.0 --key hallmark.pub --countersigned-by auditor.pub
   hallmark verify registry.example/app:1.0 --policy policy.yaml
+  hallmark verify oci:./layout:1.0 --policy policy.yaml --as registry.example/app:1.0
   hallmark verify registry.example/app:1.0 --trusted-root root.json --certificate-identity dev@example.com --certificate-oidc-issuer https://accounts.example
   hallmark verify registry.example/app:1.0 --certificate-identity dev@example.com --certificate-oidc-issuer https://accounts.example --ca-roots ca.pem --timestamp-certificate-chain tsa.pem --evidence certificate-logs=0,logs=0
   hallmark verify --repository registry.example/app --key hallmark.pub -f json
@@ -66,6 +70,7 @@ does not keep the others from an answer.`,
 	flags.BoolVar(&job.sbom, "sbom", false, "also ask for an SPDX or CycloneDX attestation")
 	flags.StringArrayVar(&job.types, "type", nil, "also ask for an attestation of this type, a name or a URI; repeatable")
 	job.policies.bind(cmd, app, &job.target)
+	flags.StringVar(&job.as, "as", "", "have the policies judge the image as the one of this name, such as what a layout will be pushed to")
 	flags.StringArrayVar(&job.counter, "countersigned-by", nil, "public key that must have counter-signed each entry that counts; repeat to accept several")
 	flags.BoolVar(&job.reference, "check-reference", false, "also ask that the signer named the repository of the image")
 	bindAttachment(cmd, &job.attachment, "judge")
@@ -86,6 +91,7 @@ type verifyJob struct {
 	policies    policyFiles
 	counter     []string
 	attachment  string
+	as          string
 	reference   bool
 	sbom        bool
 	deep        bool
@@ -101,6 +107,9 @@ func (j *verifyJob) run(ctx context.Context, args []string) error {
 	}
 	j.images.skip = func(name string) bool { _, ok := g.known(name); return ok }
 	list, err := j.images.names(ctx, args)
+	if err == nil && j.as != "" && !j.images.one(list) {
+		err = usagef("--as names one image: verify the others for themselves")
+	}
 	if err != nil {
 		return err
 	}
@@ -215,8 +224,17 @@ func (j *verifyJob) gate(ctx context.Context) (gate, error) {
 			return nil, usagef("a policy file says which keys count and what is asked for: --policy goes with none of --key, --certificate-identity, --revocations, --threshold, -a, --sbom, --type, --deep, --all, --check-reference")
 		}
 		j.policies.root = j.trust.identity.root
+		if err := checkScheme(j.as); err != nil {
+			return nil, err
+		}
+		if strings.HasPrefix(j.as, layoutPrefix) {
+			return nil, usagef("--as %s: give a name in a registry, registry/repository:tag", j.as)
+		}
 		set, err := j.policies.load(ctx)
-		return policyGate{set}, err
+		return policyGate{set, j.as}, err
+	}
+	if j.as != "" {
+		return nil, usagef("--as is the name that policies know the image by: give --policy FILE too")
 	}
 	trust, err := j.trust.load(ctx)
 	if err != nil {

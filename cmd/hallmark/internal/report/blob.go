@@ -21,7 +21,7 @@ func NewBlobVerdict(name string, c verify.Check) BlobVerdict {
 	for _, e := range c.Evidence {
 		out.Identity, out.PredicateType = newIdentity(e.Identity), e.PredicateType
 		for _, id := range e.Signers {
-			out.Signers = append(out.Signers, "sha256:"+id.String())
+			out.Signers = append(out.Signers, id.Digest())
 		}
 	}
 	return out

@@ -140,7 +140,7 @@ func NewChecked(r check.Result, level advisory.Level) Checked {
 	for _, s := range r.SBOMs {
 		used := UsedSBOM{Digest: s.Digest, Format: s.Format.Title(s.SpecVersion), Components: s.Components, Signers: []string{}}
 		for _, id := range s.Signers {
-			used.Signers = append(used.Signers, "sha256:"+id.String())
+			used.Signers = append(used.Signers, id.Digest())
 		}
 		for _, i := range s.Identities {
 			used.Identities = append(used.Identities, i.Subject+" ("+i.Issuer+")")

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hallmark-oci/hallmark/sbom"
 )
@@ -19,7 +20,41 @@ type InventoryInfo struct {
 	Components int            `json:"components"`
 	Relations  int            `json:"relations"`
 	Ecosystems map[string]int `json:"ecosystems"`
+	Quality    Quality        `json:"quality"`
 	Unknowns   []Unknown      `json:"unknowns,omitempty"`
+}
+
+// Quality is what a policy may ask of an SBOM, by the words of its field quality (see
+// [sbom.Quality]). Shares are in percent of the packages, rounded down.
+type Quality struct {
+	Packages  int `json:"packages"` // components that are neither operating system nor file
+	Versions  int `json:"versions"`
+	PURLs     int `json:"purls"`
+	Licenses  int `json:"licenses"`
+	Suppliers int `json:"suppliers"`
+	// Author is the tool that made the document, and Created when, in RFC 3339; empty
+	// where it does not say so.
+	Author  string `json:"author,omitempty"`
+	Created string `json:"created,omitempty"`
+}
+
+func newQuality(inv sbom.Inventory) Quality {
+	s := inv.Stats()
+	q := Quality{
+		Packages: s.Packages, Versions: s.Share(s.Versioned), PURLs: s.Share(s.Identified),
+		Licenses: s.Share(s.Licensed), Suppliers: s.Share(s.Supplied),
+		Author: strings.TrimSpace(inv.Tool.Name + " " + inv.Tool.Version),
+	}
+	if !inv.Created.IsZero() {
+		q.Created = inv.Created.UTC().Format(time.RFC3339)
+	}
+	return q
+}
+
+func (q Quality) text(p *printer) {
+	p.linef("made by %s at %s", cmp.Or(q.Author, "a tool that it does not name"), cmp.Or(q.Created, "a time that it does not tell"))
+	p.linef("%d packages: %d %% with a version, %d %% with a package URL, %d %% with a licence, %d %% with a supplier",
+		q.Packages, q.Versions, q.PURLs, q.Licenses, q.Suppliers)
 }
 
 // Unknown is something that was seen but not understood.
@@ -33,7 +68,7 @@ func NewInventoryInfo(inv sbom.Inventory) *InventoryInfo {
 	info := &InventoryInfo{
 		Subject: inv.Subject.Digest, Distro: inv.Distro.PrettyName,
 		Components: len(inv.Components), Relations: len(inv.Relations),
-		Ecosystems: make(map[string]int),
+		Ecosystems: make(map[string]int), Quality: newQuality(inv),
 	}
 	for _, c := range inv.Components {
 		info.Ecosystems[c.Ecosystem]++
@@ -79,6 +114,7 @@ func (i *InventoryInfo) text(p *printer) {
 		p.linef("distribution %s", i.Distro)
 	}
 	p.linef("%s, %d relations", i.line(), i.Relations)
+	i.Quality.text(p)
 	for _, u := range i.Unknowns {
 		p.linef("not understood: %s: %s", u.Path, u.Reason)
 	}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -17,10 +16,13 @@ type Policies struct {
 	Warnings []PolicyWarning `json:"warnings"`
 }
 
-// Revoked counts what policies revoke.
+// Revoked counts what policies revoke, by themselves and by signed lists.
 type Revoked struct {
-	Keys    int `json:"keys"`
-	Digests int `json:"digests"`
+	Keys int `json:"keys"`
+	// Certificates counts SHA-256 and numbers: a list may name a certificate by both.
+	Certificates int `json:"certificates"`
+	Identities   int `json:"identities"`
+	Digests      int `json:"digests"`
 }
 
 // PolicyScope is one scope or one ClusterImagePolicy.
@@ -76,8 +78,7 @@ type PolicyWarning struct {
 
 // NewPolicies tells what is in a set.
 func NewPolicies(files []string, s *policy.Set) Policies {
-	doc := Policies{Files: files, Scopes: scopes(s.Describe()), Warnings: []PolicyWarning{}}
-	doc.Revoked.Keys, doc.Revoked.Digests = s.Revoked()
+	doc := Policies{Files: files, Revoked: Revoked(s.Revoked()), Scopes: scopes(s.Describe()), Warnings: []PolicyWarning{}}
 	for _, w := range s.Warnings() {
 		doc.Warnings = append(doc.Warnings, PolicyWarning(w))
 	}
@@ -112,22 +113,15 @@ func scopes(list []policy.Description) []PolicyScope {
 func (Policies) kind() string { return "policies" }
 
 func (d Policies) text(p *printer) {
-	p.linef("%s: %s, %s and %s revoked, %s", strings.Join(d.Files, ", "), number(len(d.Scopes), "scope"),
-		number(d.Revoked.Keys, "key"), number(d.Revoked.Digests, "digest"), number(len(d.Warnings), "warning"))
+	p.linef("%s: %s, %s", strings.Join(d.Files, ", "), count(len(d.Scopes), "scope", "scopes"), count(len(d.Warnings), "warning", "warnings"))
+	r := d.Revoked
+	p.linef("revoked: %s, %s, %s, %s", count(r.Keys, "key", "keys"), count(r.Certificates, "certificate name", "certificate names"), count(r.Identities, "identity", "identities"), count(r.Digests, "digest", "digests"))
 	for _, s := range d.Scopes {
 		s.text(p)
 	}
 	for _, w := range d.Warnings {
 		p.linef("warning: %s: %s: %s", w.Where, w.Policy, w.Text)
 	}
-}
-
-// number is a count with its noun.
-func number(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }
 
 func (s PolicyScope) text(p *printer) {
@@ -288,5 +282,5 @@ func (d PolicyTests) text(p *printer) {
 			p.linef("    got  %s", diff.Got)
 		}
 	}
-	p.linef("%s: %d as expected, %d different", number(len(d.Cases), "case"), len(d.Cases)-differ, differ)
+	p.linef("%s: %d as expected, %d different", count(len(d.Cases), "case", "cases"), len(d.Cases)-differ, differ)
 }

@@ -22,7 +22,7 @@ func policyScopes() []PolicyScope {
 
 func policies() Policies {
 	return Policies{
-		Files: []string{"policy.yaml", "revoked.yaml"}, Revoked: Revoked{Keys: 1, Digests: 2}, Scopes: policyScopes(),
+		Files: []string{"policy.yaml", "revoked.yaml"}, Revoked: Revoked{Keys: 1, Certificates: 3, Identities: 1, Digests: 2}, Scopes: policyScopes(),
 		Warnings: []PolicyWarning{{Policy: "cluster", Where: "policy.yaml:20", Text: "mode warn"}},
 	}
 }

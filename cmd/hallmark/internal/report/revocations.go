@@ -33,13 +33,13 @@ type Void struct {
 func NewRevocations(file string, l revocation.List, signer key.Fingerprint, holds bool) Revocations {
 	out := Revocations{
 		File: file, List: l.Name, Sequence: l.Sequence, Issued: utc(l.Issued), Expires: utc(l.Expires), Holds: holds,
-		Signer: "sha256:" + signer.String(), Revoked: []Void{},
+		Signer: signer.Digest(), Revoked: []Void{},
 	}
 	add := func(kind, name string, w revocation.Why) {
 		out.Revoked = append(out.Revoked, Void{Kind: kind, Name: name, Reason: w.Reason, Date: utc(w.Date), Note: w.Note})
 	}
 	for _, k := range l.Keys {
-		add("key", "sha256:"+k.Fingerprint.String(), k.Why)
+		add("key", k.Fingerprint.Digest(), k.Why)
 	}
 	for _, c := range l.Certificates {
 		name := fmt.Sprintf("sha256:%x", c.SHA256)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/hallmark-oci/hallmark/attach"
 	"github.com/hallmark-oci/hallmark/verify"
 	"github.com/hallmark-oci/hallmark/verify/keyless"
@@ -92,7 +94,8 @@ func (v verdictSums) text(p *printer) {
 type Verdict struct {
 	Image string `json:"image"`
 	// Of says what was judged where it was not the image itself.
-	Of      string  `json:"of,omitempty"`
+	Of string `json:"of,omitempty"`
+	// Digest is empty where the image was not looked up: a policy may decide by name.
 	Digest  string  `json:"digest,omitempty"`
 	Outcome string  `json:"outcome"`
 	Error   string  `json:"error,omitempty"`
@@ -199,7 +202,10 @@ type Countersignatures struct {
 
 // NewVerdict translates a verdict. name is the image as the user typed it.
 func NewVerdict(name string, v verify.Verdict) Verdict {
-	out := Verdict{Image: name, Digest: v.Subject.Desc.Digest.String(), Outcome: v.Outcome.String(), Checks: []Check{}}
+	out := Verdict{Image: name, Outcome: v.Outcome.String(), Checks: []Check{}}
+	if d := v.Subject.Desc.Digest; d != (v1.Hash{}) { // a policy may decide by the name alone
+		out.Digest = d.String()
+	}
 	for _, c := range v.Checks {
 		out.Checks = append(out.Checks, Check{
 			Rule: c.Rule, Outcome: c.Outcome.String(), Reason: string(c.Reason), Detail: c.Detail, Evidence: evidence(c), NotAsked: c.Waived,
@@ -248,7 +254,7 @@ func newEvidence(e verify.Evidence) Evidence {
 		out.Made = e.Time.UTC().Format(time.RFC3339)
 	}
 	for _, id := range e.Signers {
-		out.Signers = append(out.Signers, "sha256:"+id.String())
+		out.Signers = append(out.Signers, id.Digest())
 	}
 	slices.Sort(out.Signers)
 	for _, c := range e.Counter {

@@ -83,7 +83,7 @@ func (s *shelf) read() ([]record, error) {
 		if err := json.Unmarshal(raw, &r); err != nil {
 			return nil, fmt.Errorf("kept manifest %s: %w", f, err)
 		}
-		if !manifestPath.MatchString(r.Path) || f != s.file(r.Path) {
+		if !manifestPath().MatchString(r.Path) || f != s.file(r.Path) {
 			return nil, fmt.Errorf("kept manifest %s: it is the record of %q", f, r.Path)
 		}
 		records = append(records, r)

@@ -92,8 +92,8 @@ func removeAll(dir, pattern string) error {
 }
 
 var (
-	manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/([^/]+)$`)
-	uploadPath   = regexp.MustCompile(`^/v2/.+/blobs/uploads(/[^/]*)?$`)
+	manifestPath = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^/v2/(.+)/manifests/([^/]+)$`) })
+	uploadPath   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^/v2/.+/blobs/uploads(/[^/]*)?$`) })
 )
 
 // A server stands before the registry proper.
@@ -113,9 +113,9 @@ type server struct {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	write := r.Method == http.MethodPut || r.Method == http.MethodDelete
 	switch {
-	case write && manifestPath.MatchString(r.URL.Path):
+	case write && manifestPath().MatchString(r.URL.Path):
 		s.manifest(w, r)
-	case r.Method != http.MethodGet && uploadPath.MatchString(r.URL.Path):
+	case r.Method != http.MethodGet && uploadPath().MatchString(r.URL.Path):
 		s.upload(w, r)
 	default:
 		s.inner.ServeHTTP(w, r)
@@ -135,7 +135,7 @@ func (s *server) manifest(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "MANIFEST_INVALID", "the manifest did not arrive whole")
 		return
 	}
-	target := manifestPath.FindStringSubmatch(r.URL.Path)[2]
+	target := manifestPath().FindStringSubmatch(r.URL.Path)[2]
 	digest := attach.DigestOf(body).String()
 	if r.Method == http.MethodPut && strings.Contains(target, ":") && target != digest {
 		refuse(w, http.StatusBadRequest, "DIGEST_INVALID", fmt.Sprintf("the manifest has digest %s, not %s", digest, target))
