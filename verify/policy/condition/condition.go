@@ -57,10 +57,12 @@ const (
 	MaxStatement = 4 << 20
 	// maxCost bounds one evaluation, in the units of CEL, about one for each operation
 	// and for each ten bytes of text that are looked at: a loop over 20,000 elements, or
-	// two nested ones over 140. At worst it takes about two seconds.
+	// two nested ones over 140. Most often that is two seconds at worst; to compare what
+	// nests deep counts as little and takes long, which maxTime ends.
 	maxCost = 100_000
+	maxTime = 10 * time.Second
 	// interruptEvery is how many rounds of a loop are run until the context is asked.
-	interruptEvery = 100
+	interruptEvery = 1
 	// maxDetail is the length of the longest text of an error, in bytes.
 	maxDetail = 300
 )
@@ -131,7 +133,7 @@ func (c *Compiler) Compile(text string) (*Condition, error) {
 		return nil, refuse("it asks for the time, and there is no clock")
 	}
 	var err error
-	out.program, err = c.env.Program(ast, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(interruptEvery))
+	out.program, err = c.env.Program(ast, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(interruptEvery), cel.CustomDecoratorV2(bounded))
 	if err != nil {
 		return nil, refuse("%v", err)
 	}
@@ -166,6 +168,9 @@ func (c *Condition) Judge(ctx context.Context, claim verify.Claim) (verify.Rulin
 	return c.ask(ctx, vars)
 }
 
+// errTime says that an evaluation took too long: of the statement nothing can be told.
+var errTime = errors.New("the evaluation takes too long")
+
 // ask evaluates the expression.
 func (c *Condition) ask(ctx context.Context, vars map[string]any) (verify.Ruling, error) {
 	var until time.Time
@@ -173,6 +178,8 @@ func (c *Condition) ask(ctx context.Context, vars map[string]any) (verify.Ruling
 		until = c.now() // a moment later the answer may be another one
 		vars["now"] = types.Timestamp{Time: until}
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, maxTime, errTime)
+	defer cancel()
 	out, _, err := c.program.ContextEval(ctx, vars)
 	if cause := context.Cause(ctx); cause != nil {
 		return verify.Ruling{}, fmt.Errorf("condition %s: %w", short(c.text), cause)
