@@ -53,7 +53,7 @@ func openRemote(ctx context.Context, name string, opts Options) (*remote, error)
 		return nil, err
 	}
 	scheme, resource, _ := cutScheme(name)
-	if scheme == pkcs11Scheme && strings.Contains(strings.ToLower(resource), "pin-value") {
+	if scheme == pkcs11Scheme && plugin.NamesPIN(resource) {
 		return nil, fmt.Errorf("key %s:...: %w: %w", scheme, ErrFormat, errPIN)
 	}
 	if err := plugin.CheckScheme(scheme); err != nil {

@@ -81,7 +81,7 @@ func TestTokenName(t *testing.T) {
 			t.Errorf("%s: %v: %s", name, err, raw)
 		}
 	}
-	for _, name := range []string{"pkcs11:token=t;object=o?pin-value=86421357", "pkcs11://object=o?PIN-VALUE=86421357"} {
+	for _, name := range []string{"pkcs11:token=t;object=o?pin-value=86421357", "pkcs11://object=o?PIN-VALUE=86421357", "pkcs11:object=o?pin%2Dvalue=86421357", "pkcs11:object=o?%50in%2dvalue=86421357&x=%zz"} {
 		for what, try := range map[string]func() error{
 			"load":   func() error { _, err := key.Load(t.Context(), name, opts); return err },
 			"public": func() error { _, err := key.LoadPublic(t.Context(), name, opts); return err },

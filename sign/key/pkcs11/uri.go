@@ -27,6 +27,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/hallmark-oci/hallmark/sign/key/plugin"
 )
 
 // A URI says which token and which key on it.
@@ -52,7 +54,7 @@ func ParseURI(name string) (URI, error) {
 	if len(name) > MaxURI {
 		return u, fmt.Errorf("a name of more than %d bytes", MaxURI)
 	}
-	if strings.Contains(strings.ToLower(name), "pin-value") {
+	if plugin.NamesPIN(name) {
 		return u, errPIN
 	}
 	rest := strings.TrimPrefix(strings.TrimPrefix(name, "pkcs11:"), "//")

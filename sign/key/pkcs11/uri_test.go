@@ -58,7 +58,7 @@ func TestParseURIRefuses(t *testing.T) {
 			t.Errorf("%.60s: %+v, %v", name, u, err)
 		}
 	}
-	for _, name := range []string{"pkcs11:token=t;object=k?pin-value=8642", "pkcs11:token=t;object=k;Pin-Value=8642"} {
+	for _, name := range []string{"pkcs11:token=t;object=k?pin-value=8642", "pkcs11:token=t;object=k;Pin-Value=8642", "pkcs11:token=t;object=k?pin%2Dvalue=8642"} {
 		if _, err := ParseURI(name); !errors.Is(err, errPIN) || strings.Contains(err.Error(), "8642") {
 			t.Errorf("a PIN in the name: %v", err)
 		}
