@@ -6,7 +6,7 @@ SLACK       ?= 1
 CACHE       ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hallmark
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check race fuzz bench cover lint fmt golden interop sandbox keyless pkcs11 rootfs kube size clean
+.PHONY: help build demo test check race fuzz bench cover lint fmt golden interop sandbox keyless pkcs11 clusterpolicy rootfs kube size clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ keyless: build bin/sandbox ## sign and verify without keys against that instance
 
 registries: build bin/peers ## run every command against nine real registries on loopback, cosign 2 checking
 	bin/peers -hallmark bin/hallmark -cache $(CACHE)
+
+clusterpolicy: build ## compare verdicts of ClusterImagePolicies with the policy-controller's own code (builds that once, some minutes)
+	HALLMARK=$(CURDIR)/bin/hallmark $(GO) test -C testdata/peers/clusterpolicy -count=1 .
 
 bench: build bin/peers ## measure hallmark beside cosign 2 and 3, oras and regctl and write BENCHMARKS.md
 	$(GO) run ./testdata/bench -hallmark bin/hallmark -cache $(CACHE) -o BENCHMARKS.md
