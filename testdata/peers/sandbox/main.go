@@ -47,6 +47,9 @@ func main() {
 	if !*stay {
 		go func() {
 			io.Copy(io.Discard, os.Stdin)
+			if ctx.Err() == nil {
+				fmt.Fprintln(os.Stderr, "sandbox: the standard input has ended, and so does this; with -stay it would not")
+			}
 			cancel()
 		}()
 	}
