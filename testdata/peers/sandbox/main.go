@@ -47,7 +47,7 @@ func main() {
 	if !*stay {
 		go func() {
 			io.Copy(io.Discard, os.Stdin)
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !*quiet {
 				fmt.Fprintln(os.Stderr, "sandbox: the standard input has ended, and so does this; with -stay it would not")
 			}
 			cancel()
