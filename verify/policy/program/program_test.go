@@ -311,47 +311,6 @@ func TestWhich(t *testing.T) {
 	}
 }
 
-// TestStranger: what somebody else put beside hallmark, or may put there, is not started,
-// though its SHA-256 is right when it is looked at; in a folder where all may put files
-// and none may touch those of others, ours is.
-func TestStranger(t *testing.T) {
-	if runtime.GOOS == "windows" || os.Geteuid() != 0 {
-		t.Skip("gives files to others")
-	}
-	for name, c := range map[string]struct {
-		mode            os.FileMode // of the folder
-		folder, program int         // the owners
-		hallmark        int
-		text            string // of the refusal, "" for none
-	}{
-		"ours":                      {0o755, 0, 0, 0, ""},
-		"the one of hallmark's":     {0o755, 1001, 1001, 1001, ""},
-		"in a folder of all":        {0o777 | os.ModeSticky, 0, 0, 0, ""},
-		"a stranger's":              {0o777 | os.ModeSticky, 0, 1001, 0, "user 1001"},
-		"in a stranger's folder":    {0o755, 1001, 0, 0, "user 1001"},
-		"where all may put another": {0o777, 0, 0, 0, "may write the folder"},
-		"where a group may":         {0o775, 0, 0, 0, ""},
-	} {
-		hallmark := install(t, "good")
-		dir := filepath.Dir(hallmark)
-		text, err := os.ReadFile(filepath.Join(dir, program.Name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum := sha256.Sum256(text)
-		if err := errors.Join(os.WriteFile(hallmark, nil, 0o700), os.Chmod(dir, c.mode), os.Chown(dir, c.folder, -1),
-			os.Chown(filepath.Join(dir, program.Name), c.program, -1), os.Chown(hallmark, c.hallmark, -1)); err != nil {
-			t.Fatal(err)
-		}
-		p := program.New(program.Options{Executable: hallmark, Digest: hex.EncodeToString(sum[:])})
-		a, err := ask1(t.Context(), p)
-		p.Close()
-		if c.text == "" && (err != nil || !a.Compliant) || c.text != "" && (!errors.Is(err, program.ErrRefused) || !strings.Contains(err.Error(), c.text)) {
-			t.Errorf("%s: %+v, %v", name, a, err)
-		}
-	}
-}
-
 // dirProgram returns a directory in which a directory has the name of the program.
 func dirProgram(t *testing.T) string {
 	t.Helper()
