@@ -219,8 +219,8 @@ func (r Revocations) subject(s attach.Subject, manifest []byte) Check {
 		return Check{Rule: RevocationRule, Outcome: Reject, Reason: EntryMalformed, Detail: "the image's manifest: " + err.Error()}
 	}
 	for _, m := range index.Manifests {
-		if c := r.Image(m.Digest); c.Outcome != Accept {
-			return c
+		if r.digests[m.Digest] {
+			return r.Image(m.Digest)
 		}
 	}
 	return r.Image(s.Desc.Digest)

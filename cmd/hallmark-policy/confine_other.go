@@ -4,10 +4,6 @@ package main
 
 import "os"
 
-// confined says that the system does not hold the process in: functions that would
-// reach out are all the more withheld.
-const confined = false
-
 // confine gives up nothing: there is no way to here that is known to work. That
 // policies have no functions to reach out with holds all the same.
 func confine() error { return nil }

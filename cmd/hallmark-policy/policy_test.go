@@ -116,7 +116,6 @@ func regoCases() []judged {
 		{"of version 1", "package sigstore\nimport rego.v1\nisCompliant if input.predicateType", statement, compliant, "", false},
 		{"large number", "package sigstore\nisCompliant { input.a == 12345678901234567890123 }", `{"a":12345678901234567890123}`, compliant, "", false},
 		{"null input", "package sigstore\nisCompliant { input == null }", `null`, compliant, "", false},
-		{"schema", "package sigstore\nisCompliant { json.match_schema(input, {\"required\": [\"subject\"]})[0] }", statement, compliant, "", false},
 		{"zone", "package sigstore\nisCompliant { time.clock([1700000000000000000, \"Europe/Berlin\"])[0] == 23 }", statement, compliant, "", false},
 		// Faults of the policy.
 		{"syntax", "package sigstore\nisCompliant {", statement, broken, "rego_parse_error", false},
@@ -138,7 +137,9 @@ func onlyHere() []judged {
 		{"chance", "package sigstore\nisCompliant { rand.intn(\"x\", 2) == 1 }", statement, unsupported, "rand.intn", false},
 		{"two", "package sigstore\nisCompliant { uuid.rfc4122(\"x\"); http.send({}) }", statement, unsupported, "http.send, which has no network here; uuid.rfc4122", false},
 		{"put in place", "package sigstore\nf(x) = 1\nisCompliant { count(\"x\") with count as http.send }", statement, unsupported, "http.send", false},
-		{"schema elsewhere", "package sigstore\nisCompliant { json.match_schema({}, {\"$ref\": \"http://127.0.0.1:1/x\"})[0] }", statement, refused, "", false},
+		{"schema elsewhere", "package sigstore\nisCompliant { json.match_schema({}, {\"$ref\": \"http://127.0.0.1:1/x\"})[0] }", statement, unsupported, "json.match_schema, which would fetch", false},
+		{"schema elsewhere, negated", "package sigstore\nisCompliant { not json.match_schema({}, {\"$ref\": \"http://127.0.0.1:1/x\"})[0] }", statement, unsupported, "json.match_schema, which would fetch", false},
+		{"schema", "package sigstore\nisCompliant { json.match_schema(input, {\"required\": [\"subject\"]})[0] }", statement, unsupported, "json.match_schema, which would fetch", false},
 		{"young", "package sigstore\nisCompliant { time.now_ns() - time.parse_rfc3339_ns(input.predicate.metadata.scanFinishedOn) < 30 * 24 * 3600 * 1000000000 }", statement, compliant, "", true},
 		{"old", "package sigstore\nisCompliant { time.now_ns() - time.parse_rfc3339_ns(input.predicate.metadata.scanFinishedOn) < 2 * 24 * 3600 * 1000000000 }", statement, refused, "", true},
 		{"time in a function", "package sigstore\nage(t) = time.now_ns() - t\nisCompliant { age(0) == 1795132800000000000 }", statement, compliant, "", true},
@@ -148,7 +149,7 @@ func onlyHere() []judged {
 func TestRego(t *testing.T) {
 	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	for _, c := range append(regoCases(), onlyHere()...) {
-		a := evaluateRego(c.policy, []byte(c.document), now, true)
+		a := evaluateRego(c.policy, []byte(c.document), now)
 		if a.Outcome != c.want || !strings.Contains(a.Problem+a.Warning, c.text) || (a.Outcome == compliant) != (a.Problem == "") || a.Timed != c.timed {
 			t.Errorf("%s: %+v", c.name, a)
 		}
@@ -165,7 +166,7 @@ func sorted(text string) string {
 // TestOracle: cosign's package answers the same, word for word.
 func TestOracle(t *testing.T) {
 	for _, c := range regoCases() {
-		a := evaluateRego(c.policy, []byte(c.document), time.Unix(0, 0), true)
+		a := evaluateRego(c.policy, []byte(c.document), time.Unix(0, 0))
 		warning, err := oracle.ValidateJSONWithModuleInput([]byte(c.document), c.policy)
 		switch {
 		case (err == nil) != (a.Outcome == compliant):
@@ -178,9 +179,9 @@ func TestOracle(t *testing.T) {
 	}
 }
 
-// TestUnconfined: where nothing holds the process in, no policy has a schema fetched,
-// from a host or from a file: the functions that would are withheld, by name.
-func TestUnconfined(t *testing.T) {
+// TestSchemas: no policy has a schema fetched, from a host or from a file: the functions
+// that would are withheld, by name.
+func TestSchemas(t *testing.T) {
 	asked := make(chan string, 9)
 	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.URL.Path
@@ -194,7 +195,7 @@ func TestUnconfined(t *testing.T) {
 	for _, at := range []string{host.URL + "/x", "file://" + file} {
 		for _, call := range []string{"json.match_schema({}, ", "json.verify_schema("} {
 			policy := "package sigstore\nisCompliant { " + call + `{"$ref": "` + at + `"})[0] }`
-			if a := evaluateRego(policy, []byte(statement), time.Unix(0, 0), false); a.Outcome != unsupported || !strings.Contains(a.Problem, "would fetch") {
+			if a := evaluateRego(policy, []byte(statement), time.Unix(0, 0)); a.Outcome != unsupported || !strings.Contains(a.Problem, "would fetch") {
 				t.Errorf("%s: %+v", policy, a)
 			}
 		}

@@ -143,7 +143,7 @@ func evaluate(q request) answer {
 	if q.Language == "cue" {
 		return evaluateCUE(q.Policy, q.Input)
 	}
-	return evaluateRego(q.Policy, q.Input, q.Now, confined)
+	return evaluateRego(q.Policy, q.Input, q.Now)
 }
 
 // cut returns the beginning of the text, of at most maxText bytes and without half

@@ -24,10 +24,11 @@ const (
 // withheld returns the functions that policies are not given, with the reason: all
 // that reach out, and all that answer differently each time, but for the time itself,
 // which the request tells. What a JSON schema refers to ("$ref") is fetched from files
-// and hosts, by functions that are pure but for that: they are given where the system
-// holds the process in, and withheld where it is not confined.
-func withheld(confined bool) map[string]string {
-	not := map[string]string{
+// and hosts, and where the system lets nothing be fetched, a document that could not be
+// judged would look like one that breaks the schema, which a policy may negate.
+func withheld() map[string]string {
+	const fetches = "would fetch what a schema refers to, and may not here"
+	return map[string]string{
 		ast.HTTPSend.Name:         "has no network here",
 		ast.NetLookupIPAddr.Name:  "has no network here",
 		ast.OPARuntime.Name:       "has no environment here",
@@ -35,12 +36,9 @@ func withheld(confined bool) map[string]string {
 		ast.UUIDRFC4122.Name:      "has no randomness here",
 		ast.JWTEncodeSign.Name:    "has no randomness here",
 		ast.JWTEncodeSignRaw.Name: "has no randomness here",
+		ast.JSONMatchSchema.Name:  fetches,
+		ast.JSONSchemaVerify.Name: fetches,
 	}
-	if !confined {
-		const why = "would fetch what a schema refers to, and nothing on this system holds it back"
-		not[ast.JSONMatchSchema.Name], not[ast.JSONSchemaVerify.Name] = why, why
-	}
-	return not
 }
 
 // clocks returns the functions whose answer depends on the time.
@@ -48,26 +46,25 @@ func clocks() []string { return []string{ast.NowNanos.Name, ast.JWTDecodeVerify.
 
 // evaluateRego asks the policy whether it is met. The answer is true or false, or a
 // set of objects {result, error, warning}: the first in the order of the set with a
-// true result is a yes, and the last one's error says why there is none. Whether the
-// system holds the process in decides what the policy is given.
-func evaluateRego(policy string, document []byte, now time.Time, confined bool) answer {
+// true result is a yes, and the last one's error says why there is none.
+func evaluateRego(policy string, document []byte, now time.Time) answer {
 	names := calls(policy)
-	if lack := lacking(names, confined); lack != "" {
+	if lack := lacking(names); lack != "" {
 		return answer{Outcome: unsupported, Problem: lack}
 	}
-	a := ask(policy, document, now, confined)
+	a := ask(policy, document, now)
 	a.Timed = slices.ContainsFunc(clocks(), func(name string) bool { return names[name] })
 	return a
 }
 
 // ask compiles the policy and runs it.
-func ask(policy string, document []byte, now time.Time, confined bool) answer {
+func ask(policy string, document []byte, now time.Time) answer {
 	ctx := context.Background()
 	r := rego.New(
 		rego.Query(question),
 		rego.Module(module, policy),
 		rego.SetRegoVersion(ast.RegoV0),
-		rego.Capabilities(given(confined)),
+		rego.Capabilities(given()),
 	)
 	query, err := r.PrepareForEval(ctx)
 	if err != nil {
@@ -147,9 +144,9 @@ func calls(policy string) map[string]bool {
 }
 
 // lacking says which of the functions the policy is not given; "" means none.
-func lacking(names map[string]bool, confined bool) string {
+func lacking(names map[string]bool) string {
 	var lack []string
-	for name, why := range withheld(confined) {
+	for name, why := range withheld() {
 		if names[name] {
 			lack = append(lack, name+", which "+why)
 		}
@@ -163,9 +160,9 @@ func lacking(names map[string]bool, confined bool) string {
 
 // given is what the language offers to policies: what it offers by itself, without
 // the functions that are withheld, and no host that schemas could be fetched from.
-func given(confined bool) *ast.Capabilities {
+func given() *ast.Capabilities {
 	c := ast.CapabilitiesForThisVersion(ast.CapabilitiesRegoVersion(ast.RegoV0))
-	not := withheld(confined)
+	not := withheld()
 	c.Builtins = slices.DeleteFunc(c.Builtins, func(b *ast.Builtin) bool { return not[b.Name] != "" })
 	c.AllowNet = []string{}
 	return c

@@ -168,16 +168,10 @@ func (p *parser) secretKey(v doc.Value) (k *key.Public, lack string, err error) 
 
 // secret returns the only entry of a Secret.
 func (p *parser) secret(v doc.Value) (raw, lack string, err error) {
-	r, err := referenceTo(v, secretKind)
-	if err != nil {
-		return "", "", err
-	}
-	o, err := p.find(v, secretKind, r)
+	o, r, lack, err := p.referred(v, secretKind, "secretRef")
 	switch {
-	case err != nil:
-		return "", "", err
-	case o == nil:
-		return "", "secretRef: no Secret " + r.name + " stands beside the policies; add its document to the policy files", nil
+	case err != nil || lack != "":
+		return "", lack, err
 	case len(o.data) != 1:
 		return "", "", v.Errorf("Secret %q has %d entries, and which of them is the key cannot be told: one is wanted", r.name, len(o.data))
 	}
@@ -188,20 +182,25 @@ func (p *parser) secret(v doc.Value) (raw, lack string, err error) {
 
 // configured returns an entry of a ConfigMap.
 func (p *parser) configured(v doc.Value) (raw, lack string, err error) {
-	r, err := referenceTo(v, configMapKind)
-	if err != nil {
-		return "", "", err
-	}
-	o, err := p.find(v, configMapKind, r)
+	o, r, lack, err := p.referred(v, configMapKind, "configMapRef")
 	switch {
-	case err != nil:
-		return "", "", err
-	case o == nil:
-		return "", "configMapRef: no ConfigMap " + r.name + " stands beside the policies; add its document to the policy files", nil
+	case err != nil || lack != "":
+		return "", lack, err
 	case o.data[r.key] == "":
 		return "", "", v.Errorf("ConfigMap %q has no entry %q", r.name, r.key)
 	}
 	return o.data[r.key], "", nil
+}
+
+// referred returns the object that a field refers to, or says what lacks.
+func (p *parser) referred(v doc.Value, kind, field string) (o *object, r reference, lack string, err error) {
+	if r, err = referenceTo(v, kind); err != nil {
+		return nil, r, "", err
+	}
+	if o, err = p.find(v, kind, r); err == nil && o == nil {
+		lack = field + ": no " + kind + " " + r.name + " stands beside the policies; add its document to the policy files"
+	}
+	return o, r, lack, err
 }
 
 // notRead says what is wrong with a document of a kind that is not read: several
