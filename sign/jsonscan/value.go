@@ -8,17 +8,28 @@ import (
 
 // Value reads a whole value into memory: nil, bool, string, json.Number, []any
 // or map[string]any. Members that stand twice are an error on every level, as
-// in [Scanner.Object]. A value of more than limit bytes of text is an error.
+// in [Scanner.Object]. A value of more than limit bytes of text, or made of more than
+// [MaxValues] values, is an error.
 func (s *Scanner) Value(limit int64) (any, error) {
 	s.Peek()
-	return s.value(s.Offset() + limit)
+	return s.value(&budget{until: s.Offset() + limit, values: MaxValues})
 }
 
-// value reads a value that ends before the offset until.
-func (s *Scanner) value(until int64) (any, error) {
+// MaxValues is how many values one value may be made of, itself and all in it: each takes
+// tens of bytes, of which its text may be two.
+const MaxValues = 1 << 18
+
+// A budget is what may still be read of one value.
+type budget struct {
+	until  int64 // the offset before which it ends
+	values int
+}
+
+// value reads a value within the budget.
+func (s *Scanner) value(b *budget) (any, error) {
 	c := s.Peek()
-	left := until - s.Offset()
-	if left <= 0 {
+	left := b.until - s.Offset()
+	if b.values--; left <= 0 || b.values < 0 {
 		return nil, fmt.Errorf("value that goes on at byte %d: %w", s.Offset(), ErrLimit)
 	}
 	switch c {
@@ -27,13 +38,13 @@ func (s *Scanner) value(until int64) (any, error) {
 	case '{':
 		m := make(map[string]any)
 		return m, s.Object(func(name string) (err error) {
-			m[name], err = s.value(until)
+			m[name], err = s.value(b)
 			return err
 		})
 	case '[':
 		list := []any{}
 		err := s.Array(func(int) error {
-			v, err := s.value(until)
+			v, err := s.value(b)
 			list = append(list, v)
 			return err
 		})

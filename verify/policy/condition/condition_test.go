@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hallmark-oci/hallmark/sign/jsonscan"
 	"github.com/hallmark-oci/hallmark/verify"
 )
 
@@ -138,6 +139,17 @@ func TestDecode(t *testing.T) {
 		if v, err := decode(strings.NewReader(text)); !errors.Is(err, errInput) {
 			t.Errorf("%.40q: %v, %v", text, v, err)
 		}
+	}
+}
+
+// TestManyValues: a predicate of two bytes a value would take some tens as many of memory.
+func TestManyValues(t *testing.T) {
+	list := func(n int) string { return "[" + strings.Repeat("{},", n-2) + "{}]" }
+	if _, err := decode(strings.NewReader(list(jsonscan.MaxValues))); err != nil {
+		t.Error(err)
+	}
+	if v, err := decode(strings.NewReader(list(jsonscan.MaxValues + 1))); !errors.Is(err, errInput) {
+		t.Errorf("%T, %v", v, err)
 	}
 }
 

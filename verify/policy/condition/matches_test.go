@@ -20,7 +20,7 @@ func TestTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deep, err := decode(strings.NewReader("[[" + strings.Repeat("[[[0]]],", 100_000) + "0]]"))
+	deep, err := decode(strings.NewReader("[[" + strings.Repeat("[[[0]]],", 60_000) + "0]]"))
 	if err != nil {
 		t.Fatal(err)
 	}
